@@ -1,0 +1,132 @@
+"""Every error that streamapp raises, as one tree.
+
+    StreamappError
+    ├── ConfigError                  a wrong setting, option or argument: refuse to start
+    ├── MessageError                 this message can never succeed: dead letter, go on
+    ├── ModelError
+    │   ├── BundleError              not a bundle, or not one that this version can read
+    │   ├── IntegrityError           hash, manifest or seal do not match: nothing was loaded
+    │   ├── SignatureError           rows or model do not fit the signature
+    │   └── PredictionError          the estimator raised, or answered something else than it must
+    ├── ProfileError                 a reference that no drift can be measured against
+    ├── TrainingError                a training that gave no model
+    └── InfrastructureError          retriable: wait, try again, give up after a bound
+        ├── BrokerError
+        └── StoreError
+
+Outcomes (drift found, challenger rejected, label late) are not errors.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "BrokerError",
+    "BundleError",
+    "ConfigError",
+    "InfrastructureError",
+    "IntegrityError",
+    "MessageError",
+    "ModelError",
+    "PredictionError",
+    "ProfileError",
+    "SignatureError",
+    "StoreError",
+    "StreamappError",
+    "TrainingError",
+]
+
+
+class StreamappError(Exception):
+    """Base of the tree, never raised itself. Its text names the value, the bound and the remedy."""
+
+    code: ClassVar[str] = "error"
+    retriable: ClassVar[bool] = False
+
+
+class ConfigError(StreamappError, ValueError):
+    """A setting, option or argument is wrong."""
+
+    code = "config"
+
+
+class MessageError(StreamappError, ValueError):
+    """A message that can never be processed.
+
+    Parameters
+    ----------
+    code
+        Stable code: goes to rejections, dead letters and metrics.
+    message
+        What was wrong, and what would be right.
+    feature
+        The column at fault, if one is.
+    """
+
+    def __init__(self, code: str, message: str, *, feature: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code  # type: ignore[misc]  # an instance's code is finer than its class's
+        self.message = message
+        self.feature = feature
+
+
+class ModelError(StreamappError):
+    """Something about a model or its bundle."""
+
+    code = "model"
+
+
+class BundleError(ModelError, ValueError):
+    """Not a bundle, or not one that this version can read."""
+
+    code = "bundle"
+
+
+class IntegrityError(ModelError):
+    """Hash, manifest or seal do not match; nothing was deserialised."""
+
+    code = "integrity"
+
+
+class SignatureError(ModelError, ValueError):
+    """Rows, or the model itself, do not fit the signature."""
+
+    code = "signature"
+
+
+class PredictionError(ModelError):
+    """The estimator raised, or returned something that is no answer."""
+
+    code = "model-failed"
+
+
+class ProfileError(StreamappError, ValueError):
+    """A reference that no drift can be measured against."""
+
+    code = "profile"
+
+
+class TrainingError(StreamappError):
+    """A training that gave no model."""
+
+    code = "training"
+
+
+class InfrastructureError(StreamappError):
+    """Broker or store did not do what was asked; it may do so later."""
+
+    code = "infrastructure"
+    retriable = True
+
+
+class BrokerError(InfrastructureError):
+    """Kafka cannot be reached, or refused."""
+
+    code = "broker"
+
+
+class StoreError(InfrastructureError):
+    """The bundle store cannot be read or written."""
+
+    code = "store"

@@ -1,0 +1,88 @@
+"""Wire messages: one type per file, from which ``schemas/`` is generated.
+
+Users write :class:`Request` and :class:`Feedback` (and may write :class:`Retrain`); everything else is
+written by streamapp. The hot path encodes answers by hand (``serving/encode.py``); tests hold it to these.
+"""
+
+from __future__ import annotations
+
+from streamapp.messages.alert import Alert, AlertKind, DriftedFeature, InputShare, Verdict, Window
+from streamapp.messages.base import Message, Time, format_time, load_object, parse_time
+from streamapp.messages.cloudevents import Header, event_headers, event_time_ms, header, trace_headers
+from streamapp.messages.distribution import NO_VERSION, Distribution
+from streamapp.messages.feedback import Feedback, FeedbackRequest
+from streamapp.messages.ids import answer_id, caused_id, labelled_id
+from streamapp.messages.labelled import Labelled
+from streamapp.messages.model import CHAMPION_KEY, Champion, Model, ModelState
+from streamapp.messages.prediction import (
+    Label,
+    ModelRef,
+    Prediction,
+    Rejection,
+    RejectionCode,
+    RejectionError,
+    RequestRef,
+)
+from streamapp.messages.request import FeatureValue, Request
+from streamapp.messages.retrain import OffsetRange, Retrain, RetrainReason
+from streamapp.messages.review import Review
+
+__all__ = [
+    "CHAMPION_KEY",
+    "MESSAGES",
+    "NO_VERSION",
+    "Alert",
+    "AlertKind",
+    "Champion",
+    "Distribution",
+    "DriftedFeature",
+    "FeatureValue",
+    "Feedback",
+    "FeedbackRequest",
+    "Header",
+    "InputShare",
+    "Label",
+    "Labelled",
+    "Message",
+    "Model",
+    "ModelRef",
+    "ModelState",
+    "OffsetRange",
+    "Prediction",
+    "Rejection",
+    "RejectionCode",
+    "RejectionError",
+    "Request",
+    "RequestRef",
+    "Retrain",
+    "RetrainReason",
+    "Review",
+    "Time",
+    "Verdict",
+    "Window",
+    "answer_id",
+    "caused_id",
+    "event_headers",
+    "event_time_ms",
+    "format_time",
+    "header",
+    "labelled_id",
+    "load_object",
+    "parse_time",
+    "trace_headers",
+]
+
+MESSAGES: dict[str, type[Message]] = {
+    "request": Request,
+    "prediction": Prediction,
+    "rejection": Rejection,
+    "feedback": Feedback,
+    "labelled": Labelled,
+    "review": Review,
+    "alert": Alert,
+    "retrain": Retrain,
+    "model": Model,
+    "champion": Champion,
+    "distribution": Distribution,
+}
+"""Every message type by name; adding one is one file and one line here."""

@@ -1,0 +1,99 @@
+"""Alerts with a life: opened, updated, resolved."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from streamapp.messages.base import Message, Time
+from streamapp.messages.prediction import ModelRef
+
+__all__ = [
+    "Alert",
+    "AlertKind",
+    "AlertState",
+    "DriftedFeature",
+    "InputShare",
+    "Severity",
+    "Verdict",
+    "Window",
+]
+
+AlertKind = Literal[
+    "input", "correlation", "missing", "output", "target", "accuracy",
+    "latency", "no-data", "stale-model", "model-refused",
+]  # fmt: skip
+AlertState = Literal["opened", "updated", "resolved"]
+Severity = Literal["info", "warning", "critical"]
+
+
+class DriftedFeature(Message):
+    """A column (or pair, or output) that drifts now."""
+
+    name: str
+    aspect: str = Field(
+        description="What moved: location, scale, skew, tails, missing, levels, unseen, correlation, …"
+    )
+    effect: float = Field(
+        description="Size: standard deviations for numbers, change of share for categories."
+    )
+    psi: float | None = Field(
+        default=None, description="Population stability index, nats, on the reference bins."
+    )
+    share: float = Field(description="Share of this entry in all that drifts, 0 to 1.")
+
+
+class Window(Message):
+    """The requests that an alert speaks of."""
+
+    from_: Time = Field(alias="from")
+    to: Time
+    events: int
+    partitions: dict[str, tuple[int, int]] = Field(
+        default_factory=dict, description="Partition to [first offset, next offset)."
+    )
+
+
+class InputShare(Message):
+    """What one input contributes to a shift of the outputs."""
+
+    name: str
+    share: float
+
+
+class Verdict(Message):
+    """Why the outputs moved."""
+
+    cause: Literal["model-changed", "inputs", "unexplained", "no-verdict"]
+    inputs: list[InputShare] = []
+    unexplained: float | None = None
+    since: dict[str, int] | None = None
+
+
+class Alert(Message):
+    """One state of one alert. Of a kind, one alert is open at a time."""
+
+    ce_type = "streamapp.alert.v1"
+
+    id: str
+    state: AlertState
+    kind: AlertKind
+    subject: str = Field(description="What opened it; A~B for a correlation. Never changes.")
+    severity: Severity = "warning"
+    model: ModelRef | None = None
+    summary: str
+    features: list[DriftedFeature] = []
+    window: Window | None = None
+    false_alarm_every: int | None = None
+    verdict: Verdict | None = None
+    caused_by: str | None = None
+    resolution: Literal["cleared", "rebased"] | None = None
+    from_clock: bool = False
+    opened_at: Time
+    updated_at: Time
+
+    @property
+    def key(self) -> bytes:
+        """The record key: ``KIND/SUBJECT``."""
+        return f"{self.kind}/{self.subject}".encode()

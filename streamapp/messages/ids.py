@@ -1,0 +1,34 @@
+"""Ids that depend on what caused a message and on nothing else: a repeat has the same id."""
+
+from __future__ import annotations
+
+import hashlib
+
+__all__ = ["answer_id", "caused_id", "labelled_id"]
+
+
+def answer_id(topic: str, partition: int, offset: int) -> str:
+    """Return the ``ce_id`` of the answer to the request at this position.
+
+    Examples
+    --------
+    >>> answer_id("bikes.requests", 3, 1201)
+    'bikes.requests-3-1201'
+    """
+    return f"{topic}-{partition}-{offset}"
+
+
+def labelled_id(answer: str, feedback_partition: int, feedback_offset: int) -> str:
+    """Return the ``ce_id`` of the row that joins an answer with the feedback at this position."""
+    return f"{answer}+{feedback_partition}-{feedback_offset}"
+
+
+def caused_id(*causes: object) -> str:
+    """Return a short id made from `causes`, in this order.
+
+    Examples
+    --------
+    >>> caused_id("input", "temp", 100) == caused_id("input", "temp", 100)
+    True
+    """
+    return hashlib.sha256("\x1f".join(map(str, causes)).encode()).hexdigest()[:16]

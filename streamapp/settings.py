@@ -1,0 +1,130 @@
+"""Settings of a deployment's roles: one class, from arguments or the environment (``STREAMAPP_…``)."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from streamapp.errors import ConfigError
+from streamapp.topics import TopicNames, check_name
+
+__all__ = ["ROLES", "Role", "Settings", "config_dir", "data_dir"]
+
+Role = Literal["score", "monitor", "train"]
+ROLES: tuple[Role, ...] = ("score", "monitor", "train")
+
+_DAY_S = 86_400
+
+
+def data_dir() -> Path:
+    """Return the folder for what streamapp keeps: ``$XDG_DATA_HOME/streamapp`` or its usual default."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "streamapp"
+
+
+def config_dir() -> Path:
+    """Return the folder for what its user decides: ``$XDG_CONFIG_HOME/streamapp`` or its usual default."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "streamapp"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Each field is also an environment variable: ``STREAMAPP_`` and its name."""
+
+    model_config = SettingsConfigDict(env_prefix="STREAMAPP_", frozen=True, extra="forbid")
+
+    name: str = Field(description="The deployment.")
+    role: Role = "score"
+
+    # Where
+    bootstrap: str = Field(default="localhost:9092", description="Kafka brokers, HOST:PORT[,HOST:PORT].")
+    store: str = Field(
+        default_factory=lambda: (data_dir() / "bundles").as_uri(),  # noqa: PLW0108
+        description="fsspec URL of bundles.",
+    )
+    keys: Path = Field(default_factory=lambda: config_dir() / "keys", description="Folder of keys for seals.")
+    state_dir: Path = Field(
+        default_factory=lambda: data_dir() / "state", description="Folder of JOIN's stores."
+    )
+    web_bind: str = "127.0.0.1"
+    web_port: int | None = Field(default=None, description="Default: score 6066, monitor 6067, train 6068.")
+    instance: str | None = Field(default=None, description="Static member id; default HOST-ROLE-WEBPORT.")
+
+    # Serving
+    max_request_bytes: int = Field(default=1 << 20, gt=0)
+    answer_features: bool = Field(
+        default=True, description="Repeat the input in answers (needed to learn from them)."
+    )
+    no_model: Literal["wait", "reject"] = "wait"
+    pane_events: int = Field(default=64, gt=0)
+    pane_seconds: float = Field(default=5.0, gt=0)
+    commit_interval: float = Field(default=0.5, gt=0, le=10)
+
+    # Drift
+    false_alarm_every: int = Field(default=100_000, gt=0, description="Requests per false drift alarm.")
+    accuracy_false_alarm_every: int = Field(
+        default=10_000, gt=0, description="Labelled rows per false alarm."
+    )
+    clear_after: int = Field(default=5_000, gt=0, description="Requests without drift that resolve an alert.")
+
+    # Labels
+    label_horizon_s: float = Field(
+        default=30 * _DAY_S, gt=0, description="How late a label may come, event time."
+    )
+
+    # Retraining and rollout
+    retrain_every_s: float | None = Field(default=None, gt=0, description="Schedule, in stream time.")
+    retrain_cooldown_rows: int = Field(
+        default=2_000, ge=0, description="New labelled rows between trainings."
+    )
+    training_min_rows: int = Field(default=500, gt=0)
+    training_rows: int = Field(
+        default=100_000, gt=0, description="At most this many of the newest labelled rows."
+    )
+    training_window_s: float | None = Field(
+        default=None, gt=0, description="At most this old, in stream time."
+    )
+    gate_alpha: float = Field(default=0.05, gt=0, lt=1)
+    gate_margin: float = Field(default=0.0, gt=-1, lt=1)
+    gate_max_rows: int = Field(default=10_000, gt=0)
+
+    @classmethod
+    def of(cls, **values: object) -> Self:
+        """Return settings from `values` (those that are None are left to the environment and the defaults).
+
+        Raises
+        ------
+        ConfigError
+            Naming the setting, its value and the bound.
+        """
+        try:
+            settings = cls(**{key: value for key, value in values.items() if value is not None})  # type: ignore[arg-type]
+        except ValidationError as exc:
+            first = exc.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ConfigError(f"setting {where} = {first['input']!r}: {first['msg']}") from None
+        check_name(settings.name)
+        return settings
+
+    @property
+    def topics(self) -> TopicNames:
+        """Full names of the topics."""
+        return TopicNames(self.name)
+
+    @property
+    def port(self) -> int:
+        """The web port: as set, else the role's own."""
+        return self.web_port if self.web_port is not None else 6066 + ROLES.index(self.role)
+
+    @property
+    def member_id(self) -> str:
+        """Static member id of the consumer group: the same after a restart."""
+        return self.instance or f"{socket.gethostname()}-{self.role}-{self.port}"
+
+    @property
+    def app_id(self) -> str:
+        """Faust app id, which is the consumer group."""
+        return self.topics.app_id(self.role)

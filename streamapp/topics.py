@@ -1,0 +1,160 @@
+"""The topics of a deployment: the one table that creation, schemas and documents come from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from streamapp.errors import ConfigError
+
+__all__ = ["CHANGELOGS", "TOPICS", "Changelog", "Topic", "TopicNames", "check_name"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic of the contract.
+
+    Attributes
+    ----------
+    name
+        What follows ``NAME.``.
+    partitioned
+        Whether it has as many partitions as ``requests``; else it has one, and is one ordered log.
+    cleanup
+        Kafka's ``cleanup.policy``.
+    retention
+        ``horizon``: at least the label horizon. ``long``: a year and at least the horizon.
+        ``default``: the cluster's own.
+    holds_requests
+        Whether its records can be as large as the largest request or answer.
+    messages
+        Names of the message types in it (``streamapp.messages``).
+    """
+
+    name: str
+    messages: tuple[str, ...]
+    partitioned: bool = False
+    cleanup: Literal["delete", "compact"] = "delete"
+    retention: Literal["default", "horizon", "long"] = "default"
+    holds_requests: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Changelog:
+    """The compacted topic that restores one Faust table of one role."""
+
+    role: str
+    table: str
+    partitioned: bool = False
+
+
+TOPICS: tuple[Topic, ...] = (
+    Topic("requests", ("request",), partitioned=True, retention="horizon", holds_requests=True),
+    Topic(
+        "predictions", ("prediction", "rejection"), partitioned=True, retention="horizon", holds_requests=True
+    ),
+    Topic("feedback", ("feedback",), partitioned=True, retention="horizon"),
+    Topic("drift-alerts", ("alert",), cleanup="compact"),
+    Topic("retrain-events", ("retrain",), retention="long"),
+    Topic("models", ("model", "champion"), cleanup="compact"),
+    Topic("labelled", ("labelled",), retention="long", holds_requests=True),
+    Topic("distributions", ("distribution",), retention="long", holds_requests=True),
+    Topic("review", ("review",), retention="horizon", holds_requests=True),
+    Topic("dead-letters", (), retention="long", holds_requests=True),
+)
+
+CHANGELOGS: tuple[Changelog, ...] = (
+    Changelog("score", "panes", partitioned=True),
+    Changelog("monitor", "folds"),
+)
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it can name a deployment, else raise :class:`~streamapp.errors.ConfigError`."""
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"deployment name {name!r} must be 1 to 100 letters, digits, '-' or '_', "
+            "beginning with a letter or digit"
+        )
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class TopicNames:
+    """Full names of a deployment's topics.
+
+    Examples
+    --------
+    >>> TopicNames("bikes").requests
+    'bikes.requests'
+    >>> TopicNames("bikes").changelog("score", "panes")
+    'bikes-score-panes-changelog'
+    """
+
+    deployment: str
+
+    def __post_init__(self) -> None:
+        check_name(self.deployment)
+
+    def __getitem__(self, topic: str) -> str:
+        return f"{self.deployment}.{topic}"
+
+    @property
+    def requests(self) -> str:
+        """Prediction requests."""
+        return self["requests"]
+
+    @property
+    def predictions(self) -> str:
+        """One answer per request."""
+        return self["predictions"]
+
+    @property
+    def feedback(self) -> str:
+        """Labels."""
+        return self["feedback"]
+
+    @property
+    def drift_alerts(self) -> str:
+        """Alerts with a life."""
+        return self["drift-alerts"]
+
+    @property
+    def retrain_events(self) -> str:
+        """Reasons to train."""
+        return self["retrain-events"]
+
+    @property
+    def models(self) -> str:
+        """Versions, and the champion pointer."""
+        return self["models"]
+
+    @property
+    def labelled(self) -> str:
+        """Answers joined with their labels."""
+        return self["labelled"]
+
+    @property
+    def distributions(self) -> str:
+        """Summaries of closed panes."""
+        return self["distributions"]
+
+    @property
+    def dead_letters(self) -> str:
+        """What could not be processed."""
+        return self["dead-letters"]
+
+    def app_id(self, role: str) -> str:
+        """Return the Faust app id, which is the consumer group, of `role`."""
+        return f"{self.deployment}-{role}"
+
+    def changelog(self, role: str, table: str) -> str:
+        """Return the changelog of a role's table, named as Faust names it."""
+        return f"{self.app_id(role)}-{table}-changelog"
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[topic.name] for topic in TOPICS)
