@@ -19,7 +19,8 @@ def parse_time(value: object) -> int:
     Raises
     ------
     ValueError
-        If it is neither; a time without an offset from UTC is ambiguous and refused.
+        If it is neither, or lies outside the years 1 to 9999; a time without an offset from UTC is ambiguous
+        and refused.
 
     Examples
     --------
@@ -27,7 +28,7 @@ def parse_time(value: object) -> int:
     1304323200004
     """
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
+        return _bounded(value, value)
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is no time; write RFC 3339, e.g. 2011-05-02T08:00:00Z")  # noqa: TRY004
     try:
@@ -36,7 +37,13 @@ def parse_time(value: object) -> int:
         raise ValueError(f"{value!r} is no RFC 3339 time, e.g. 2011-05-02T08:00:00Z") from None
     if time.tzinfo is None:
         raise ValueError(f"{value!r} has no offset from UTC; append Z or +00:00")
-    return round((time - _EPOCH).total_seconds() * 1000)
+    return _bounded(round((time - _EPOCH).total_seconds() * 1000), value)
+
+
+def _bounded(time_ms: int, value: object) -> int:
+    if not _FIRST_MS <= time_ms <= _LAST_MS:
+        raise ValueError(f"{value!r} lies outside the years 1 to 9999; write milliseconds or RFC 3339")
+    return time_ms
 
 
 def format_time(time_ms: int) -> str:
@@ -48,11 +55,13 @@ def format_time(time_ms: int) -> str:
     ('2011-05-02T08:00:00Z', '2011-05-02T08:00:00.004Z')
     """
     seconds, ms = divmod(time_ms, 1000)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    text = datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
     return f"{text}.{ms:03d}Z" if ms else f"{text}Z"
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MS = -62_135_596_800_000  # 0001-01-01T00:00:00Z
+_LAST_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
 
 Time = Annotated[
     int,
@@ -92,9 +101,32 @@ class Message(BaseModel):
         try:
             return cls.model_validate(fields)
         except ValidationError as exc:
-            first = exc.errors(include_url=False, include_context=False)[0]
-            where = ".".join(map(str, first["loc"])) or cls.__name__.lower()
-            raise MessageError("wrong-type", f"{where}: {first['msg']}", feature=where) from exc
+            where, what = _explain(exc, fields)
+            raise MessageError("wrong-type", f"{where}: {what}", feature=where) from exc
+
+
+def _explain(exc: ValidationError, fields: dict[str, Any]) -> tuple[str, str]:
+    """Return the field that is wrong, and what is wrong with it."""
+    errors = exc.errors(include_url=False, include_context=False)
+    where = errors[0]["loc"]
+    if errors[0]["type"] == "missing":
+        return ".".join(map(str, where)), "is missing"
+    value: Any = fields
+    depth = 0
+    for part in where:  # of a union, the location goes on with the member that was tried
+        inside = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+        if part not in inside:
+            break
+        value = value[part]
+        depth += 1
+    name = ".".join(map(str, where[:depth]))
+    if errors[0]["type"] == "value_error":
+        return name, errors[0]["msg"].removeprefix("Value error, ")
+    same = [error["loc"] for error in errors if error["loc"][:depth] == where[:depth]]
+    tried = [str(location[depth]) for location in same if len(location) > depth]
+    wanted = f"one of {', '.join(tried)} is wanted" if tried else errors[0]["msg"]
+    shown = repr(value)
+    return name, f"{shown if len(shown) <= 80 else shown[:79] + '…'} does not fit: {wanted}"
 
 
 def load_object(value: bytes | None) -> dict[str, Any]:
