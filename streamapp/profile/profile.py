@@ -1,0 +1,313 @@
+"""The frozen reference that live rows are compared with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import orjson
+
+from streamapp.errors import ProfileError
+from streamapp.profile.coder import Coder
+from streamapp.profile.column import ColumnProfile, fit_column
+from streamapp.profile.columns import Columns, as_columns, row_count
+from streamapp.profile.outputs import OutputProfile, fit_outputs, provisional_outputs
+from streamapp.profile.pairs import PairProfile, rank_table
+from streamapp.profile.reference import fit_inflation, fit_pairs, is_category, output_inflation
+from streamapp.profile.summary import Summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Profile"]
+
+_FORMAT = 1
+_CHUNK = 16_384
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """Reference rows as bins, ranks and correlations; no row and no rare value is kept.
+
+    Made by :meth:`fit`; summaries made against one profile can be added and compared with it.
+
+    Examples
+    --------
+    >>> rows = {"temp": np.linspace(0, 1, 1000), "weather": ["mist", "clear"] * 500}
+    >>> profile = Profile.fit(rows, ordered=False)
+    >>> [str(column.kind) for column in profile.columns]
+    ['continuous', 'categorical']
+    >>> a = profile.summarize({"temp": np.array([0.1]), "weather": np.array(["mist"], dtype=object)})
+    >>> (a + a).rows
+    2
+    >>> Profile.from_bytes(profile.to_bytes()).digest == profile.digest
+    True
+    """
+
+    columns: tuple[ColumnProfile, ...]
+    pairs: PairProfile
+    outputs: OutputProfile | None
+    target: ColumnProfile | None
+    rows: int
+    ordered: bool
+    factor: np.ndarray = field(repr=False)
+    """(L,) variance inflation of the components of `columns`; empty means 1."""
+    blocks: np.ndarray = field(repr=False)
+    """(L,) blocks that each inflation was estimated from; infinite where it is 1."""
+    pair_factor: np.ndarray = field(repr=False)
+    pair_blocks: np.ndarray = field(repr=False)
+
+    @classmethod
+    def fit(
+        cls,
+        X: pd.DataFrame | Mapping[str, Any],
+        outputs: Any = None,
+        y: Any = None,
+        *,
+        ordered: bool = True,
+        categorical: Collection[str] | None = None,
+        classes: Sequence[object] | None = None,
+    ) -> Self:
+        """Freeze reference rows.
+
+        Parameters
+        ----------
+        X
+            DataFrame, whose dtypes decide what is a number and what a category, or mapping of names to arrays
+            (m,): floats are numbers, strings categories, integers categories if they have few levels.
+        outputs
+            What the model said to rows that it was not fitted on: values or labels (k,), or class
+            probabilities (k, classes). None: a baseline can follow from :meth:`with_outputs`.
+        y
+            Target of the reference rows (m,).
+        ordered
+            Whether rows stand in the order in which they came. Then the variance that dependence between
+            neighbours adds is estimated, and serial numbers are told from numbers.
+        categorical
+            Names of columns whose numbers are categories, beside those that are found.
+        classes
+            Of a classifier, in the order of its probabilities.
+
+        Raises
+        ------
+        ProfileError
+            If there are no rows, or columns of different lengths.
+        """
+        named = frozenset(categorical or ())
+        columns = as_columns(X)
+        rows = row_count(columns)
+        if rows == 0:
+            raise ProfileError("a reference without rows; pass at least some hundred")
+        if unknown := named - columns.keys():
+            raise ProfileError(f"categorical names {sorted(unknown)} are not among the columns")
+        fitted = tuple(
+            fit_column(name, values, categorical=name in named or is_category(X, name), ordered=ordered)
+            for name, values in columns.items()
+        )
+        coder = Coder(fitted)
+        numbers, names, _ = coder.codes(columns)
+        pairs = fit_pairs(fitted, coder, numbers)
+        inflations = fit_inflation(fitted, coder, numbers, names, pairs, ordered=ordered)
+        target = None if y is None else _target(y, rows, classes)
+        profile = cls(
+            fitted,
+            pairs,
+            provisional_outputs(None if y is None else np.asarray(y), classes),
+            target,
+            rows,
+            ordered,
+            *inflations,
+        )
+        return profile if outputs is None else profile.with_outputs(outputs, classes)
+
+    def with_outputs(self, outputs: Any, classes: Sequence[object] | None = None) -> Self:
+        """Return the profile with `outputs` as the baseline of what the model says.
+
+        Parameters
+        ----------
+        outputs
+            (k,) values or labels, or (k, classes) probabilities, in the order in which they came if the
+            profile is ordered.
+        classes
+            In the order of the probabilities.
+        """
+        fitted = fit_outputs(np.asarray(outputs), classes)
+        return replace(self, outputs=output_inflation(fitted, np.asarray(outputs), ordered=self.ordered))
+
+    def with_live_outputs(self, blocks: np.ndarray) -> Self:
+        """Return the profile with a baseline of outputs from live rows: (b, bins) counts of consecutive runs.
+
+        Its layout stays, so that summaries made before and after can be added.
+        """
+        if self.outputs is None:
+            raise ProfileError("a profile that knows nothing of outputs; fit it with y, classes or outputs")
+        return replace(self, outputs=self.outputs.with_live(blocks))
+
+    def summarize(self, columns: Columns, outputs: np.ndarray | None = None) -> Summary:
+        """Return the summary of some rows.
+
+        Parameters
+        ----------
+        columns
+            The profile's columns (others are ignored), as :func:`as_columns` makes them, (n,) each.
+        outputs
+            What was answered: (n,) or (n, classes); None, or a profile without outputs: not counted.
+
+        Raises
+        ------
+        ProfileError
+            If a column is absent or of another type.
+        """
+        numbers, names, rows = self._coder.codes(columns)
+        counts = self._coder.count(numbers, names)
+        pairs, apart = self._products(numbers)
+        output_rows, output_counts = 0, self._no_outputs
+        if outputs is not None and self.outputs is not None and self._output_coder is not None:
+            scores, labels, output_rows = self._output_coder.codes(
+                self.outputs.columns_of(np.asarray(outputs))
+            )
+            output_counts = self._output_coder.count(scores, labels)
+        return Summary(self.layout, rows, counts, pairs, apart, output_rows, output_counts)
+
+    def empty(self) -> Summary:
+        """Return the summary of no rows, the zero of addition."""
+        pairs = np.zeros(len(self.pairs), np.int64)
+        counts = np.zeros(self._coder.bins, np.int64)
+        return Summary(self.layout, 0, counts, pairs, pairs.copy(), 0, self._no_outputs.copy())
+
+    def to_bytes(self) -> bytes:
+        """Return the profile as canonical JSON: equal profiles are equal bytes."""
+        return orjson.dumps(
+            {
+                "format": _FORMAT,
+                "rows": self.rows,
+                "ordered": self.ordered,
+                "columns": [column.to_dict() for column in self.columns],
+                "pairs": self.pairs.to_dict(),
+                "outputs": None if self.outputs is None else self.outputs.to_dict(),
+                "target": None if self.target is None else self.target.to_dict(),
+                "factor": self.factor.tolist(),
+                "blocks": _finite(self.blocks),
+                "pair_factor": self.pair_factor.tolist(),
+                "pair_blocks": _finite(self.pair_blocks),
+            },
+            option=orjson.OPT_SORT_KEYS,
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Return the profile of :meth:`to_bytes`.
+
+        Raises
+        ------
+        ProfileError
+            If `data` is no profile, or of a newer format.
+        """
+        try:
+            fields = orjson.loads(data)
+            if fields["format"] != _FORMAT:
+                raise ProfileError(f"profile of format {fields['format']!r}; this version reads {_FORMAT}")
+            return cls(
+                columns=tuple(ColumnProfile.from_dict(column) for column in fields["columns"]),
+                pairs=PairProfile.from_dict(fields["pairs"]),
+                outputs=None if fields["outputs"] is None else OutputProfile.from_dict(fields["outputs"]),
+                target=None if fields["target"] is None else ColumnProfile.from_dict(fields["target"]),
+                rows=fields["rows"],
+                ordered=fields["ordered"],
+                factor=np.array(fields["factor"], dtype=np.float64),
+                blocks=_infinite(fields["blocks"]),
+                pair_factor=np.array(fields["pair_factor"], dtype=np.float64),
+                pair_blocks=_infinite(fields["pair_blocks"]),
+            )
+        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as exc:
+            raise ProfileError(f"not a profile: {exc!r}") from exc
+
+    @cached_property
+    def digest(self) -> str:
+        """Hex SHA-256 of :meth:`to_bytes`."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    @cached_property
+    def layout(self) -> str:
+        """Name of the bins: equal for profiles whose summaries can be added."""
+        outputs = [] if self.outputs is None else [_bins(column) for column in self.outputs.columns]
+        parts = [
+            [_bins(column) for column in self.columns],
+            [column.counts.tolist() for column in self.columns],  # the grid of ranks depends on them
+            [self.pairs.first.tolist(), self.pairs.second.tolist()],
+            outputs,
+        ]
+        return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:12]
+
+    def _products(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Sum rank products, and count rows with one missing, of every pair."""
+        first, second, members, missing_bins = self._pair_rows
+        if not len(first):
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        if numbers.shape[1] > _CHUNK:
+            parts = [
+                self._products(numbers[:, at : at + _CHUNK]) for at in range(0, numbers.shape[1], _CHUNK)
+            ]
+            return sum((p for p, _ in parts[1:]), parts[0][0]), sum((a for _, a in parts[1:]), parts[0][1])
+        if len(members) != len(numbers):
+            numbers = numbers[members]
+        ranks = self._ranks.take(numbers)
+        products = (ranks @ ranks.T)[first, second].astype(np.int64)
+        missing = numbers == missing_bins
+        if not missing.any():
+            return products, np.zeros(len(first), np.int64)
+        gone = missing.astype(np.float64)
+        total = gone.sum(axis=1)
+        apart = total[first] + total[second] - (gone @ gone.T)[first, second]
+        return products, apart.astype(np.int64)
+
+    @cached_property
+    def _coder(self) -> Coder:
+        return Coder(self.columns)
+
+    @cached_property
+    def _output_coder(self) -> Coder | None:
+        return None if self.outputs is None else Coder(self.outputs.columns)
+
+    @cached_property
+    def _no_outputs(self) -> np.ndarray:
+        return np.zeros(0 if self._output_coder is None else self._output_coder.bins, np.int64)
+
+    @cached_property
+    def _ranks(self) -> np.ndarray:
+        return rank_table(self.columns)
+
+    @cached_property
+    def _pair_rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """For both columns of each pair their place among `members`, rows of the matrix of numbers."""
+        used = np.unique(np.concatenate([self.pairs.first, self.pairs.second]))
+        members = np.array(
+            [self._coder.number_at[self.columns[i].name] for i in used.tolist()], dtype=np.intp
+        )
+        missing = np.array([self._coder.starts[i] + len(self.columns[i].edges) + 1 for i in used.tolist()])
+        first, second = np.searchsorted(used, self.pairs.first), np.searchsorted(used, self.pairs.second)
+        return first, second, members, missing[:, None].astype(np.intp)
+
+
+def _bins(column: ColumnProfile) -> list[Any]:
+    return [column.name, column.edges.tolist(), column.levels, column.seen.tolist(), column.knows_unseen]
+
+
+def _target(y: Any, rows: int, classes: Sequence[object] | None) -> ColumnProfile:
+    values = as_columns({"y": y})["y"]
+    if len(values) != rows:
+        raise ProfileError(f"{len(values)} targets for {rows} rows; pass one per row")
+    names = classes is not None or is_category({"y": y}, "y")
+    return fit_column("target", values, categorical=names, ordered=False)
+
+
+def _finite(blocks: np.ndarray) -> list[float | None]:
+    return [None if np.isinf(b) else b for b in blocks.tolist()]
+
+
+def _infinite(blocks: list[float | None]) -> np.ndarray:
+    return np.array([np.inf if b is None else b for b in blocks], dtype=np.float64)

@@ -1,0 +1,114 @@
+"""What is measured once, on the reference rows: correlations, and how much dependence adds to variances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from streamapp.profile.coder import Coder
+from streamapp.profile.column import LEVEL_ROWS, MAX_LEVELS, ColumnProfile
+from streamapp.profile.inflation import block_length, inflation
+from streamapp.profile.measures import Measures
+from streamapp.profile.outputs import OutputProfile, block_inflation
+from streamapp.profile.pairs import PairProfile, choose_pairs, rank_table, standard_ranks
+
+__all__ = ["fit_inflation", "fit_pairs", "is_category", "output_inflation"]
+
+
+def is_category(X: object, name: str) -> bool:
+    """Whether a column of integers is one of categories: in a mapping, with few levels and rows for each."""
+    if not isinstance(X, Mapping):
+        return False
+    values = X[name]
+    kind = getattr(getattr(values, "dtype", None), "kind", None)
+    if kind is None:
+        values = np.asarray(values)
+        kind = values.dtype.kind
+    if kind not in "iu":
+        return False
+    levels = len(np.unique(np.asarray(values)))
+    return 2 < levels <= MAX_LEVELS and len(values) >= levels * LEVEL_ROWS
+
+
+def fit_pairs(columns: tuple[ColumnProfile, ...], coder: Coder, numbers: np.ndarray) -> PairProfile:
+    """Choose and measure the pairs of columns on the reference's bins (c, m)."""
+    ranks, missing, members = _ranks(columns, coder, numbers)
+    pairs = choose_pairs(ranks, missing, members)
+    # Rounded, so that what was written and read again is the same.
+    return replace(
+        pairs,
+        correlation=np.round(pairs.correlation, 5),
+        variance=np.round(pairs.variance, 6),
+        kurtosis=np.round(pairs.kurtosis, 3),
+    )
+
+
+def fit_inflation(
+    columns: tuple[ColumnProfile, ...],
+    coder: Coder,
+    numbers: np.ndarray,
+    names: list[int],
+    pairs: PairProfile,
+    *,
+    ordered: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return factor and blocks of the columns' components, then of the pairs; empty if nothing is known."""
+    unknown = np.empty(0)
+    rows = numbers.shape[1] if len(numbers) else len(names) // len(columns)
+    length = block_length(rows) if ordered else 0
+    if not length:
+        return unknown, unknown, unknown, unknown
+    blocks = rows // length
+    named = np.array(names, dtype=np.intp).reshape(-1, rows)
+    counts = _block_counts(np.concatenate([numbers, named]), coder.bins, length, blocks)
+    factor, count = block_inflation(Measures(columns), counts)
+    if not len(pairs):
+        return factor, count, unknown, unknown
+    ranks, missing, members = _ranks(columns, coder, numbers)
+    z, both = standard_ranks(ranks, missing), (~missing).astype(np.float64)
+    first, second = np.searchsorted(members, pairs.first), np.searchsorted(members, pairs.second)
+    sums, present = np.empty((blocks, len(pairs))), np.empty((blocks, len(pairs)))
+    for b in range(blocks):
+        part = slice(b * length, (b + 1) * length)
+        squares = (z[:, part] ** 2) @ both[:, part].T
+        own = (squares + squares.T)[first, second]
+        sums[b] = (z[:, part] @ z[:, part].T)[first, second] - pairs.correlation / 2 * own
+        present[b] = (both[:, part] @ both[:, part].T)[first, second]
+    sums -= sums.sum(axis=0) / np.maximum(present.sum(axis=0), 1) * present
+    pair_factor, pair_count = inflation(sums, present, pairs.variance, pairs.kurtosis)
+    return factor, count, np.round(pair_factor, 4), pair_count
+
+
+def output_inflation(fitted: OutputProfile, outputs: np.ndarray, *, ordered: bool) -> OutputProfile:
+    """Return `fitted` with the variance inflation that its baseline's order shows."""
+    length = block_length(len(outputs)) if ordered else 0
+    if not length:
+        return fitted
+    coder = Coder(fitted.columns)
+    if outputs.ndim == 2 and outputs.shape[1] == 1:
+        outputs = outputs[:, 0]
+    numbers, names, rows = coder.codes(fitted.columns_of(outputs))
+    codes = np.concatenate([numbers, np.array(names, dtype=np.intp).reshape(-1, rows)])
+    counts = _block_counts(codes, coder.bins, length, rows // length)
+    factor, blocks = block_inflation(Measures(fitted.columns), counts)
+    return replace(fitted, factor=factor, blocks=blocks)
+
+
+def _ranks(
+    columns: tuple[ColumnProfile, ...], coder: Coder, numbers: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ranks and absence of the columns that have ranks, (c, m), and those columns' indices."""
+    members = np.array([i for i, column in enumerate(columns) if column.kind.is_numeric], dtype=np.int64)
+    own = numbers[[coder.number_at[columns[i].name] for i in members.tolist()]]
+    missing_bins = np.array(
+        [coder.starts[i] + len(columns[i].edges) + 1 for i in members.tolist()], dtype=np.intp
+    )
+    return rank_table(columns).take(own), own == missing_bins[:, None], members
+
+
+def _block_counts(codes: np.ndarray, bins: int, length: int, blocks: int) -> np.ndarray:
+    block = np.arange(blocks * length) // length * bins
+    flat = (codes[:, : blocks * length] + block).ravel()
+    return np.bincount(flat, minlength=blocks * bins).reshape(blocks, bins)
