@@ -1,0 +1,375 @@
+"""A bundle: a model with all that is needed to serve it, judge it and trust it."""
+
+from __future__ import annotations
+
+import os
+import time as clock
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import orjson
+
+from streamapp.errors import BundleError, IntegrityError, PredictionError, StreamappError
+from streamapp.messages import OffsetRange
+from streamapp.models.baseline import Baseline
+from streamapp.models.column import Columns
+from streamapp.models.formats import Predict, load_format
+from streamapp.models.golden import Golden
+from streamapp.models.manifest import Manifest, version_warnings
+from streamapp.models.pack import BASELINE, GOLDEN, PROFILE, SIGNATURE, Choices, Facts, pack
+from streamapp.models.packed import Packed, read_packed, write_packed
+from streamapp.models.predictions import Predictions
+from streamapp.models.seal import Keys, Seal, SealStatus
+from streamapp.models.signature import Signature
+from streamapp.profile import Profile
+
+__all__ = ["Bundle"]
+
+_B = TypeVar("_B", bound="Bundle")
+
+_OWN = {SIGNATURE, PROFILE, GOLDEN, BASELINE}
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A model file with its signature, reference profile, baseline and golden rows, under one manifest.
+
+    Made by :meth:`create`, read by :meth:`load`, or by :meth:`inspect`, which leaves the model alone.
+
+    Attributes
+    ----------
+    packed
+        The bytes of all files.
+    signature
+        Inputs and outputs.
+    profile
+        What drift is measured against.
+    golden
+        Made-up rows with the answers that the model gave when it was packed.
+    baseline
+        How well it did on the holdout; None without one.
+    estimator
+        The model; None after :meth:`inspect`.
+    seal_status
+        Whether the manifest is sealed by a key that is trusted here.
+    warnings
+        One line each: what may be wrong and is no error.
+    """
+
+    packed: Packed = field(repr=False)
+    signature: Signature = field(repr=False)
+    profile: Profile = field(repr=False)
+    golden: Golden = field(repr=False)
+    baseline: Baseline | None = field(repr=False)
+    estimator: Any = None
+    predictor: Predict | None = field(default=None, repr=False)
+    warnings: tuple[str, ...] = ()
+    seal_status: SealStatus = "none"
+
+    @classmethod
+    def create(
+        cls,
+        model: Any,
+        X: Any,
+        y: Any,
+        *,
+        name: str,
+        format: str = "joblib",
+        holdout: tuple[Any, Any] | None = None,
+        time: Any = None,
+        loss: str | None = None,
+        loss_scale: float | None = None,
+        nullable: Collection[str] = (),
+        closed: Collection[str] = (),
+        bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
+        categorical: Collection[str] = (),
+        ordered: bool = True,
+        target: str | None = None,
+        like: Bundle | None = None,
+        model_files: Mapping[str, bytes] | None = None,
+        created_at_ms: int | None = None,
+        trained_at_ms: int | None = None,
+        newest_training_data_at_ms: int | None = None,
+        training_data: Sequence[OffsetRange] = (),
+        caused_by: str | None = None,
+    ) -> Self:
+        """Pack a fitted model. The same arguments, times included, give the same version.
+
+        Parameters
+        ----------
+        model
+            Fitted estimator with scikit-learn's interface, one output.
+        X
+            Reference rows: DataFrame, or dict of arrays (n,). They may be the training rows.
+        y
+            Labels (n,).
+        name
+            Of the deployment.
+        format
+            ``joblib`` or ``pickle``.
+        holdout
+            (X, y) that the model was not fitted on: they give the baseline of outputs and losses. None: no
+            baseline.
+        time
+            Times (n,) of the reference rows, or the column of `X` that holds them: rows are put in this
+            order, and the newest is `newest_training_data_at_ms` unless that is given.
+        loss
+            ``zero-one`` (default for classifiers), ``brier`` or ``absolute`` (default for regressors).
+        loss_scale
+            The error that counts as an absolute loss of 1, in units of the target; default: the 99th
+            percentile of the errors on the holdout.
+        nullable
+            Columns that may be missing, beside those that are in `X`.
+        closed
+            String columns that accept no other level than those in `X`.
+        bounds
+            Column to lowest and highest accepted number.
+        categorical
+            Columns of numbers whose drift is that of categories.
+        ordered
+            Whether rows stand in the order in which they came.
+        target
+            Name of what is predicted; default: the name of `y` if it is a Series.
+        like
+            Earlier bundle of the same deployment: its signature (kinds, what may be missing, bounds, closed
+            levels), categories, loss and scale are kept, so `X` may be columns as they travel.
+        model_files
+            The model's own files, if they are to be kept byte for byte; default: written anew.
+        created_at_ms, trained_at_ms, newest_training_data_at_ms
+            Milliseconds since the epoch; `created_at_ms` is now by default.
+        training_data
+            Offset ranges that it was trained on.
+        caused_by
+            The retrain event that it was trained for.
+
+        Raises
+        ------
+        SignatureError
+            If model and rows do not fit each other.
+        PredictionError
+            If the model fails, or answers something else than it must.
+        BundleError
+            If the model cannot be written in this format.
+        ConfigError
+            If the loss does not fit the task.
+        """
+        numbers = () if like is None else like.categorical_numbers
+        choices = Choices(
+            format=format,
+            loss=loss if like is None else loss or like.manifest.loss,
+            loss_scale=loss_scale if like is None else loss_scale or like.manifest.loss_scale,
+            nullable=nullable,
+            closed=closed,
+            bounds=bounds,
+            categorical={*categorical, *numbers},
+            ordered=ordered,
+            target=target or getattr(y, "name", None),
+            signature=None if like is None else like.signature,
+            model_files=model_files,
+        )
+        facts = Facts(
+            # The one place that reads a clock: notebooks do not hand one in.
+            created_at_ms=clock.time_ns() // 1_000_000 if created_at_ms is None else created_at_ms,
+            trained_at_ms=trained_at_ms,
+            newest_training_data_at_ms=newest_training_data_at_ms,
+            training_data=training_data,
+            caused_by=caused_by,
+        )
+        made = cls(*pack(model, X, y, name=name, holdout=holdout, time=time, choices=choices, facts=facts))
+        if model_files is None:
+            # What was written must answer like what is in memory: proven here, not when it is to serve.
+            _with_model(replace(made, estimator=None)).check_golden()
+        return made
+
+    @classmethod
+    def load(
+        cls,
+        url: str | os.PathLike[str],
+        *,
+        trust: str | os.PathLike[str] | None = None,
+        sha256: str | None = None,
+    ) -> Self:
+        """Read a bundle, verify it, and only then load the model.
+
+        Parameters
+        ----------
+        url
+            Its folder, an fsspec URL or a path.
+        trust
+            Folder of the keys that are trusted; default: ``$STREAMAPP_KEYS``, else the user's.
+        sha256
+            What the manifest's hash must be, if it is known from elsewhere.
+
+        Raises
+        ------
+        BundleError
+            If there is no bundle there, or one that this version cannot read.
+        IntegrityError
+            If hashes or seal do not fit, or the format can run code and no trusted key has sealed it.
+        StoreError
+            If the store does not answer.
+        """
+        bundle = cls.inspect(url, trust=trust, sha256=sha256)
+        if load_format(bundle.manifest.format).RUNS_CODE and bundle.seal_status != "trusted":
+            raise IntegrityError(_distrust(bundle, Keys(trust)))
+        return _with_model(bundle)
+
+    @classmethod
+    def inspect(
+        cls,
+        url: str | os.PathLike[str],
+        *,
+        trust: str | os.PathLike[str] | None = None,
+        sha256: str | None = None,
+    ) -> Self:
+        """Read and verify a bundle without loading the model; parameters and errors as of :meth:`load`.
+
+        An absent or untrusted seal is no error here: see ``seal_status``.
+        """
+        packed = read_packed(url, sha256=sha256)
+        status = Keys(trust).status(packed.seal)
+        try:
+            parts = {path: orjson.loads(data) for path, data in packed.files.items() if path in _OWN}
+            baseline = parts.get(BASELINE)
+            return cls(
+                packed,
+                Signature.from_dict(parts[SIGNATURE]),
+                Profile.from_bytes(packed.files[PROFILE]),
+                Golden.from_dict(parts[GOLDEN]),
+                None if baseline is None else Baseline.from_dict(baseline),
+                warnings=version_warnings(packed.manifest.libraries),
+                seal_status=status,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as exc:  # ProfileError is a ValueError
+            raise BundleError(
+                f"{packed.url}: signature, profile, golden rows or baseline cannot be read: {exc!r}"
+            ) from exc
+
+    def save(self, url: str | os.PathLike[str], *, key: str | os.PathLike[str] | None = None) -> str:
+        """Write the bundle to a folder, manifest last, and return the folder's absolute URL.
+
+        Parameters
+        ----------
+        url
+            fsspec URL or path of the folder.
+        key
+            File of the private key that seals it. Default: the seal that it was loaded with, else the local
+            key, which is made and trusted if there is none yet.
+
+        Raises
+        ------
+        StoreError
+            If the store refuses.
+        BundleError
+            If the folder holds something else.
+        """
+        packed = self.packed
+        if packed.seal is None or key is not None:
+            path = Path(key) if key is not None else Keys().local()[0]
+            packed = packed.sealed(Seal.make(self.manifest.encode(), path))
+        return write_packed(packed, url)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it is and was made of."""
+        return self.packed.manifest
+
+    @property
+    def version(self) -> str:
+        """First 12 hex digits of the manifest's hash."""
+        return self.manifest.version
+
+    @property
+    def sha256(self) -> str:
+        """The manifest's hash."""
+        return self.manifest.sha256
+
+    @property
+    def url(self) -> str | None:
+        """Where it was read from."""
+        return self.packed.url
+
+    @property
+    def categorical_numbers(self) -> tuple[str, ...]:
+        """Columns of numbers whose drift is that of categories."""
+        kinds = {column.name: column.dtype for column in self.signature.columns}
+        return tuple(
+            c.name for c in self.profile.columns if c.is_names and c.levels and kinds[c.name] != "string"
+        )
+
+    def predict(self, rows: Any) -> Predictions:
+        """Answer rows.
+
+        Parameters
+        ----------
+        rows
+            List of dicts as in requests, DataFrame, or dict of arrays.
+
+        Raises
+        ------
+        SignatureError
+            If a row does not fit the signature.
+        PredictionError
+            If the model fails.
+        """
+        columns = (
+            self.signature.from_rows(list(rows))
+            if isinstance(rows, Sequence)
+            else self.signature.from_frame(rows)
+        )
+        self.signature.check(columns)
+        return self.predict_columns(columns)
+
+    def predict_columns(self, columns: Columns) -> Predictions:
+        """Answer columns as they travel, which have been checked: the hot path.
+
+        Raises
+        ------
+        PredictionError
+            If the model fails, or answers something else than it must.
+        """
+        if self.predictor is None:
+            raise PredictionError("the model is not loaded: inspect() leaves it alone, use load()")
+        return self.predictor(self.signature.to_input(columns))
+
+    def check_golden(self) -> None:
+        """Answer the golden rows, and raise IntegrityError unless the answers are those recorded.
+
+        Classes must be equal, numbers within a relative difference of 1e-9.
+
+        Raises
+        ------
+        PredictionError
+            If the model fails on them.
+        """
+        self.golden.check(self.predict_columns(self.signature.from_rows(self.golden.rows)))
+
+
+def _distrust(bundle: Bundle, keys: Keys) -> str:
+    manifest, seal = bundle.manifest, bundle.packed.seal
+    danger = f"{bundle.url}: loading {manifest.format} can run code, and the bundle "
+    if seal is None:
+        return f"{danger}has no seal: pack it with `streamapp bundle`, or let its maker save it again"
+    return (
+        f"{danger}is sealed by key {seal.fingerprint}, which is not trusted here ({keys.folder}): if "
+        "you trust its holder, run `streamapp keys trust FILE.pub` with that key"
+    )
+
+
+def _with_model(bundle: _B) -> _B:
+    manifest = bundle.manifest
+    format_ = load_format(manifest.format)
+    try:
+        estimator = format_.load({p: data for p, data in bundle.packed.files.items() if p not in _OWN})
+    except StreamappError:
+        raise
+    except Exception as exc:  # what a model's classes raise when they are not as they were
+        raise BundleError(
+            f"{bundle.url or manifest.name}: the model cannot be loaded: {type(exc).__name__}: {exc}; "
+            f"it was packed with {', '.join(f'{name} {v}' for name, v in sorted(manifest.libraries.items()))}"
+        ) from exc
+    return replace(
+        bundle, estimator=estimator, predictor=format_.predictor(estimator, bundle.signature.classes)
+    )

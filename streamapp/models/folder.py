@@ -1,0 +1,164 @@
+"""One folder on any fsspec store: the only place of this package that reads and writes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from streamapp.errors import BundleError, ConfigError, IntegrityError, StoreError, StreamappError
+
+__all__ = ["Folder", "expand_url"]
+
+_PART = re.compile(r"\.\d+\.part$")
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full: free space, or choose another store",
+    errno.EDQUOT: "the disk quota is used up: free space, or choose another store",
+    errno.EROFS: "the file system is read-only: choose another store",
+    errno.EACCES: "no permission: choose another place, or let this user in",
+    errno.EPERM: "no permission: choose another place, or let this user in",
+    errno.ENOTDIR: "a file stands where a folder is needed: choose another place",
+    errno.EISDIR: "a folder stands where a file is needed: choose another place",
+}
+
+
+def expand_url(url: str | os.PathLike[str]) -> str:
+    """Return an absolute URL for a path or URL; other processes may have another working directory.
+
+    Examples
+    --------
+    >>> expand_url("/models/../bikes"), expand_url("s3://models/bikes/")
+    ('file:///bikes', 's3://models/bikes')
+    """
+    text = os.fspath(url)
+    if text.startswith("file://"):
+        text = text.removeprefix("file://")
+    elif "://" in text:
+        scheme, _, path = text.partition("://")
+        return f"{scheme}://{path.rstrip('/')}"
+    if not text:
+        raise ConfigError("an empty path names no folder; write a path or a URL such as s3://bucket/folder")
+    # Not Path.as_uri: fsspec takes what follows file:// as it stands, and would not undo %20.
+    return f"file://{os.path.abspath(Path(text).expanduser())}"
+
+
+class Folder:
+    """A folder, which need not exist yet.
+
+    Parameters
+    ----------
+    url
+        fsspec URL, or a path.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such kind of store, or the package that speaks to it is not installed.
+    """
+
+    def __init__(self, url: str | os.PathLike[str]) -> None:
+        from fsspec.core import url_to_fs  # noqa: PLC0415
+
+        self.url = expand_url(url)
+        try:
+            self._fs, self._root = url_to_fs(self.url)
+        except (ValueError, ImportError) as exc:
+            raise ConfigError(
+                f"store {self.url}: {exc}; known without more are paths, file:// and memory://"
+            ) from exc
+        except Exception as exc:
+            raise StoreError(f"store {self.url} cannot be opened: {_first_line(exc)}") from exc
+
+    def __truediv__(self, name: str) -> Folder:
+        return Folder(f"{self.url}/{name}")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it lies in this machine's file system."""
+        return self.url.startswith("file://")
+
+    def _path(self, name: str) -> str:
+        return f"{self._root.rstrip('/')}/{name}"
+
+    def read(self, name: str, *, limit: int) -> bytes | None:
+        """Return at most `limit` + 1 bytes of a file, None if there is none.
+
+        Raises
+        ------
+        IntegrityError
+            If it is a symbolic link.
+        StoreError
+            If the store does not answer.
+        """
+        path = self._path(name)
+        if self.is_local and os.path.islink(path):
+            raise IntegrityError(f"{self.url}: {name} is a symbolic link; a bundle holds plain files only")
+        with self._mapped(f"read {name}"):
+            try:
+                with self._fs.open(path, "rb") as file:
+                    return bytes(file.read(limit + 1))
+            except FileNotFoundError:
+                return None
+
+    def names(self) -> set[str]:
+        """Return the paths of all files in it, relative to it; empty if it does not exist.
+
+        Files that are just being written (see :meth:`write`) are not there yet.
+        """
+        with self._mapped("list"):
+            self._fs.invalidate_cache()
+            prefix = self._path("")
+            found = {path.removeprefix(prefix) for path in self._fs.find(self._root)}
+        found = {path for path in found if not _PART.search(path)}
+        # A file in the folder's place is listed as itself.
+        if self._root in found:
+            raise BundleError(f"{self.url} is a file; a bundle is a folder")
+        return found
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file; a reader sees the old one or the new one, none in between."""
+        path = self._path(name)
+        with self._mapped(f"write {name}"):
+            self._fs.makedirs(self._fs._parent(path), exist_ok=True)
+            if not self.is_local:
+                self._fs.pipe_file(path, data)  # object stores show an object when it is complete
+                return
+            part = f"{path}.{os.getpid()}.part"
+            try:
+                with open(part, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(part, path)
+            finally:
+                Path(part).unlink(missing_ok=True)
+
+    def delete(self, name: str) -> None:
+        """Delete a file if it is there."""
+        with self._mapped(f"delete {name}"):
+            try:
+                self._fs.rm_file(self._path(name))
+            except FileNotFoundError:
+                return
+
+    @contextmanager
+    def _mapped(self, action: str) -> Iterator[None]:
+        """Turn whatever a store raises into one line that says what to do."""
+        try:
+            yield
+        except StreamappError:
+            raise
+        except OSError as exc:
+            remedy = _REMEDIES.get(exc.errno or 0, _first_line(exc))
+            raise StoreError(f"{self.url}: cannot {action}: {remedy}") from exc
+        except Exception as exc:  # each kind of store has errors of its own
+            raise StoreError(f"{self.url}: cannot {action}: {_first_line(exc)}") from exc
+
+
+def _first_line(exc: BaseException) -> str:
+    lines = str(exc).strip().splitlines()
+    return f"{type(exc).__name__}: {lines[0]}" if lines else type(exc).__name__

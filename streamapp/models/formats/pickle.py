@@ -1,0 +1,26 @@
+"""pickle, Python's own. Loading it can run code."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from typing import Any
+
+from streamapp.models.formats.predictor import predictor
+
+__all__ = ["FILE", "RUNS_CODE", "dump", "load", "predictor"]
+
+RUNS_CODE = True
+
+FILE = "model.pkl"
+
+
+def dump(estimator: Any) -> dict[str, bytes]:
+    """Return the file that holds `estimator`."""
+    return {FILE: pickle.dumps(estimator, protocol=5)}
+
+
+def load(files: Mapping[str, bytes]) -> Any:
+    """Return the estimator in `files`, of which there is one."""
+    (data,) = files.values()
+    return pickle.loads(data)

@@ -1,0 +1,143 @@
+"""The manifest of a bundle: what it is, what it was made of, and the hash of each of its files."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import re
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+import orjson
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+
+from streamapp import __version__
+from streamapp.errors import BundleError, IntegrityError, StreamappError
+from streamapp.messages import OffsetRange, Time
+from streamapp.topics import check_name
+
+__all__ = ["BUNDLE_FORMAT", "FileEntry", "Manifest", "canonical", "library_versions", "version_warnings"]
+
+BUNDLE_FORMAT = 1
+"""Version of the bundle's own layout."""
+
+_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
+_MAX_FILES = 1_000
+
+
+def _check_path(path: str) -> str:
+    if len(path) > 200 or not _PATH.fullmatch(path):
+        raise ValueError(f"file path {path!r} is not plain and relative")
+    return path
+
+
+class FileEntry(BaseModel):
+    """Hash and size of one file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(ge=0)
+
+
+class Manifest(BaseModel):
+    """What a bundle is. Its bytes, canonical JSON, are what version and seal are made of."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, protected_namespaces=())
+
+    bundle_format: Literal[1] = 1
+    name: str
+    task: Literal["classification", "regression"]
+    format: str = Field(description="Of the model files.")
+    files: dict[Annotated[str, AfterValidator(_check_path)], FileEntry] = Field(max_length=_MAX_FILES)
+    libraries: dict[str, str] = Field(description="Versions that the model was packed with.")
+    created_at_ms: Time | None = Field(default=None, alias="created_at")
+    trained_at_ms: Time | None = Field(default=None, alias="trained_at")
+    newest_training_data_at_ms: Time | None = Field(default=None, alias="newest_training_data_at")
+    training_data: list[OffsetRange] = []
+    reference_rows: int = Field(ge=1)
+    holdout_rows: int = Field(default=0, ge=0)
+    loss: str
+    loss_scale: float | None = Field(default=None, gt=0, description="Error that counts as a loss of 1.")
+    caused_by: str | None = Field(default=None, description="The retrain event it was trained for.")
+
+    _data: bytes | None = PrivateAttr(default=None)
+    """The bytes that it was read from: a later version may write the same fields otherwise."""
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the manifest's bytes, which hold the hashes of all other files."""
+        return hashlib.sha256(self.encode()).hexdigest()
+
+    @property
+    def version(self) -> str:
+        """The version of the bundle: the first 12 hex digits of :attr:`sha256`."""
+        return self.sha256[:12]
+
+    def encode(self) -> bytes:
+        """Return the manifest's bytes: as read, or keys sorted, two spaces, a line feed at the end."""
+        if self._data is not None:
+            return self._data
+        fields = self.model_dump(mode="json", by_alias=True)
+        return orjson.dumps(
+            fields, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        )
+
+    @classmethod
+    def decode(cls, data: bytes, *, where: str) -> Self:
+        """Return the manifest in `data`, that came from `where`.
+
+        Raises
+        ------
+        BundleError
+            If it is no manifest, or one of another bundle format.
+        IntegrityError
+            If it names a file outside the bundle.
+        """
+        try:
+            fields = orjson.loads(data)
+        except orjson.JSONDecodeError as exc:
+            raise BundleError(f"{where}: manifest.json is no JSON: {exc}") from None
+        if not isinstance(fields, dict) or "bundle_format" not in fields:
+            raise BundleError(f"{where}: manifest.json is not that of a bundle")
+        if fields["bundle_format"] != BUNDLE_FORMAT:
+            raise BundleError(
+                f"{where}: bundle format {fields['bundle_format']!r}; this version of streamapp reads "
+                f"{BUNDLE_FORMAT}: pack the model again, or run another version"
+            )
+        try:
+            manifest = cls.model_validate(fields)
+            check_name(manifest.name)
+        except ValidationError as exc:
+            first = exc.errors(include_url=False, include_context=False)[0]
+            field = ".".join(map(str, first["loc"]))
+            kind = IntegrityError if field.startswith("files") else BundleError
+            raise kind(f"{where}: manifest.json: {field}: {first['msg']}") from None
+        except StreamappError as exc:
+            raise BundleError(f"{where}: manifest.json: {exc}") from None
+        manifest._data = data
+        return manifest
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of what a model's answers depend on."""
+    from importlib.metadata import version  # noqa: PLC0415
+
+    libraries = {name: version(name) for name in ("numpy", "scikit-learn")}
+    return libraries | {"python": platform.python_version(), "streamapp": __version__}
+
+
+def version_warnings(libraries: dict[str, str]) -> tuple[str, ...]:
+    """Return one line for each library whose version differs so much that answers may."""
+    here = library_versions()
+    parts = {"scikit-learn": 2, "numpy": 1, "python": 2}
+    return tuple(
+        f"packed with {name} {libraries[name]}, and {here[name]} runs here: golden rows tell if it matters"
+        for name, count in parts.items()
+        if name in libraries and libraries[name].split(".")[:count] != here[name].split(".")[:count]
+    )
+
+
+def canonical(fields: Any) -> bytes:
+    """Return `fields` as canonical JSON, the form of a bundle's own files."""
+    return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)

@@ -1,0 +1,161 @@
+"""A bundle as bytes: verified in full before anything in it is interpreted, written manifest last."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from streamapp.errors import BundleError, IntegrityError
+from streamapp.models.folder import Folder
+from streamapp.models.manifest import Manifest
+from streamapp.models.seal import Seal
+
+__all__ = ["MANIFEST", "SEAL", "Packed", "read_packed", "write_packed"]
+
+MANIFEST = "manifest.json"
+SEAL = "seal.json"
+
+_MAX_MANIFEST = 1 << 20
+_MAX_SEAL = 1 << 14
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """The bytes of a bundle whose hashes have been verified.
+
+    Attributes
+    ----------
+    manifest
+        What it is.
+    files
+        Path to bytes.
+    seal
+        Its signature fits the manifest; whether its key is trusted is another question.
+    url
+        Where it was read from, if from somewhere.
+    """
+
+    manifest: Manifest
+    files: Mapping[str, bytes]
+    seal: Seal | None = None
+    url: str | None = None
+
+    def sealed(self, seal: Seal) -> Packed:
+        """Return the same bundle under `seal`."""
+        return replace(self, seal=seal)
+
+
+def read_packed(url: str | os.PathLike[str], *, sha256: str | None = None) -> Packed:
+    """Return the bundle at `url`, all hashes and the seal's signature verified.
+
+    Parameters
+    ----------
+    url
+        Folder of the bundle.
+    sha256
+        What the manifest's hash must be.
+
+    Raises
+    ------
+    BundleError
+        If there is no bundle, or one of another format version.
+    IntegrityError
+        If manifest, files or seal do not fit each other, or a file is missing, or there is one too many.
+    StoreError
+        If the store does not answer.
+    """
+    folder = Folder(url)
+    where = folder.url
+    data = folder.read(MANIFEST, limit=_MAX_MANIFEST)
+    if data is None:
+        raise BundleError(f"no bundle at {where}: it has no {MANIFEST}; make one with `streamapp bundle`")
+    if len(data) > _MAX_MANIFEST:
+        raise IntegrityError(
+            f"{where}: {MANIFEST} is larger than {_MAX_MANIFEST:,} bytes, and no manifest is"
+        )
+    found = hashlib.sha256(data).hexdigest()
+    if sha256 is not None and found != sha256:
+        raise IntegrityError(
+            f"{where}: the manifest's hash is {found[:12]}…, and {sha256[:12]}… was announced"
+        )
+    seal = _read_seal(folder, data)
+    manifest = Manifest.decode(data, where=where)
+    _check_names(folder, manifest)
+    files = {path: _read_file(folder, path, manifest) for path in manifest.files}
+    return Packed(manifest, files, seal, where)
+
+
+def _read_seal(folder: Folder, manifest: bytes) -> Seal | None:
+    data = folder.read(SEAL, limit=_MAX_SEAL)
+    if data is None:
+        return None
+    seal = Seal.decode(data[:_MAX_SEAL], where=folder.url)
+    seal.verify(manifest, where=folder.url)
+    return seal
+
+
+def _check_names(folder: Folder, manifest: Manifest) -> None:
+    expected = {*manifest.files, MANIFEST}
+    found = folder.names() - {SEAL}
+    if missing := sorted(expected - found):
+        raise IntegrityError(f"{folder.url}: {missing[0]} is missing; copy the bundle whole")
+    if strange := sorted(found - expected):
+        raise IntegrityError(
+            f"{folder.url}: {strange[0]} is not in the manifest; remove it, or pack the model again"
+        )
+
+
+def _read_file(folder: Folder, path: str, manifest: Manifest) -> bytes:
+    entry = manifest.files[path]
+    data = folder.read(path, limit=entry.bytes)
+    if data is None:
+        raise IntegrityError(f"{folder.url}: {path} is missing; copy the bundle whole")
+    if len(data) != entry.bytes:
+        size = "more" if len(data) > entry.bytes else f"{len(data):,}"
+        raise IntegrityError(f"{folder.url}: {path} has {size} bytes where the manifest says {entry.bytes:,}")
+    if hashlib.sha256(data).hexdigest() != entry.sha256:
+        raise IntegrityError(f"{folder.url}: {path} was changed: its hash is not that of the manifest")
+    return data
+
+
+def write_packed(packed: Packed, url: str | os.PathLike[str]) -> str:
+    """Write a bundle to the folder `url` and return its absolute URL.
+
+    The manifest comes last: what was cut short is no bundle yet. Writing the same bundle again changes
+    nothing; another bundle in the folder is replaced.
+
+    Raises
+    ------
+    BundleError
+        If the folder holds files that are no bundle's.
+    StoreError
+        If the store refuses.
+    """
+    folder = Folder(url)
+    data = packed.manifest.encode()
+    former = folder.read(MANIFEST, limit=_MAX_MANIFEST)
+    present = folder.names()
+    if former == data and present >= set(packed.files):
+        if packed.seal is not None and folder.read(SEAL, limit=_MAX_SEAL) != packed.seal.encode():
+            folder.write(SEAL, packed.seal.encode())
+        return folder.url
+    own = {*packed.files, MANIFEST, SEAL}
+    if former is not None:
+        own |= set(Manifest.decode(former, where=folder.url).files)
+    # Files of this bundle may be there: another writer is at work, or died in it.
+    if strange := sorted(present - own):
+        raise BundleError(
+            f"{folder.url} is not empty and holds no bundle ({strange[0]}): choose another folder"
+        )
+    if former is not None:
+        folder.delete(MANIFEST)
+    for name in sorted(present - set(packed.files)):
+        folder.delete(name)
+    for name, content in packed.files.items():
+        folder.write(name, content)
+    if packed.seal is not None:
+        folder.write(SEAL, packed.seal.encode())
+    folder.write(MANIFEST, data)
+    return folder.url

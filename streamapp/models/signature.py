@@ -1,0 +1,222 @@
+"""The signature of a model: its inputs and its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from streamapp.errors import SignatureError
+from streamapp.messages import Label
+from streamapp.models.column import Array, Column, Columns, Dtype, Rows, is_missing
+from streamapp.models.infer import check_choices, infer_column, infer_task, model_names, renew_column
+from streamapp.models.inputs import ToInput, input_builder
+from streamapp.models.tables import as_table, read_column, read_rows
+
+__all__ = ["Column", "Columns", "Dtype", "Rows", "Signature"]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Names, order and kinds of a model's inputs; its task and classes.
+
+    Attributes
+    ----------
+    columns
+        In the order that the estimator was fitted with.
+    task
+        ``classification`` or ``regression``.
+    classes
+        In the order of the estimator's probabilities; None for regressors.
+    input
+        Whether the estimator takes a ``frame`` (it knows its columns by name) or a ``matrix``.
+    target
+        Name of what is predicted, if known.
+    """
+
+    columns: tuple[Column, ...]
+    task: Literal["classification", "regression"]
+    classes: tuple[Label, ...] | None = None
+    input: Literal["frame", "matrix"] = "frame"
+    target: str | None = None
+
+    @classmethod
+    def infer(
+        cls,
+        X: Any,
+        y: Array | None = None,
+        model: Any = None,
+        *,
+        nullable: Collection[str] = (),
+        closed: Collection[str] = (),
+        bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
+        target: str | None = None,
+    ) -> Self:
+        """Return the signature that reference rows and a fitted estimator show.
+
+        Parameters
+        ----------
+        X
+            DataFrame or dict of arrays: the reference rows. Columns that the estimator was not fitted with
+            are left out, if it knows its columns by name.
+        y
+            Labels (n,), object or float64 array.
+        model
+            Fitted estimator. Without one, the input is a frame.
+        nullable
+            Columns that may be missing, beside those that are missing somewhere in `X`.
+        closed
+            String columns that accept no other level than those in `X`.
+        bounds
+            Column to lowest and highest accepted number.
+
+        Raises
+        ------
+        SignatureError
+            If data and model do not fit each other, or a choice names what is not there.
+
+        Examples
+        --------
+        >>> X = {"temp": np.array([0.5, np.nan]), "wind": np.array([3, 4])}
+        >>> signature = Signature.infer(X, np.ones(2))
+        >>> [(column.name, column.dtype, column.nullable) for column in signature.columns]
+        [('temp', 'float', True), ('wind', 'integer', False)]
+        """
+        table = as_table(X)
+        names, by_name = model_names(model, list(table))
+        if not names or not len(table[names[0]]):
+            raise SignatureError("the reference has no rows, or no columns beside the target")
+        bounds = bounds or {}
+        inferred = tuple(infer_column(name, table[name], closed=name in closed) for name in names)
+        check_choices(inferred, nullable, closed, bounds)
+        columns = tuple(
+            replace(
+                column,
+                nullable=column.nullable or column.name in nullable,
+                closed=column.name in closed,
+                bounds=bounds.get(column.name),
+            )
+            for column in inferred
+        )
+        task, classes = infer_task(model, y)
+        return cls(columns, task, classes, "frame" if by_name or model is None else "matrix", target)
+
+    def renewed(self, columns: Columns, model: Any) -> Signature:
+        """Return the same signature for a model fitted anew on `columns`.
+
+        Kinds, bounds and closed levels stay, what may be missing may still be; ranges and open levels are
+        those of the new rows, classes those of `model`.
+        """
+        return replace(
+            self,
+            columns=tuple(renew_column(column, columns[column.name]) for column in self.columns),
+            classes=None if self.classes is None else infer_task(model, None)[1],
+        )
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names, in order."""
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def _build(self) -> ToInput:
+        return input_builder(self.columns, self.input)
+
+    def to_input(self, columns: Columns) -> Any:
+        """Return what the estimator was fitted on: a DataFrame, or a matrix (n, k).
+
+        Names, order, dtypes and categories are those of the training frame. Cost: 5 µs for a matrix or a
+        frame of floats, about 100 µs for a frame of ten mixed columns; 0.1 µs per value of category dtype.
+        """
+        return self._build(columns)
+
+    def from_frame(self, frame: Any) -> Columns:
+        """Return the columns of a DataFrame or a dict of arrays; columns that are no inputs are left out.
+
+        Raises
+        ------
+        SignatureError
+            If a column is absent, or holds values of another kind.
+        """
+        table = as_table(frame)
+        absent = [name for name in self.names if name not in table]
+        if absent:
+            raise SignatureError(
+                f"column {absent[0]!r} is not in the rows (they have {', '.join(list(table)[:8])})"
+            )
+        return {column.name: read_column(table[column.name], column) for column in self.columns}
+
+    def from_rows(self, rows: Rows) -> Columns:
+        """Return the columns of rows as they stand in requests and answers; None or absent is missing.
+
+        Raises
+        ------
+        SignatureError
+            If a value is of another kind.
+        """
+        return {column.name: read_rows(rows, column) for column in self.columns}
+
+    def to_rows(self, columns: Columns) -> Rows:
+        """Return rows as they stand in requests and answers: the opposite of :meth:`from_rows`."""
+        lists = [_to_list(columns[column.name], column) for column in self.columns]
+        return [dict(zip(self.names, values, strict=True)) for values in zip(*lists, strict=True)]
+
+    def check(self, columns: Columns) -> None:
+        """Raise SignatureError where a value is missing that must not be, or is outside bounds or levels."""
+        for column in self.columns:
+            _check(columns[column.name], column)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the signature as JSON-able fields."""
+        return {
+            "task": self.task,
+            "classes": self.classes,
+            "input": self.input,
+            "target": self.target,
+            "columns": [column.to_dict() for column in self.columns],
+        }
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """Return the signature of :meth:`to_dict`'s fields, as they come back from JSON."""
+        classes = fields["classes"]
+        return cls(
+            tuple(Column.from_dict(column) for column in fields["columns"]),
+            fields["task"],
+            None if classes is None else tuple(classes),
+            fields["input"],
+            fields["target"],
+        )
+
+
+def _to_list(values: Array, column: Column) -> list[Any]:
+    if column.dtype == "string":
+        return values.tolist()  # type: ignore[no-any-return]
+    as_python = {"float": float, "integer": int, "boolean": bool}[column.dtype]
+    return [None if value != value else as_python(value) for value in values.tolist()]  # noqa: PLR0124  # NaN
+
+
+def _check(values: Array, column: Column) -> None:
+    missing = is_missing(values)
+    if not column.nullable and missing.any():
+        raise SignatureError(
+            f"column {column.name!r} is missing in {int(missing.sum())} of {len(values)} rows (first: row "
+            f"{int(np.argmax(missing))}), and never was in the reference rows; allow it with "
+            f"nullable ({column.name!r}), or fill it in"
+        )
+    if column.closed and column.categories is not None:
+        known = set(column.categories)
+        for value in values[~missing].tolist():
+            if value not in known:
+                raise SignatureError(f"column {column.name!r} holds {value!r}, which its closed levels lack")
+    low, high = column.bounds or (None, None)
+    present = values[~missing]
+    for outside in (present < low if low is not None else None, present > high if high is not None else None):
+        if outside is not None and outside.any():
+            value = present[int(np.argmax(outside))]
+            raise SignatureError(
+                f"column {column.name!r} holds {value:g}, outside its bounds {low} to {high}"
+            )
