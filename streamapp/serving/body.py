@@ -1,0 +1,112 @@
+"""The bytes of one request as JSON: what the fast parser refuses is read again slowly, to say why.
+
+The fast parser (orjson) is strict UTF-8 JSON, with two sides that a request must not suffer from: integers
+beyond 64 bits turn into floats, and a number beyond the largest double is an error that names no column. A
+request with such a number is read again with exact integers. Of a name that stands twice in an object the
+last value counts, as with nearly every reader of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import orjson
+
+from streamapp.messages import RejectionCode
+from streamapp.serving.faults import Fault, quote, type_name
+
+__all__ = ["MAX_ID_BYTES", "NO_VALUE", "find_features", "read_exactly", "read_id", "unreadable"]
+
+MAX_ID_BYTES = 4096
+"""Longest id in UTF-8; it goes into answers, labelled rows and the store of answers by id."""
+
+NO_VALUE = Fault(RejectionCode.NOT_JSON, "the record has no value: send a JSON object")
+
+_SHAPE = '{"id": …, "features": {"COLUMN": VALUE, …}}'
+
+
+def unreadable(value: bytes, error: orjson.JSONDecodeError) -> Fault:
+    """Return the fault of bytes that are no JSON."""
+    hint = ""
+    if value.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        hint = "; send UTF-8 without a byte order mark"
+    elif "NaN" in (text := value.decode(errors="replace")) or "Infinity" in text:
+        hint = "; NaN and Infinity are no JSON, a missing value is null"
+    return Fault(RejectionCode.NOT_JSON, f"not UTF-8 JSON: {error}{hint}")
+
+
+def read_exactly(value: bytes) -> tuple[Any, bool] | None:
+    """Return the JSON in `value` with exact integers, and whether it held NaN or Infinity, or None.
+
+    Notes
+    -----
+    A number beyond the largest double is an infinite float. Integers of 310 digits or more are, too: their
+    exact value is of no use to anybody, and making it takes quadratic time.
+
+    Examples
+    --------
+    >>> read_exactly(b"[1e400, 18446744073709551616]")
+    ([inf, 18446744073709551616], False)
+    """
+    literal = False
+
+    def constant(name: str) -> float:
+        nonlocal literal
+        literal = True
+        return float(name)
+
+    def integer(digits: str) -> int | float:
+        return int(digits) if len(digits) < 310 else math.copysign(math.inf, -1 if digits[0] == "-" else 1)
+
+    try:
+        return json.loads(value.decode(), parse_constant=constant, parse_int=integer), literal
+    except (ValueError, RecursionError):
+        return None
+
+
+def find_features(body: object) -> dict[str, Any] | Fault:
+    """Return the row in the body of a request, or what is wrong with its shape."""
+    if not isinstance(body, dict):
+        return Fault(RejectionCode.NOT_AN_OBJECT, f"the request is {type_name(body)}: send {_SHAPE}")
+    features = body.get("features")
+    if isinstance(features, dict):
+        return features
+    if "features" in body:
+        return Fault(
+            RejectionCode.WRONG_TYPE, f"features is {type_name(features)}: send an object of column and value"
+        )
+    for name in ("inputs", "instances"):
+        if name in body:
+            return Fault(
+                RejectionCode.BAD_SHAPE, f"requests with {name} are not served by this version: send {_SHAPE}"
+            )
+    return Fault(RejectionCode.BAD_SHAPE, f"the request has no features: send {_SHAPE}")
+
+
+def read_id(given: object, value: bytes) -> str | Fault | None:
+    """Return the id in the body of a request as text; None if it has none.
+
+    Parameters
+    ----------
+    given
+        ``id`` as the fast parser read it.
+    value
+        The request's bytes: an integer beyond 64 bits is read again, because it is kept digit by digit.
+    """
+    if given is None:
+        return None
+    if type(given) is float and (exact := read_exactly(value)) is not None:
+        given = exact[0].get("id")
+    if type(given) is int:
+        given = str(given)
+    if type(given) is not str:
+        return Fault(
+            RejectionCode.WRONG_TYPE, f"id is {quote(given)}, {type_name(given)}: send a string or an integer"
+        )
+    if len(given) > MAX_ID_BYTES // 4 and (size := len(given.encode())) > MAX_ID_BYTES:
+        return Fault(
+            RejectionCode.TOO_LARGE, f"id is {size} bytes long, more than {MAX_ID_BYTES}: send a shorter one"
+        )
+    return given

@@ -1,0 +1,179 @@
+"""One model call per batch; where that fails, smaller calls until the rows at fault stand alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from streamapp.errors import PredictionError
+from streamapp.messages import Label, RejectionCode
+from streamapp.models.column import Array, Columns, as_label
+from streamapp.models.predictions import Predictions
+from streamapp.serving.faults import Fault
+
+__all__ = ["Outcome", "Predictor", "predict_rows"]
+
+_TEXT = 200
+
+
+class Predictor(Protocol):
+    """What is asked of a model; a :class:`streamapp.Bundle` fits."""
+
+    @property
+    def version(self) -> str:
+        """Version, for messages."""
+
+    def predict_columns(self, columns: Columns) -> Predictions:
+        """Answer rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a model said to some rows.
+
+    Attributes
+    ----------
+    rows
+        Indices of the rows that it answered, (m,), ascending.
+    labels
+        Python labels or numbers, (m,).
+    probabilities
+        (m,) lists in the order of `classes`; None for a model without.
+    classes
+        None for regressors, or if no row was answered.
+    outputs
+        The same as one array, for summaries: (m, k) probabilities, else (m,) values; None without rows.
+    faults
+        Row to why it was not answered.
+    """
+
+    rows: NDArray[np.intp]
+    labels: list[Label]
+    probabilities: list[list[float]] | None
+    classes: tuple[Label, ...] | None
+    outputs: Array | None
+    faults: dict[int, Fault]
+
+
+def predict_rows(model: Predictor, columns: Columns, count: int) -> Outcome:
+    """Return what `model` says to `count` rows; nothing that it does makes this raise.
+
+    A call that raises, or answers with another number of rows or what is no answer, is made again with each
+    half of its rows, and so on: a row that fails alone is at fault. One row at fault among n costs about
+    2 log2(n) calls, n of them at most 2 n.
+    """
+    pieces: list[tuple[NDArray[np.intp], Predictions]] = []
+    faults: dict[int, Fault] = {}
+    todo = [np.arange(count)] if count else []
+    while todo:
+        rows = todo.pop()
+        try:
+            said = model.predict_columns(columns if len(rows) == count else _take(columns, rows))
+            usable = _usable(said, len(rows))
+        except Exception as error:  # a model can raise anything
+            _retry(rows, todo, faults, model, _reason(error))
+            continue
+        if usable.all():
+            pieces.append((rows, said))
+            continue
+        if usable.any():
+            pieces.append((rows[usable], _part(said, usable)))
+            todo.append(rows[~usable])
+        else:
+            _retry(rows, todo, faults, model, "answered what is no finite number and no label")
+    return _joined(pieces, faults)
+
+
+def _retry(
+    rows: NDArray[np.intp],
+    todo: list[NDArray[np.intp]],
+    faults: dict[int, Fault],
+    model: Predictor,
+    reason: str,
+) -> None:
+    if len(rows) > 1:
+        todo += np.array_split(rows, 2)
+        return
+    faults[int(rows[0])] = Fault(
+        RejectionCode.MODEL_FAILED,
+        f"model {model.version} {reason}: send the request again when a model serves that can answer it",
+    )
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).encode(errors="replace").decode()
+    if isinstance(error, PredictionError):
+        return f"failed: {text[:_TEXT]}"
+    return f"raised {type(error).__name__}: {text[:_TEXT]}"
+
+
+def _take(columns: Columns, rows: NDArray[np.intp]) -> Columns:
+    return {name: values[rows] for name, values in columns.items()}
+
+
+def _part(said: Predictions, usable: NDArray[np.bool_]) -> Predictions:
+    probabilities = None if said.probabilities is None else said.probabilities[usable]
+    return Predictions(said.values[usable], probabilities, said.classes)
+
+
+def _usable(said: Predictions, count: int) -> NDArray[np.bool_]:
+    """Return which of the answers are answers, (count,), or raise if there are not as many as rows."""
+    values = said.values
+    if values.shape != (count,):
+        raise PredictionError(f"answers of shape {values.shape} to {count} rows")
+    if values.dtype.kind == "f":
+        usable = np.isfinite(values)
+    elif values.dtype.kind in "biuU":
+        usable = np.ones(count, dtype=np.bool_)
+    elif count and set(map(type, listed := values.tolist())) <= {str, bool} and said.classes is not None:
+        # Labels of a classifier are nearly always these; a text that is no text cannot be among its classes.
+        known = set(said.classes)
+        usable = np.ones(count, dtype=np.bool_)
+        if not known.issuperset(listed):
+            usable = np.fromiter(map(_is_label, listed), np.bool_, count)
+    else:
+        usable = np.fromiter(map(_is_label, values.tolist()), np.bool_, count)
+    if said.probabilities is not None:
+        shape = (count, len(said.classes or ()))
+        if said.probabilities.shape != shape:
+            raise PredictionError(
+                f"probabilities of shape {said.probabilities.shape} where {shape} is expected"
+            )
+        usable &= np.isfinite(said.probabilities).all(axis=1)
+    return usable
+
+
+def _is_label(value: object) -> bool:
+    try:
+        label = as_label(value)
+        orjson.dumps(label)
+    except (
+        TypeError
+    ):  # no label; or an integer beyond 64 bits or half a surrogate pair, which no JSON can hold
+        return False
+    return not isinstance(label, float) or bool(np.isfinite(label))
+
+
+def _joined(pieces: Sequence[tuple[NDArray[np.intp], Predictions]], faults: dict[int, Fault]) -> Outcome:
+    if not pieces:
+        return Outcome(np.zeros(0, np.intp), [], None, None, None, faults)
+    rows, first = pieces[0]
+    values, probabilities = first.values, first.probabilities
+    if len(pieces) > 1:
+        order = np.argsort(np.concatenate([rows for rows, _ in pieces]))
+        rows = np.concatenate([rows for rows, _ in pieces])[order]
+        values = np.concatenate([said.values for _, said in pieces])[order]
+        parts = [said.probabilities for _, said in pieces if said.probabilities is not None]
+        probabilities = np.concatenate(parts)[order] if len(parts) == len(pieces) else None
+    labels = values.tolist()
+    if values.dtype.kind == "O":
+        labels = [label if type(label) in {str, float, int, bool} else as_label(label) for label in labels]
+    listed = None if probabilities is None else probabilities.tolist()
+    return Outcome(
+        rows, labels, listed, first.classes, values if probabilities is None else probabilities, faults
+    )

@@ -1,0 +1,224 @@
+"""A batch of request records in, a batch of answers out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamapp.messages import ModelRef, RejectionCode
+from streamapp.serving.answers import Answers, Counted, Counters
+from streamapp.serving.columns import Columns, RowReader
+from streamapp.serving.dead_letters import dead_letter
+from streamapp.serving.decode import Decoded, decode_batch
+from streamapp.serving.encode import AnswerWriter, RowAnswers
+from streamapp.serving.faults import Fault
+from streamapp.serving.predict import Outcome, Predictor, predict_rows
+from streamapp.serving.records import OutRecord, Record
+from streamapp.topics import TopicNames
+
+if TYPE_CHECKING:
+    from streamapp.models.signature import Signature
+
+__all__ = ["Model", "Scorer"]
+
+_NO_MODEL = "no model is deployed yet: deploy one, then send the request again"
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class Model(Predictor, Protocol):
+    """What answers; a :class:`streamapp.Bundle` fits."""
+
+    @property
+    def manifest(self) -> _Named:
+        """Has the model's name."""
+
+    @property
+    def signature(self) -> Signature:
+        """What it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """One batch on its way; `faults` grows until all of it is answered."""
+
+    records: Sequence[Record]
+    decoded: Decoded
+    outcome: Outcome | None
+    faults: dict[int, Fault]
+    ref: ModelRef | None
+    now_ms: int
+
+
+class Scorer:
+    """Answers the requests of one deployment.
+
+    Parameters
+    ----------
+    deployment
+        Its name.
+    max_request_bytes
+        Longest value of a request, in bytes.
+    max_answer_bytes
+        Most that a record may take on the topics of answers and of dead letters: ``max.message.bytes``.
+    answer_features
+        Whether answers repeat the input.
+
+    Notes
+    -----
+    Pure: the same records, model and time give the same bytes. What it keeps between batches saves work and
+    changes no answer.
+
+    Examples
+    --------
+    >>> from streamapp.messages import Rejection
+    >>> from types import SimpleNamespace
+    >>> request = SimpleNamespace(partition=3, offset=17, timestamp=0, key=b"k", value=b"{", headers=())
+    >>> scorer = Scorer("bikes", max_request_bytes=1 << 20, max_answer_bytes=1 << 21)
+    >>> answers = scorer.answer([request], None, now_ms=4)
+    >>> Rejection.decode(answers.outputs[0].value).error.code, answers.dead_letters[0].value
+    (<RejectionCode.NO_MODEL: 'no-model'>, b'{')
+    """
+
+    def __init__(
+        self,
+        deployment: str,
+        *,
+        max_request_bytes: int,
+        max_answer_bytes: int,
+        answer_features: bool = True,
+    ) -> None:
+        self.topic = TopicNames(deployment).requests
+        self.max_request_bytes = max_request_bytes
+        self.max_answer_bytes = max_answer_bytes
+        self.answer_features = answer_features
+        self._writer = AnswerWriter(deployment, topic=self.topic, max_bytes=max_answer_bytes)
+        self._reader: RowReader | None = None
+
+    def answer(self, records: Sequence[Record], model: Model | None, now_ms: int) -> Answers:
+        """Return one answer per record, whatever its bytes are and whatever the model does.
+
+        Parameters
+        ----------
+        records
+            Raw requests, offsets ascending.
+        model
+            What answers. None: every request is rejected with ``no-model``.
+        now_ms
+            Wall clock; it goes into ``predicted_at`` and nowhere else.
+        """
+        reader = None if model is None else self._reader_of(model.signature)
+        decoded = decode_batch(records, reader, max_request_bytes=self.max_request_bytes)
+        if model is None:
+            faults = dict.fromkeys(range(len(records)), Fault(RejectionCode.NO_MODEL, _NO_MODEL))
+            return self._answers(_Batch(records, decoded, None, faults, None, now_ms), {})
+        outcome = predict_rows(model, decoded.columns, len(decoded.row_records))
+        unanswered = {decoded.row_records[row]: fault for row, fault in outcome.faults.items()}
+        ref = ModelRef(name=model.manifest.name, version=model.version)
+        batch = _Batch(records, decoded, outcome, {**decoded.faults, **unanswered}, ref, now_ms)
+        return self._answers(batch, self._predictions(batch, outcome, ref))
+
+    def _reader_of(self, signature: Signature) -> RowReader:
+        if self._reader is None or self._reader.signature is not signature:
+            self._reader = RowReader(signature)
+        return self._reader
+
+    def _predictions(self, batch: _Batch, outcome: Outcome, ref: ModelRef) -> dict[int, OutRecord]:
+        """Return the predictions by index of their request; those that are too large become faults."""
+        decoded = batch.decoded
+        rows: Iterable[int] = outcome.rows.tolist()
+        indices = [decoded.row_records[row] for row in rows]
+        answers = RowAnswers(
+            outcome.labels,
+            outcome.probabilities,
+            outcome.classes,
+            [decoded.features[row] for row in rows] if self.answer_features else None,
+        )
+        written = self._writer.predictions(
+            [batch.records[index] for index in indices],
+            [decoded.ids[index] for index in indices],
+            [decoded.times_ms[index] for index in indices],
+            answers,
+            model=ref,
+            now_ms=batch.now_ms,
+        )
+        answered: dict[int, OutRecord] = {}
+        for index, record in zip(indices, written, strict=True):
+            if isinstance(record, int):
+                batch.faults[index] = self._answer_too_large(record)
+            else:
+                answered[index] = record
+        return answered
+
+    def _answers(self, batch: _Batch, answered: dict[int, OutRecord]) -> Answers:
+        decoded, faults = batch.decoded, batch.faults
+        outputs = answered
+        dead_letters: list[OutRecord] = []
+        for index in sorted(faults):
+            record, fault = batch.records[index], faults[index]
+            outputs[index] = self._writer.rejection(
+                record,
+                decoded.ids[index],
+                decoded.times_ms[index],
+                fault,
+                model=batch.ref,
+                now_ms=batch.now_ms,
+            )
+            dead_letters.append(dead_letter(record, fault, topic=self.topic, max_bytes=self.max_answer_bytes))
+        counted = _counted(batch)
+        counters = Counters(
+            predictions=len(batch.records) - len(faults),
+            rejections=dict(Counter(fault.code for fault in faults.values())),
+            rows=len(counted.row_records),
+            unknown_columns=decoded.unknown_columns,
+            unknown_names=decoded.unknown_names,
+            unseen=decoded.unseen,
+            replaced_times=decoded.replaced_times,
+        )
+        in_order = [outputs[index] for index in range(len(batch.records))]
+        return Answers(in_order, dead_letters, counters, counted)
+
+    def _answer_too_large(self, size: int) -> Fault:
+        return Fault(
+            RejectionCode.TOO_LARGE,
+            f"its answer would take {size} bytes, more than the {self.max_answer_bytes} of its topic: "
+            "send less, or leave features out of answers (answer_features)",
+        )
+
+
+def _counted(batch: _Batch) -> Counted:
+    records, decoded, outcome = batch.records, batch.decoded, batch.outcome
+    rejected = np.zeros(len(records), dtype=np.bool_)
+    rejected[list(batch.faults)] = True
+    rows = np.array(decoded.row_records, dtype=np.intp)
+    columns: Columns = {}
+    outputs = None if outcome is None else outcome.outputs
+    if outcome is None or outputs is None:
+        rows = rows[:0]
+    else:
+        columns = decoded.columns
+        if len(outcome.rows) < len(rows):
+            rows, columns = rows[outcome.rows], _at(columns, outcome.rows)
+        if rejected[rows].any():  # the answer was too large
+            keep = np.flatnonzero(~rejected[rows])
+            rows, columns, outputs = rows[keep], _at(columns, keep), outputs[keep]
+    return Counted(
+        np.fromiter((record.offset for record in records), np.int64, len(records)),
+        np.array(decoded.times_ms, dtype=np.int64),
+        rejected,
+        rows,
+        columns,
+        outputs,
+    )
+
+
+def _at(columns: Columns, rows: NDArray[np.intp]) -> Columns:
+    return {name: values[rows] for name, values in columns.items()}
