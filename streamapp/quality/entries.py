@@ -1,0 +1,186 @@
+"""What JOIN keeps, and under which keys.
+
+| key | value |
+|---|---|
+| ``a`` id-hash event-time request-offset | an answer: its labels so far, its key, its value as answered |
+| ``w`` id-hash feedback-partition feedback-offset | a label that came before its request's answer |
+| ``t`` arrival key | empty: the order in which answers and waiting labels are forgotten |
+| ``m`` | positions, stream time, number of waiting labels |
+
+Ids are hashed to 16 bytes so that keys are short and of one length; numbers are big-endian, so that the
+order of keys is the order of times.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+
+from streamapp.messages import Header, Label
+
+__all__ = [
+    "META_KEY",
+    "Answer",
+    "GivenLabel",
+    "Waiting",
+    "answer_bounds",
+    "arrival_key",
+    "arrivals_before",
+    "hash_id",
+    "waiting_bounds",
+]
+
+META_KEY = b"m"
+_HASH = 16
+_SHIFT = 1 << 63  # times before 1970 sort before later ones
+_TAIL = struct.Struct(">QQ")
+_POSITION = struct.Struct(">IQ")
+_LENGTHS = struct.Struct(">Ii")
+
+
+def hash_id(request_id: str) -> bytes:
+    """Return 16 bytes that stand for an id."""
+    return hashlib.blake2b(request_id.encode(errors="surrogatepass"), digest_size=_HASH).digest()
+
+
+def answer_bounds(id_hash: bytes, *, until_ms: int | None = None) -> tuple[bytes, bytes]:
+    """Return the range of keys of all answers to an id, or of those up to and with event time `until_ms`."""
+    low = b"a" + id_hash
+    end_ms = _SHIFT * 2 - 1 if until_ms is None else until_ms + 1 + _SHIFT
+    return low + bytes(16), low + _TAIL.pack(end_ms, 0)
+
+
+def waiting_bounds(id_hash: bytes) -> tuple[bytes, bytes]:
+    """Return the range of keys of all labels that wait for an id."""
+    low = b"w" + id_hash
+    return low, low + b"\xff" * 13
+
+
+def arrival_key(arrived_ms: int, key: bytes) -> bytes:
+    """Return the key that puts `key` into the order of arrivals."""
+    return b"t" + struct.pack(">Q", arrived_ms + _SHIFT) + key
+
+
+def arrivals_before(time_ms: int) -> tuple[bytes, bytes]:
+    """Return the range of keys of all that arrived before stream time `time_ms`."""
+    return b"t", b"t" + struct.pack(">Q", max(time_ms + _SHIFT, 0))
+
+
+class GivenLabel(NamedTuple):
+    """One label as it was given."""
+
+    label: Label
+    source: str
+    at_ms: int
+    partition: int
+    offset: int
+
+    @property
+    def by_person(self) -> bool:
+        """Whether a person gave it, who outranks systems."""
+        return self.source.startswith("person:")
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer that was given, with what is known about its label."""
+
+    id_hash: bytes
+    time_ms: int
+    offset: int
+    timestamp_ms: int
+    ce_id: str
+    key: bytes | None
+    value: bytes
+    revision: int = 0
+    seen: dict[int, int] = field(default_factory=dict)
+    """Feedback partition to the offset of its newest label here: what is not newer is a repeat."""
+    labels: dict[str, GivenLabel] = field(default_factory=dict)
+    """Source to its newest label: outranked ones too, so that people and systems can be compared."""
+
+    @property
+    def store_key(self) -> bytes:
+        """The key in the store."""
+        return b"a" + self.id_hash + _TAIL.pack(self.time_ms + _SHIFT, self.offset)
+
+    def encode(self) -> bytes:
+        """Return the value in the store."""
+        facts = [
+            self.timestamp_ms,
+            self.ce_id,
+            self.revision,
+            list(self.seen.items()),
+            list(self.labels.values()),
+        ]
+        return _pack(facts, self.key, self.value)
+
+    @classmethod
+    def decode(cls, store_key: bytes, value: bytes) -> Answer:
+        """Return the answer under `store_key`."""
+        (timestamp_ms, ce_id, revision, seen, labels), key, answer = _unpack(value)
+        shifted, offset = _TAIL.unpack(store_key[1 + _HASH :])
+        given = [GivenLabel(*fields) for fields in labels]
+        return cls(
+            store_key[1 : 1 + _HASH],
+            shifted - _SHIFT,
+            offset,
+            timestamp_ms,
+            ce_id,
+            key,
+            answer or b"",
+            revision,
+            dict(seen),
+            {label.source: label for label in given},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A feedback record that waits for its answer; has the attributes of a raw record."""
+
+    id_hash: bytes
+    partition: int
+    offset: int
+    timestamp: int
+    arrived_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[Header]
+
+    @property
+    def store_key(self) -> bytes:
+        """The key in the store."""
+        return b"w" + self.id_hash + _POSITION.pack(self.partition, self.offset)
+
+    def encode(self) -> bytes:
+        """Return the value in the store."""
+        headers = [[name, base64.b64encode(content or b"").decode()] for name, content in self.headers]
+        return _pack([self.timestamp, self.arrived_ms, headers], self.key, self.value)
+
+    @classmethod
+    def decode(cls, store_key: bytes, value: bytes) -> Waiting:
+        """Return the label under `store_key`."""
+        (timestamp, arrived_ms, headers), key, feedback = _unpack(value)
+        partition, offset = _POSITION.unpack(store_key[1 + _HASH :])
+        decoded = [(name, base64.b64decode(content)) for name, content in headers]
+        id_hash = store_key[1 : 1 + _HASH]
+        return cls(id_hash, partition, offset, timestamp, arrived_ms, key, feedback, decoded)
+
+
+def _pack(facts: list[Any], key: bytes | None, value: bytes | None) -> bytes:
+    head = orjson.dumps(facts)
+    return _LENGTHS.pack(len(head), -1 if key is None else len(key)) + head + (key or b"") + (value or b"")
+
+
+def _unpack(data: bytes) -> tuple[Any, bytes | None, bytes | None]:
+    head_size, key_size = _LENGTHS.unpack_from(data)
+    start = _LENGTHS.size + head_size
+    facts = orjson.loads(data[_LENGTHS.size : start])
+    if key_size < 0:
+        return facts, None, data[start:]
+    return facts, data[start : start + key_size], data[start + key_size :]

@@ -1,0 +1,65 @@
+"""What reading some records caused, and the writes that wait for its delivery."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from streamapp.quality.records import OutRecord
+from streamapp.quality.store import KeyValue, Overlay
+from streamapp.quality.stream_time import StreamTime
+
+__all__ = ["JoinBatch", "Joined", "Positions"]
+
+
+class Positions(NamedTuple):
+    """The next offset to read of each topic; None if nothing was read yet."""
+
+    predictions: int | None = None
+    feedback: int | None = None
+
+
+class JoinBatch:
+    """Writes that wait for the delivery of what they go with; see :meth:`Join.apply`."""
+
+    def __init__(self, *, partition: int, generation: int, positions: Positions, time: StreamTime) -> None:
+        self.partition = partition
+        self.generation = generation
+        self.positions = positions
+        self.time = StreamTime.restore(time.snapshot())
+        self.views: dict[int, Overlay] = {}
+        self.waiting: Counter[int] = Counter()
+
+    def view(self, partition: int, store: KeyValue) -> Overlay:
+        """Return `store`, that of `partition`, as it will be after this batch."""
+        if partition not in self.views:
+            self.views[partition] = Overlay(store)
+        return self.views[partition]
+
+
+@dataclass(slots=True)
+class Joined:
+    """What some records caused.
+
+    Attributes
+    ----------
+    batch
+        To be applied once everything else here was delivered.
+    rows
+        For ``labelled``.
+    dead_letters
+        Feedback that cannot be read, or that no request ever came for.
+    forwards
+        Feedback for the partition of ``feedback`` where its answer must be.
+    counts
+        Outcome to number of records. Of answers: ``answers``, ``rejections``, ``repeats``, ``unreadable``; of
+        labels: ``joined``, ``corrected``, ``outranked``, ``waiting``, ``forwarded``, ``repeated``, ``wrong-clock``
+        (its time lay ahead of its record's) and the codes of dead letters; of ``expire``: ``unlabelled``.
+    """
+
+    batch: JoinBatch
+    rows: list[OutRecord] = field(default_factory=list)
+    dead_letters: list[OutRecord] = field(default_factory=list)
+    forwards: list[OutRecord] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
