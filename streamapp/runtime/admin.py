@@ -1,0 +1,278 @@
+"""A deployment's topics on a cluster: created, grown, checked. What Kafka refuses becomes one line here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.errors import (
+    InvalidPartitionsError,
+    InvalidReplicationFactorError,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    for_code,
+)
+
+from streamapp.errors import BrokerError, ConfigError
+from streamapp.runtime.topic_plans import TopicPlan, topic_plans
+from streamapp.topics import TopicNames
+
+__all__ = ["DEFAULT_PARTITIONS", "check_topics", "create_topics", "grow_partitions"]
+
+DEFAULT_PARTITIONS = 4
+
+_TIMEOUT_S = 30.0
+_LOOK_EVERY_S = 0.05
+
+
+async def create_topics(
+    bootstrap: str,
+    names: TopicNames,
+    *,
+    partitions: int | None = None,
+    label_horizon_s: float,
+    max_request_bytes: int,
+    replication_factor: int | None = None,
+    timeout_s: float = _TIMEOUT_S,
+) -> list[str]:
+    """Create the topics of a deployment that are missing, and return their names.
+
+    Parameters
+    ----------
+    bootstrap
+        Kafka brokers, ``HOST:PORT[,HOST:PORT]``.
+    names
+        Of the deployment.
+    partitions
+        Of the partitioned topics. What an existing `requests` has, else 4.
+    label_horizon_s
+        How long answers are needed, at the least.
+    max_request_bytes
+        Largest value of a request.
+    replication_factor
+        None leaves it to the cluster.
+    timeout_s
+        After which the cluster counts as not answering.
+
+    Raises
+    ------
+    ConfigError
+        If `partitions` contradicts an existing `requests`, or is no number of partitions.
+    BrokerError
+        If the cluster does not answer, or refuses.
+    """
+    if partitions is not None and partitions < 1:
+        raise ConfigError(f"--partitions {partitions}: a topic has at least 1")
+    plans = topic_plans(names, label_horizon_s=label_horizon_s, max_request_bytes=max_request_bytes)
+    async with _connected(bootstrap, timeout_s) as admin:
+        existing = await _partition_counts(admin)
+        missing = [plan for plan in plans if plan.topic not in existing]
+        # First of all `requests`, which decides: a user may just have created it, too lately to be seen yet.
+        first = [plan for plan in missing if plan.topic == names.requests]
+        created = await _create(admin, first, partitions or DEFAULT_PARTITIONS, replication_factor)
+        count = (await _until_known(admin, [names.requests]))[names.requests]
+        if partitions not in (None, count):
+            raise ConfigError(
+                f"--partitions {partitions}: {names.requests} exists with {count}; leave --partitions out"
+            )
+        rest = [plan for plan in missing if plan.topic != names.requests]
+        created += await _create(admin, rest, count, replication_factor)
+        await _until_known(admin, [plan.topic for plan in rest])
+        return created
+
+
+async def grow_partitions(
+    bootstrap: str, names: TopicNames, *, role: str | None = None, timeout_s: float = _TIMEOUT_S
+) -> dict[str, int]:
+    """Give `predictions`, `feedback` and the partitioned changelogs as many partitions as `requests` has.
+
+    Parameters
+    ----------
+    bootstrap, names
+        As in :func:`create_topics`.
+    role
+        Whose changelogs; None for those of all.
+    timeout_s
+        After which the cluster counts as not answering.
+
+    Returns
+    -------
+    dict
+        The topics that grew, and what they have now.
+
+    Raises
+    ------
+    BrokerError
+        If the cluster does not answer, or refuses.
+    """
+    async with _connected(bootstrap, timeout_s) as admin:
+        existing = await _partition_counts(admin)
+        wanted = existing.get(names.requests, 0)
+        plans = topic_plans(names, label_horizon_s=0, max_request_bytes=0, role=role)
+        grown = {p.topic: wanted for p in plans if p.partitioned and 0 < existing.get(p.topic, 0) < wanted}
+        for topic, count in grown.items():
+            # Another process may be doing the same.
+            try:
+                await admin.create_partitions(
+                    {topic: NewPartitions(count)}, timeout_ms=int(timeout_s * 1_000)
+                )
+            except InvalidPartitionsError:
+                if (await _partition_counts(admin)).get(topic, 0) < count:
+                    raise
+        while grown:
+            now = await _partition_counts(admin)
+            if all(now.get(topic, 0) >= count for topic, count in grown.items()):
+                break
+            await asyncio.sleep(_LOOK_EVERY_S)
+        return grown
+
+
+async def check_topics(
+    bootstrap: str, names: TopicNames, *, role: str | None = None, timeout_s: float = _TIMEOUT_S
+) -> list[str]:
+    """Return what is wrong with a deployment's topics: a line each, with the remedy; nothing if all is well.
+
+    Parameters
+    ----------
+    bootstrap, names
+        As in :func:`create_topics`.
+    role
+        Whose changelogs; None for those of all.
+    timeout_s
+        After which the cluster counts as not answering.
+
+    Raises
+    ------
+    BrokerError
+        If the cluster does not answer.
+    """
+    async with _connected(bootstrap, timeout_s) as admin:
+        existing = await _partition_counts(admin)
+    name = names.deployment
+    plans = topic_plans(names, label_horizon_s=0, max_request_bytes=0, role=role)
+    missing = [plan.topic for plan in plans if plan.topic not in existing]
+    if len(missing) == len(plans):
+        return [f"there is no deployment {name} on {bootstrap}: streamapp deploy {name} BUNDLE"]
+    problems = []
+    if missing:
+        problems.append(
+            f"{', '.join(missing)} missing: streamapp deploy {name} BUNDLE (creates topics that are missing)"
+        )
+    return problems + [line for plan in plans if (line := _unequal(plan, names, existing))]
+
+
+def _unequal(plan: TopicPlan, names: TopicNames, existing: dict[str, int]) -> str | None:
+    """Return what is wrong with the number of partitions of an existing topic."""
+    has, wanted = existing.get(plan.topic), existing.get(names.requests)
+    if has is None:
+        return None
+    if not plan.partitioned:
+        remedy = f"delete the topic, then streamapp deploy {names.deployment} BUNDLE"
+        return (
+            None
+            if has == 1
+            else f"{plan.topic} has {has} partitions and must have 1, one ordered log: {remedy}"
+        )
+    if wanted is None or has == wanted:
+        return None
+    remedy = (
+        f"streamapp run {names.deployment} (raises them at its start)"
+        if has < wanted
+        else f"give {names.requests} {has}, too"
+    )
+    return f"{plan.topic} has {has} partitions, {names.requests} has {wanted}: {remedy}"
+
+
+async def _partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
+    # All topics: asking for some by name would make a cluster with auto-creation create them.
+    return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+
+
+async def _create(
+    admin: AIOKafkaAdminClient, plans: list[TopicPlan], partitions: int, replication_factor: int | None
+) -> list[str]:
+    """Create topics and return their names, without those that another process has created meanwhile."""
+    factor = -1 if replication_factor is None else replication_factor
+    try:
+        return await _send_creation(admin, plans, partitions, factor)
+    except InvalidReplicationFactorError:
+        if replication_factor is not None:
+            raise
+        # Clusters before 2.4 know no default.
+        brokers = len((await admin.describe_cluster())["brokers"])
+        return await _send_creation(admin, plans, partitions, min(3, brokers))
+
+
+async def _send_creation(
+    admin: AIOKafkaAdminClient, plans: list[TopicPlan], partitions: int, replication_factor: int
+) -> list[str]:
+    if not plans:
+        return []
+    # aiokafka takes a factor of -1 only beside assignments, of which there may be none.
+    assignments: dict[int, list[int]] | None = {} if replication_factor == -1 else None
+    topics = [
+        NewTopic(
+            plan.topic, partitions if plan.partitioned else 1, replication_factor, assignments, plan.config
+        )
+        for plan in plans
+    ]
+    response = await admin.create_topics(topics)
+    created = []
+    for topic, code, message in response.topic_errors:
+        error = for_code(code)
+        if not code:
+            created.append(topic)
+        elif error is not TopicAlreadyExistsError:
+            raise error(f"{topic}: {message or error.description}")
+    return created
+
+
+async def _until_known(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, int]:
+    """Return the topics' numbers of partitions once all have leaders, a moment after their creation."""
+    while True:
+        described = {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics()}
+        if all(
+            (partitions := described.get(topic)) and all(p["leader"] >= 0 for p in partitions)
+            for topic in topics
+        ):
+            return {topic: len(described[topic]) for topic in topics}
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+@asynccontextmanager
+async def _connected(bootstrap: str, timeout_s: float) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Give an admin client, and turn whatever goes wrong with it into one line."""
+    malformed = ConfigError(f"--bootstrap {bootstrap!r} must be HOST:PORT[,HOST:PORT]")
+    if not bootstrap.strip():
+        raise malformed
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(timeout_s * 1_000))
+    try:
+        async with asyncio.timeout(timeout_s):
+            try:
+                await admin.start()
+            except ValueError:
+                raise malformed from None
+            yield admin
+    except KafkaConnectionError as exc:
+        raise BrokerError(_unreachable(bootstrap)) from exc
+    except TimeoutError as exc:
+        raise BrokerError(
+            f"Kafka at {bootstrap} did not answer within {timeout_s:g} s: "
+            "are the addresses that it advertises reachable from here?"
+        ) from exc
+    except KafkaError as exc:
+        raise BrokerError(f"Kafka at {bootstrap} refused: {exc}") from exc
+    except OSError as exc:
+        raise BrokerError(_unreachable(bootstrap)) from exc
+    finally:
+        await admin.close()
+
+
+def _unreachable(bootstrap: str) -> str:
+    return (
+        f"no Kafka broker answers at {bootstrap}: start one with streamapp broker, "
+        "or name yours with --bootstrap HOST:PORT"
+    )

@@ -1,0 +1,131 @@
+"""The model that serves: loaded and verified beside the stream, swapped between two batches."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from streamapp.errors import StreamappError
+from streamapp.messages import Alert, Champion, Model, ModelRef, caused_id
+from streamapp.models import Bundle
+from streamapp.runtime.models_log import ModelsLog
+from streamapp.settings import Settings
+
+__all__ = ["ServedModel", "load_verified"]
+
+_RETRY_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+def load_verified(record: Model, settings: Settings) -> Bundle:
+    """Return the bundle of `record`: hashes and seal verified, loaded, golden rows answered as recorded."""
+    bundle = Bundle.load(record.bundle, trust=settings.keys, sha256=record.sha256)
+    bundle.check_golden()
+    return bundle
+
+
+class ServedModel:
+    """Follows the champion pointer. A version that fails any check is refused, and the one before goes on.
+
+    Parameters
+    ----------
+    settings
+        Of the role.
+    models
+        The models log, run elsewhere.
+    raise_alert
+        Publishes an alert.
+    """
+
+    def __init__(
+        self, settings: Settings, models: ModelsLog, raise_alert: Callable[[Alert], Awaitable[None]]
+    ) -> None:
+        self._settings = settings
+        self._models = models
+        self._raise_alert = raise_alert
+        self._changed = asyncio.Event()
+        self._refused: dict[str, Alert] = {}
+        self._usable = asyncio.Event()
+        self.current: Bundle | None = None
+        models.listen(self._on_record)
+
+    def _on_record(self, message: Model | Champion) -> None:
+        self._changed.set()
+
+    async def get(self) -> Bundle | None:
+        """Return the model to answer with, waiting until there is one or rejecting was chosen."""
+        await self._usable.wait()
+        return self.current
+
+    async def run(self) -> None:
+        """Follow the pointer for ever."""
+        await self._models.caught_up.wait()
+        while True:
+            self._changed.clear()
+            settled = await self._follow()
+            if self.current is not None or (
+                self._models.champion is None and self._settings.no_model == "reject"
+            ):
+                self._usable.set()
+            try:
+                await asyncio.wait_for(self._changed.wait(), None if settled else _RETRY_S)
+            except TimeoutError:
+                continue
+
+    async def _follow(self) -> bool:
+        """Load what the pointer names; return whether there is nothing left to try."""
+        pointer = self._models.champion
+        if pointer is None or (self.current is not None and self.current.version == pointer.version):
+            return True
+        record = self._models.versions.get(pointer.version)
+        reason = "no record of this version stands in the models topic"
+        if record is not None:
+            try:
+                self.current = await asyncio.to_thread(load_verified, record, self._settings)
+            except StreamappError as exc:
+                reason = str(exc)
+            else:
+                log.info("champion is %s", pointer.version)
+                await self._resolve()
+                return True
+        await self._refuse(pointer, reason)
+        if self.current is None:
+            await self._fall_back(pointer.version)
+        return False
+
+    async def _fall_back(self, refused: str) -> None:
+        for record in self._models.former_champions():
+            if record.version == refused:
+                continue
+            try:
+                self.current = await asyncio.to_thread(load_verified, record, self._settings)
+            except StreamappError as exc:
+                log.warning("earlier champion %s cannot be served either: %s", record.version, exc)
+            else:
+                log.warning("serving earlier champion %s until %s can be loaded", record.version, refused)
+                return
+
+    async def _refuse(self, pointer: Champion, reason: str) -> None:
+        if pointer.version in self._refused:
+            return
+        log.error("champion %s refused: %s", pointer.version, reason)
+        alert = Alert(
+            id=caused_id("model-refused", pointer.version),
+            state="opened",
+            kind="model-refused",
+            subject=pointer.version,
+            severity="critical",
+            model=ModelRef(name=self._settings.name, version=pointer.version),
+            summary=f"version {pointer.version} is refused: {reason}",
+            opened_at=pointer.at,
+            updated_at=pointer.at,
+        )
+        self._refused[pointer.version] = alert
+        await self._raise_alert(alert)
+
+    async def _resolve(self) -> None:
+        for version, alert in list(self._refused.items()):
+            del self._refused[version]
+            await self._raise_alert(alert.model_copy(update={"state": "resolved", "resolution": "cleared"}))

@@ -1,0 +1,329 @@
+"""What commands need of Kafka: write a few messages, read a topic to its end, follow it. No groups."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from streamapp.errors import BrokerError, ConfigError, MessageError
+from streamapp.messages import CHAMPION_KEY, Champion, Message, Model, event_headers
+from streamapp.topics import TopicNames
+
+__all__ = [
+    "Models",
+    "Publication",
+    "broker_errors",
+    "existing_topics",
+    "latest_models",
+    "partition_counts",
+    "producer",
+    "publish",
+    "read_topic",
+    "reader",
+]
+
+TIMEOUT_S = 5.0
+_MAX_REQUEST_BYTES = 64 << 20  # each topic has its own, smaller limit, which the broker knows
+
+Start = Literal["beginning", "end"] | int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """One message that a command writes.
+
+    Attributes
+    ----------
+    topic
+        Full name.
+    key
+        Of the record.
+    message
+        Its value; its type gives the CloudEvents type.
+    ce_id
+        CloudEvents id.
+    time_ms
+        Event time.
+    """
+
+    topic: str
+    key: bytes
+    message: Message
+    ce_id: str
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What stands in ``models``.
+
+    Attributes
+    ----------
+    versions
+        In the order of their last record.
+    pointers
+        What the pointer has been, oldest first, as far back as the topic still knows.
+    """
+
+    versions: dict[str, Model] = field(default_factory=dict)
+    pointers: tuple[Champion, ...] = ()
+
+    @property
+    def champion(self) -> Champion | None:
+        """The pointer."""
+        return self.pointers[-1] if self.pointers else None
+
+    @property
+    def serving(self) -> Model | None:
+        """The version that the pointer names, if it has a record."""
+        return self.versions.get(self.champion.version) if self.champion else None
+
+
+@contextmanager
+def broker_errors(bootstrap: str, *, timeout_s: float = TIMEOUT_S) -> Iterator[None]:
+    """Turn what aiokafka raises into errors that say what to do. Wrap calls of aiokafka alone.
+
+    Raises
+    ------
+    BrokerError
+        Naming the address, and the remedy.
+    """
+    try:
+        yield
+    except TimeoutError as exc:
+        raise BrokerError(
+            f"Kafka at {bootstrap} did not answer within {timeout_s:g} s: "
+            "are the addresses that it advertises reachable from here?"
+        ) from exc
+    except (KafkaConnectionError, OSError) as exc:
+        raise BrokerError(
+            f"no Kafka broker answers at {bootstrap}: start one with streamapp broker, "
+            "or name yours with --bootstrap HOST:PORT"
+        ) from exc
+    except KafkaError as exc:
+        what = "cannot do it now (are its brokers up?)" if exc.retriable else "refused"
+        raise BrokerError(f"Kafka at {bootstrap} {what}: {exc}") from exc
+
+
+@asynccontextmanager
+async def _started(client: Any, bootstrap: str, timeout_s: float) -> AsyncIterator[Any]:
+    """Start and stop an aiokafka client; only its own errors are mapped, not those of the block."""
+    try:
+        with broker_errors(bootstrap, timeout_s=timeout_s):
+            async with asyncio.timeout(timeout_s):
+                try:
+                    await client.start()
+                except ValueError:
+                    raise ConfigError(f"--bootstrap {bootstrap!r} must be HOST:PORT[,HOST:PORT]") from None
+        yield client
+    finally:
+        await client.stop()
+
+
+@asynccontextmanager
+async def producer(bootstrap: str, *, timeout_s: float = TIMEOUT_S) -> AsyncIterator[AIOKafkaProducer]:
+    """Give a producer that delivers in order and once; what was sent is delivered at the end.
+
+    Parameters
+    ----------
+    bootstrap
+        Kafka brokers, ``HOST:PORT[,HOST:PORT]``.
+    timeout_s
+        After which the cluster counts as not answering.
+
+    Raises
+    ------
+    BrokerError
+        If no broker answers.
+    ConfigError
+        If `bootstrap` is no address.
+    """
+    client = AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=5,
+        max_batch_size=262_144,
+        max_request_size=_MAX_REQUEST_BYTES,
+        request_timeout_ms=int(max(timeout_s, 1.0) * 1000),
+    )
+    async with _started(client, bootstrap, timeout_s) as started:
+        yield started
+
+
+async def partition_counts(
+    bootstrap: str, topics: Sequence[str], *, timeout_s: float = TIMEOUT_S
+) -> dict[str, int]:
+    """Return how many partitions each of `topics` has; those that do not exist are left out."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(timeout_s * 1000))
+    with broker_errors(bootstrap, timeout_s=timeout_s):
+        try:
+            async with asyncio.timeout(timeout_s):
+                try:
+                    await admin.start()
+                except ValueError:
+                    raise ConfigError(f"--bootstrap {bootstrap!r} must be HOST:PORT[,HOST:PORT]") from None
+                # All topics: asking for some by name would make a cluster with auto-creation create them.
+                described = await admin.describe_topics()
+        finally:
+            await admin.close()
+    return {topic["topic"]: len(topic["partitions"]) for topic in described if topic["topic"] in set(topics)}
+
+
+async def existing_topics(
+    bootstrap: str, topics: Sequence[str], *, timeout_s: float = TIMEOUT_S
+) -> dict[str, int]:
+    """Return how many partitions each of `topics` has.
+
+    Raises
+    ------
+    BrokerError
+        If no broker answers, or one of them does not exist.
+    """
+    counts = await partition_counts(bootstrap, topics, timeout_s=timeout_s)
+    for topic in topics:
+        if topic not in counts:
+            name = topic.split(".", 1)[0]
+            raise BrokerError(
+                f"there is no topic {topic} on {bootstrap}: streamapp deploy {name} BUNDLE creates it"
+            )
+    return counts
+
+
+@asynccontextmanager
+async def reader(
+    bootstrap: str, topics: Sequence[str], *, start: Start = "end", timeout_s: float = TIMEOUT_S
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """Give a consumer without a group, assigned to all partitions of `topics`.
+
+    Parameters
+    ----------
+    bootstrap
+        Kafka brokers.
+    topics
+        Full names.
+    start
+        Where to begin: ``beginning``, ``end``, or a time in milliseconds since the epoch.
+    timeout_s
+        After which the cluster counts as not answering.
+
+    Raises
+    ------
+    BrokerError
+        If no broker answers, or a topic does not exist.
+    """
+    counts = await existing_topics(bootstrap, topics, timeout_s=timeout_s)
+    client = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",  # of a position that retention has overtaken
+        max_partition_fetch_bytes=8 << 20,
+    )
+    async with _started(client, bootstrap, timeout_s) as consumer:
+        partitions = [TopicPartition(topic, p) for topic in topics for p in range(counts[topic])]
+        consumer.assign(partitions)
+        with broker_errors(bootstrap, timeout_s=timeout_s):
+            async with asyncio.timeout(timeout_s):
+                await _seek(consumer, partitions, start)
+        yield consumer
+
+
+async def _seek(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], start: Start) -> None:
+    if start == "beginning":
+        await consumer.seek_to_beginning(*partitions)
+        return
+    ends = await consumer.end_offsets(partitions)
+    found = {} if start == "end" else await consumer.offsets_for_times(dict.fromkeys(partitions, start))
+    for partition in partitions:
+        at = found.get(partition)
+        consumer.seek(partition, ends[partition] if at is None else at.offset)
+
+
+async def read_topic(bootstrap: str, topic: str, *, timeout_s: float = TIMEOUT_S) -> list[Any]:
+    """Return all records of `topic` from its beginning to where it ends now.
+
+    Parameters
+    ----------
+    bootstrap
+        Kafka brokers.
+    topic
+        Full name. For compacted topics and small ones: all is held in memory.
+    timeout_s
+        After which a cluster that sends nothing counts as not answering.
+
+    Returns
+    -------
+    list of aiokafka.ConsumerRecord
+        In the order of each partition.
+
+    Raises
+    ------
+    BrokerError
+        If no broker answers, or the topic does not exist.
+    """
+    records: list[Any] = []
+    async with reader(bootstrap, [topic], start="beginning", timeout_s=timeout_s) as consumer:
+        with broker_errors(bootstrap, timeout_s=timeout_s):
+            async with asyncio.timeout(timeout_s) as limit:
+                partitions = list(consumer.assignment())
+                ends = await consumer.end_offsets(partitions)
+                while any([await consumer.position(p) < ends[p] for p in partitions]):
+                    for partition, batch in (await consumer.getmany(timeout_ms=200)).items():
+                        records += [record for record in batch if record.offset < ends[partition]]
+                        limit.reschedule(asyncio.get_running_loop().time() + timeout_s)
+    return records
+
+
+async def latest_models(bootstrap: str, names: TopicNames, *, timeout_s: float = TIMEOUT_S) -> Models:
+    """Return every version of a deployment, and the pointer to its champion.
+
+    Raises
+    ------
+    BrokerError
+        If no broker answers, or there is no such deployment.
+    """
+    versions: dict[str, Model] = {}
+    pointers: list[Champion] = []
+    for record in await read_topic(bootstrap, names.models, timeout_s=timeout_s):
+        try:
+            if record.key == CHAMPION_KEY:
+                if record.value is None:
+                    pointers.clear()
+                else:
+                    pointers.append(Champion.decode(record.value))
+            elif record.key is not None:
+                versions.pop(record.key.decode(errors="replace"), None)
+                if record.value is not None:
+                    model = Model.decode(record.value)
+                    versions[model.version] = model
+        except MessageError:  # somebody else's record: the roles log it, and go on without it
+            continue
+    return Models(versions, tuple(pointers))
+
+
+async def publish(
+    bootstrap: str, deployment: str, publications: Sequence[Publication], *, timeout_s: float = TIMEOUT_S
+) -> None:
+    """Write `publications` in their order, each delivered before the next.
+
+    Raises
+    ------
+    BrokerError
+        If a topic does not exist, or one could not be delivered; those before it were.
+    """
+    await existing_topics(bootstrap, [one.topic for one in publications], timeout_s=timeout_s)
+    async with producer(bootstrap, timeout_s=timeout_s) as client:
+        for one in publications:
+            headers = event_headers(deployment, one.message.ce_type, one.ce_id, one.time_ms)
+            with broker_errors(bootstrap, timeout_s=timeout_s):
+                async with asyncio.timeout(timeout_s):
+                    await client.send_and_wait(
+                        one.topic, key=one.key, value=one.message.encode(), headers=headers
+                    )

@@ -1,0 +1,222 @@
+"""The process that a role's agents live in: topics in, delivery out, state saved, failures fatal.
+
+An agent is a coroutine function that takes a :class:`~streamapp.runtime.transport.RecordBatch` and returns the
+futures of what it has sent. The host reads, waits for delivery, acknowledges in order, saves state before each
+commit, and ends the process when something fails that no retry inside it can mend: nothing was committed, so a
+restart replays it. Faust itself would acknowledge a record whose agent raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, NoReturn
+
+import faust
+from faust.types import StreamT
+
+from streamapp.runtime.transport import BatchTransport, Outgoing, RecordBatch
+from streamapp.settings import Settings
+from streamapp.topics import TopicNames
+
+__all__ = ["EXIT_RETRY", "Host", "StateTable"]
+
+EXIT_RETRY = 75
+"""Exit status of a role that must be started again (``EX_TEMPFAIL``)."""
+
+Handler = Callable[[RecordBatch], Awaitable[Sequence[Awaitable[Any]]]]
+Hook = Callable[[], Awaitable[None]]
+
+_YEAR_S = 31_536_000
+
+log = logging.getLogger(__name__)
+
+
+class Host:
+    """One role's Faust app and what its agents need of it.
+
+    Parameters
+    ----------
+    settings
+        Of the deployment and the role.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.topics: TopicNames = settings.topics
+        self.app = _faust_app(settings)
+        self.transport = BatchTransport(self.app.conf.broker, self.app, before_commit=self._before_commit)
+        self.app.transport = self.app.producer_transport = self.transport
+        self._save_hooks: list[Hook] = []
+        self._assigned_hooks: list[Callable[[], None]] = []
+        self._finishing: set[asyncio.Task[None]] = set()
+        self.assignments = 0
+        self.app.on_rebalance_complete.connect(self._rebalanced)
+
+    def agent(self, name: str, topics: Sequence[str], handle: Handler) -> None:
+        """Run `handle` on every batch of `topics`, one at a time, in the order of each partition."""
+
+        async def agent(stream: StreamT[Any]) -> None:
+            async for event in stream.noack().events():
+                try:
+                    pending = await handle(event.value)
+                except Exception as exc:
+                    self.fatal(f"agent {name} failed", exc)
+                # Delivery is awaited beside the next batch, not before it; acks settle in order all the same.
+                task = asyncio.create_task(self._finish(name, event, pending))
+                self._finishing.add(task)
+                task.add_done_callback(self._finishing.discard)
+
+        agent.__name__ = name
+        self.app.agent(self.transport.topic(*topics), name=name)(agent)
+
+    async def _finish(self, name: str, event: Any, pending: Sequence[Awaitable[Any]]) -> None:
+        try:
+            await asyncio.gather(*pending)
+        except Exception as exc:
+            self.fatal(f"what agent {name} sent was not delivered", exc)
+        event.ack()
+
+    async def send(self, topic: str, records: Iterable[Outgoing]) -> list[Awaitable[Any]]:
+        """Queue `records` and return the futures of their delivery."""
+        futures: list[Awaitable[Any]] = await self.app.producer.send_records(topic, records)
+        return futures
+
+    async def deliver(self, topic: str, records: Iterable[Outgoing]) -> None:
+        """Send `records` and wait until they are delivered."""
+        await asyncio.gather(*await self.send(topic, records))
+
+    def before_commit(self, hook: Hook) -> None:
+        """Await `hook` before offsets are committed: it saves the state that covers them."""
+        self._save_hooks.append(hook)
+
+    def on_assigned(self, hook: Callable[[], None]) -> None:
+        """Call `hook` when partitions were assigned and tables recovered: forget what was cached."""
+        self._assigned_hooks.append(hook)
+
+    async def _before_commit(self, _: Any) -> None:
+        try:
+            for hook in self._save_hooks:
+                await hook()
+        except Exception as exc:
+            self.fatal("state could not be saved", exc)
+
+    async def _rebalanced(self, *_: Any, **__: Any) -> None:
+        self.assignments += 1
+        for hook in self._assigned_hooks:
+            hook()
+
+    def table(self, name: str) -> StateTable:
+        """Return the table `name` of this role."""
+        return StateTable(self, name)
+
+    def every(self, seconds: float, hook: Hook) -> None:
+        """Await `hook` every `seconds` while the app runs and no rebalance is under way."""
+
+        async def tick() -> None:
+            if self.app.rebalancing:
+                return
+            try:
+                await hook()
+            except Exception as exc:
+                self.fatal(f"{hook.__qualname__} failed", exc)
+
+        tick.__name__ = f"every_{hook.__name__}"
+        self.app.timer(interval=seconds)(tick)
+
+    def task(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Run `run` beside the agents from the start; a failure of it is fatal."""
+
+        async def guarded() -> None:
+            try:
+                await run()
+            except Exception as exc:
+                self.fatal(f"{run.__qualname__} failed", exc)
+
+        guarded.__name__ = f"task_{run.__name__}"
+        self.app.task(guarded)
+
+    def fatal(self, what: str, exc: BaseException) -> NoReturn:
+        """End the process at once. Nothing that is open was committed; a restart replays it."""
+        debug = bool(os.environ.get("STREAMAPP_DEBUG"))
+        log.critical(
+            "%s: %s: %s; exiting to start again", what, type(exc).__name__, exc, exc_info=debug and exc
+        )
+        logging.shutdown()
+        os._exit(EXIT_RETRY)
+
+    @staticmethod
+    def now_ms() -> int:
+        """Return the wall clock, milliseconds since the epoch."""
+        return time.time_ns() // 1_000_000
+
+
+class StateTable:
+    """A Faust table of bytes by bytes key whose partition is given, not computed from the key.
+
+    Written through the producer directly, so that its delivery can be awaited; read after recovery.
+    """
+
+    def __init__(self, host: Host, name: str) -> None:
+        self._host = host
+        self._table = host.app.Table(name, key_type=bytes, value_type=bytes)
+        self._changelog = host.topics.changelog(host.settings.role, name)
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return what was stored last under `key`."""
+        value: bytes | None = self._table.data.get(key)
+        return value
+
+    async def put(self, items: Iterable[tuple[int, bytes, bytes]]) -> None:
+        """Store (partition, key, value) items and wait until the changelog has them."""
+        items = list(items)
+        await self._host.deliver(
+            self._changelog, [Outgoing(partition, key, value, ()) for partition, key, value in items]
+        )
+        for _, key, value in items:
+            self._table.data[key] = value
+
+
+def _faust_app(settings: Settings) -> faust.App:
+    member = settings.member_id
+    return faust.App(
+        settings.app_id,
+        broker=[f"kafka://{server.strip()}" for server in settings.bootstrap.split(",")],
+        broker_client_id=member,
+        # Static membership: a restart under the same id takes its partitions back without a rebalance. Faust
+        # checks that a cached assignment carries its own URL, so the URL must follow from the id alone.
+        consumer_group_instance_id=member,
+        canonical_url=f"http://{member}",
+        consumer_auto_offset_reset="earliest",
+        # An idle consumer that leaves its group never comes back (aiokafka waits for a fetch that Faust has
+        # stopped); heartbeats and the watchdog see dead members, so the poll interval need not.
+        broker_max_poll_interval=_YEAR_S,
+        broker_commit_interval=settings.commit_interval,
+        broker_session_timeout=10,
+        broker_heartbeat_interval=3,
+        broker_rebalance_timeout=30,
+        broker_request_timeout=30,
+        stream_wait_empty=True,
+        producer_linger=0,
+        producer_acks=-1,
+        producer_max_batch_size=262_144,
+        producer_max_request_size=64 << 20,  # each topic has its own, smaller limit
+        producer_request_timeout=30,
+        consumer_max_fetch_size=1 << 20,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        # 1 without tables, or Faust takes an assignor that keeps no partitions together
+        table_standby_replicas=0 if settings.role != "train" else 1,
+        store="memory://",
+        web_enabled=True,
+        web_in_thread=True,
+        web_bind=settings.web_bind,
+        web_port=settings.port,
+        web_router_enabled=False,
+        web_tables_enabled=False,
+        stream_buffer_maxsize=4096,
+        logging_config=None,
+    )

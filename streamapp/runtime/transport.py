@@ -1,0 +1,221 @@
+"""Batches of records through Faust: one event per fetched partition, one prepared batch per produce.
+
+Faust handles one event at a time: some eighty microseconds each, whatever the agent does. Here an event
+carries everything a fetch brought from one partition, so that cost is paid once per batch, and Faust still
+keeps groups, rebalances, tables, recovery, web and lifecycle. This is the only file that touches Faust's internals;
+``tests/runtime/test_faust_guard.py`` fails when one of them changes.
+
+Delivery rests on four rules, each of which Faust alone does not keep:
+
+- An event is acknowledged by its agent, strictly after its answers were delivered; offsets are committed in
+  order and never past an open event.
+- State is saved (``before_commit``) before the offsets that it covers are committed.
+- What arrives while a rebalance is under way is dropped unread: Faust clears its queues and seeks to the
+  committed offsets at the end of one, so these records come again.
+- What was acknowledged before a rebalance is committed in it, not replayed after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import faust
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from streamapp.errors import BrokerError
+from streamapp.messages import Header
+
+__all__ = ["BatchTransport", "Outgoing", "RecordBatch"]
+
+_OPEN_EVENTS = 2  # per partition: one in the agent, one waiting; with one, latency waits for each delivery
+_HELD_POLL_S = 0.01  # how often a held partition is looked at while others are fetched
+
+BeforeCommit = Callable[[Mapping[TP, int]], Awaitable[None]]
+
+
+class RecordBatch(NamedTuple):
+    """Consecutive records of one partition: the value of an event."""
+
+    topic: str
+    partition: int
+    records: Sequence[Any]
+    """aiokafka ``ConsumerRecord``: ``partition, offset, timestamp, key, value, headers``; bytes untouched."""
+
+
+class Outgoing(NamedTuple):
+    """A record to be sent to a known partition."""
+
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[Header]
+
+
+class _Batches(faust.Schema):  # type: ignore[misc]
+    """Hands the batch to the agent as it is; agents decode."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> None:
+        return None
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
+        return message.value
+
+
+class _Consumer(driver.Consumer):  # type: ignore[misc]
+    """Faust's consumer, with batches on the transport's batched topics."""
+
+    def __init__(self, transport: BatchTransport, *args: Any, **kwargs: Any) -> None:
+        self._batched = transport.batched
+        self._before_commit = transport.before_commit
+        self._in_flight: dict[TP, deque[Any]] = defaultdict(deque)
+        self._settled: dict[TP, int] = {}
+        self._progress = asyncio.Event()
+        super().__init__(transport, *args, **kwargs)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Any]]:
+        wanted = set(active_partitions or ())
+        held = {
+            tp
+            for tp in wanted
+            if tp.topic in self._batched
+            and (self.app.rebalancing or len(self._in_flight.get(tp, ())) >= _OPEN_EVENTS)
+        }
+        if held and held == wanted:
+            self._progress.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._progress.wait(), 0.1)
+            return {}
+        fetched = await super()._getmany(wanted - held, _HELD_POLL_S if held else timeout)
+        batches: dict[TP, list[Any]] = {}
+        for tp, records in fetched.items():
+            if tp.topic not in self._batched:
+                batches[tp] = records
+            elif records and not self.app.rebalancing:
+                batches[tp] = [RecordBatch(tp.topic, tp.partition, records)]
+        return batches
+
+    def _to_message(self, tp: TP, record: Any) -> Any:
+        if not isinstance(record, RecordBatch):
+            return super()._to_message(tp, record)
+        message = super()._to_message(tp, record.records[-1])
+        message.key, message.value, message.headers = None, record, None
+        self._in_flight[tp].append(message)
+        return message
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        if tp.topic not in self._batched:  # the offsets inside a batch are no gap
+            await super()._add_gap(tp, offset_from, offset_to)
+
+    def ack(self, message: Any) -> bool:
+        acked: bool = super().ack(message)
+        if message.topic in self._batched:
+            tp = message.tp
+            self._acked[tp].clear()  # the order of batches is kept in _in_flight
+            self._acked_index[tp].clear()
+            self._settle(tp)
+            self._progress.set()
+        return acked
+
+    def _settle(self, tp: TP) -> None:
+        """Move the acknowledged head of what is in flight to what may be committed."""
+        in_flight = self._in_flight[tp]
+        while in_flight and in_flight[0].acked:
+            self._settled[tp] = in_flight.popleft().offset + 1
+
+    def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
+        offsets: dict[TP, int] = super()._filter_committable_offsets(
+            tp for tp in tps if tp.topic not in self._batched
+        )
+        for tp, offset in self._settled.items():
+            committed = self._committed_offset[tp]
+            if committed is None or offset > committed:
+                offsets[tp] = offset
+        return offsets
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        await self._before_commit(offsets)
+        before = {tp: self._committed_offset[tp] for tp in offsets}
+        done: bool = await super()._commit_offsets(offsets, start_new_transaction)
+        if not done:  # Faust takes them for committed all the same
+            self._committed_offset.update(before)
+        return done
+
+    async def commit_and_end_transactions(self) -> None:
+        # commit() does nothing while another is under way, and that one may not cover the last acks
+        await self.maybe_wait_for_commit_to_finish()
+        await super().commit_and_end_transactions()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        await super().on_partitions_revoked(revoked)  # waits for open events and commits what is settled
+        for tp in revoked:
+            self._in_flight.pop(tp, None)
+            self._settled.pop(tp, None)
+
+    @property
+    def open_events(self) -> int:
+        """Events fetched and not yet acknowledged."""
+        return sum(map(len, self._in_flight.values()))
+
+
+class _Producer(driver.Producer):  # type: ignore[misc]
+    """Faust's producer, with prepared batches to known partitions."""
+
+    async def send_records(self, topic: str, records: Iterable[Outgoing]) -> list[Awaitable[Any]]:
+        """Queue `records`; each returned future resolves when its batch was delivered.
+
+        Raises
+        ------
+        BrokerError
+            If Kafka refuses at once, e.g. a topic that does not exist.
+        """
+        producer = self._ensure_producer()
+        by_partition: dict[int, list[Outgoing]] = defaultdict(list)
+        for record in records:
+            by_partition[record.partition].append(record)
+        futures: list[Awaitable[Any]] = []
+        try:
+            for partition, outgoing in by_partition.items():
+                batch = producer.create_batch()
+                for record in outgoing:
+                    if _append(batch, record) is None:  # full: send it, begin the next
+                        futures.append(await producer.send_batch(batch, topic, partition=partition))
+                        batch = producer.create_batch()
+                        _append(batch, record)
+                futures.append(await producer.send_batch(batch, topic, partition=partition))
+        except driver.KafkaError as exc:
+            raise BrokerError(f"cannot send to {topic}: {exc!r}") from exc
+        return futures
+
+
+def _append(batch: Any, record: Outgoing) -> Any:
+    return batch.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers))
+
+
+class BatchTransport(driver.Transport):  # type: ignore[misc]
+    """Faust's transport with batches.
+
+    Parameters
+    ----------
+    url, app
+        As Faust's own.
+    before_commit
+        Awaited ahead of every offset commit with the offsets; saves the state that covers them.
+    """
+
+    Consumer = _Consumer
+    Producer = _Producer
+
+    def __init__(self, url: Any, app: Any, *, before_commit: BeforeCommit, **kwargs: Any) -> None:
+        self.batched: set[str] = set()
+        self.before_commit = before_commit
+        super().__init__(url, app, **kwargs)
+
+    def topic(self, *names: str) -> Any:
+        """Return the Faust topic of these names, whose events will be batches."""
+        self.batched.update(names)
+        return self.app.topic(*names, schema=_Batches())
