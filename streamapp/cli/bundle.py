@@ -1,0 +1,261 @@
+"""``streamapp bundle``."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from streamapp.cli.options import json_option
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from streamapp.models import Bundle
+
+__all__ = ["command"]
+
+Bounds = dict[str, tuple[float | None, float | None]]
+
+
+class _Table(NamedTuple):
+    """A CSV file apart from its target."""
+
+    X: pd.DataFrame
+    y: pd.Series[Any]
+    time: pd.Series[Any] | None
+    without_target: int
+
+
+def _parse_bounds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> Bounds:
+    bounds: Bounds = {}
+    for value in values:
+        column, _, limits = value.rpartition("=")
+        low, colon, high = limits.partition(":")
+        try:
+            if not (column and colon and (low or high)):
+                raise ValueError(value)  # noqa: TRY301  # one message for all that is wrong
+            bounds[column] = (float(low) if low else None, float(high) if high else None)
+        except ValueError:
+            raise click.BadParameter(f"{value!r} is not COLUMN=LO:HI, e.g. temp=-40:60 or price=0:") from None
+    return bounds
+
+
+@click.command("bundle")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--reference", type=click.Path(path_type=Path), required=True, metavar="FILE.csv",
+              help="Rows that show what is normal; they may be the training rows.")  # fmt: skip
+@click.option("--target", required=True, metavar="COLUMN", help="What is predicted.")
+@click.option("--name", required=True, help="The deployment that the model is for.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR",
+              help="Folder of the bundle.")  # fmt: skip
+@click.option("--format", "format_", metavar="FORMAT", help="Of the model file.  [default: by its content]")
+@click.option("--holdout", type=click.Path(path_type=Path), metavar="FILE.csv",
+              help="Rows that the model was not fitted on: loss, calibration and outputs to compare with. "
+              "Without it they come from the first 2,000 live rows.")  # fmt: skip
+@click.option("--time", metavar="COLUMN", help="Times of the rows, which puts them in order.")
+@click.option("--loss", type=click.Choice(["zero-one", "brier", "absolute"]),
+              help="The deployment decides by it.  [default: zero-one, or absolute for numbers]")  # fmt: skip
+@click.option("--nullable", multiple=True, metavar="COLUMN",
+              help="May be missing, though it never is in the reference. Repeatable.")  # fmt: skip
+@click.option("--closed", multiple=True, metavar="COLUMN",
+              help="Accepts no category that the reference lacks. Repeatable.")  # fmt: skip
+@click.option("--bounds", multiple=True, metavar="COLUMN=LO:HI", callback=_parse_bounds,
+              help="Numbers outside are rejected; LO or HI may be left out. Repeatable.")  # fmt: skip
+@json_option
+def command(
+    *,
+    model: Path,
+    reference: Path,
+    target: str,
+    name: str,
+    output: Path,
+    format_: str | None,
+    holdout: Path | None,
+    time: str | None,
+    loss: str | None,
+    nullable: tuple[str, ...],
+    closed: tuple[str, ...],
+    bounds: Bounds,
+    as_json: bool,
+) -> None:
+    """Pack the file MODEL into a bundle: with its signature, reference profile, hashes and seal.
+
+    The model file is loaded, which runs whatever code is in it: pack only what you made or trust.
+
+    \b
+    Example:
+      streamapp bundle model.joblib --reference train.csv --target label --name bikes \\
+        --holdout test.csv --time when -o bundles/bikes
+      streamapp deploy bikes bundles/bikes
+    """  # noqa: D301  # \b is click's mark for lines that stay as they are
+    from streamapp.models import Bundle, Keys  # noqa: PLC0415  # not needed for --help
+    from streamapp.topics import check_name  # noqa: PLC0415
+
+    check_name(name)
+    rows = _read_table(reference, target, time)
+    held = None if holdout is None else _read_table(holdout, target, None)
+    estimator, format_name, files, remarks = _read_model(model, format_)
+    X, ignored = _inputs(estimator, rows.X, time)
+    bundle = Bundle.create(
+        estimator,
+        X,
+        rows.y,
+        name=name,
+        format=format_name,
+        holdout=None if held is None else (held.X, held.y),
+        time=rows.time,
+        loss=loss,
+        nullable=nullable,
+        closed=closed,
+        bounds=bounds,
+        ordered=True,
+        target=target,
+        model_files=files,
+    )
+    keys = Keys()
+    key, is_new = keys.local()
+    url = bundle.save(output, key=key)
+    sealed = Bundle.inspect(url)
+    if as_json:
+        click.echo(json.dumps(_fields(sealed, ignored, [*remarks, *bundle.warnings], is_new=is_new)))
+        return
+    _say(sealed, ignored, rows.without_target, type(estimator).__name__)
+    for remark in [*remarks, *bundle.warnings]:
+        click.echo(f"warning: {remark}", err=True)
+    fingerprint = sealed.packed.seal.fingerprint if sealed.packed.seal else ""
+    made = f", made now and trusted on this machine ({keys.folder})" if is_new else ""
+    click.echo(f"  sealed by     key {fingerprint}{made}")
+    click.echo(f"  written to    {output}")
+    click.echo(f"next: streamapp deploy {name} {output}")
+
+
+def _read_table(path: Path, target: str, time: str | None) -> _Table:
+    import pandas as pd  # noqa: PLC0415
+
+    from streamapp.errors import ConfigError  # noqa: PLC0415
+
+    try:
+        table = pd.read_csv(path)
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be read: {exc.strerror or exc}") from exc
+    except (ValueError, pd.errors.ParserError) as exc:  # not text, or not a table
+        raise ConfigError(f"{path} is no CSV file: {str(exc).splitlines()[0]}") from exc
+    for option, column in (("--target", target), ("--time", time)):
+        if column is not None and column not in table.columns:
+            shown = ", ".join(map(str, table.columns[:10]))
+            raise ConfigError(f"{option} {column}: {path} has no such column; it has {shown}")
+    labelled = table[table[target].notna()]
+    if not len(labelled):
+        raise ConfigError(f"{path} has no rows with a value of {target}")
+    return _Table(
+        labelled.drop(columns=target),
+        labelled[target],
+        None if time is None else labelled[time],
+        len(table) - len(labelled),
+    )
+
+
+def _read_model(path: Path, format_: str | None) -> tuple[Any, str, dict[str, bytes], list[str]]:
+    from streamapp.errors import BundleError, ConfigError  # noqa: PLC0415
+    from streamapp.models import sniff  # noqa: PLC0415
+    from streamapp.models.formats import load_format  # noqa: PLC0415
+
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder; this version packs model files (joblib, pickle)")
+    try:
+        data = path.read_bytes()
+    except OSError as exc:
+        raise ConfigError(f"model {path} cannot be read: {exc.strerror or exc}") from exc
+    try:
+        name = format_ or sniff(data)
+    except BundleError as exc:
+        raise BundleError(f"{path}: {exc}") from None
+    module = load_format(name)
+    files = {module.FILE: data}
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            estimator = module.load(files)
+    except Exception as exc:  # whatever the model's classes raise
+        raise BundleError(
+            f"{path} cannot be loaded as {name}: {type(exc).__name__}: {exc}; load it with the Python and "
+            "the packages that it was made with"
+        ) from exc
+    remarks = [str(each.message).split(". ")[0] for each in caught]
+    if not hasattr(estimator, "predict"):
+        raise BundleError(
+            f"{path} holds a {type(estimator).__name__}, which has no predict method: pack a model"
+        )
+    return estimator, name, files, list(dict.fromkeys(remarks))
+
+
+def _inputs(model: Any, X: pd.DataFrame, time: str | None) -> tuple[pd.DataFrame, list[str]]:
+    """Return the model's columns, and the names of those that it does not take."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is None:
+        return (X if time is None else X.drop(columns=time)), []
+    wanted = {str(name) for name in names}
+    return X, [column for column in X.columns if column not in wanted and column != time]
+
+
+def _say(bundle: Bundle, ignored: list[str], without_target: int, model: str) -> None:
+    manifest, signature = bundle.manifest, bundle.signature
+    click.echo(f"{manifest.name} {bundle.version}")
+    click.echo(
+        f"  model         {model}, {manifest.format}, scikit-learn {manifest.libraries['scikit-learn']}"
+    )
+    classes = f": {_some(signature.classes)}" if signature.classes else ""
+    click.echo(f"  predicts      {signature.target}, {signature.task}{classes}")
+    click.echo(f"  inputs        {len(signature.columns)} columns, as a {signature.input}")
+    width = max(len(column.name) for column in signature.columns)
+    for column in signature.columns:
+        marks = (
+            [f"{column.range[0]:g} to {column.range[1]:g}"]
+            if column.range and column.dtype != "boolean"
+            else []
+        )
+        marks += [_some(column.categories)] if column.categories else []
+        marks += ["may be missing"] if column.nullable else []
+        marks += ["no other category"] if column.closed else []
+        marks += ["bounded"] if column.bounds else []
+        click.echo(f"    {column.name:<{width}}  {column.dtype:<8} {'; '.join(marks)}")
+    if ignored:
+        click.echo(f"  left out      {_some(ignored)}: the model was not fitted with them")
+    missing = f", {without_target:,} more without {signature.target} left out" if without_target else ""
+    click.echo(f"  reference     {manifest.reference_rows:,} rows{missing}")
+    if bundle.baseline is None:
+        click.echo(
+            "  baseline      none: loss, calibration and outputs will come from the first 2,000 live "
+            "rows (--holdout FILE.csv gives them now)"
+        )
+    else:
+        loss = f"{manifest.loss} loss {bundle.baseline.mean:.4g}"
+        click.echo(f"  baseline      {loss} on {manifest.holdout_rows:,} rows of the holdout")
+
+
+def _some(values: Any, most: int = 6) -> str:
+    shown = ", ".join(str(value) for value in list(values)[:most])
+    return f"{shown} and {len(values) - most} more" if len(values) > most else shown
+
+
+def _fields(bundle: Bundle, ignored: list[str], remarks: list[str], *, is_new: bool) -> dict[str, Any]:
+    manifest, seal = bundle.manifest, bundle.packed.seal
+    return {
+        "name": manifest.name,
+        "version": bundle.version,
+        "bundle": bundle.url,
+        "sha256": bundle.sha256,
+        "format": manifest.format,
+        "signature": bundle.signature.to_dict(),
+        "reference_rows": manifest.reference_rows,
+        "holdout_rows": manifest.holdout_rows,
+        "loss": manifest.loss,
+        "baseline_loss": None if bundle.baseline is None else bundle.baseline.mean,
+        "left_out": ignored,
+        "seal": {"key": seal.fingerprint if seal else None, "key_is_new": is_new},
+        "warnings": remarks,
+    }

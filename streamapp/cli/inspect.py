@@ -1,0 +1,137 @@
+"""``streamapp inspect``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streamapp.cli.options import json_option
+
+if TYPE_CHECKING:
+    from streamapp.models import Bundle
+
+__all__ = ["command"]
+
+
+@click.command("inspect")
+@click.argument("bundle")
+@json_option
+def command(bundle: str, *, as_json: bool) -> None:
+    """Say what is in BUNDLE, a folder or an fsspec URL: signature, drift policy, training, hashes, seal.
+
+    All hashes are verified; no code of the model is loaded.
+
+    \b
+    Example:
+      streamapp inspect bundles/bikes
+      streamapp inspect s3://models/bikes/7c1f0d2a9b44 --json
+    """  # noqa: D301  # \b is click's mark for lines that stay as they are
+    from streamapp.models import Bundle  # noqa: PLC0415  # not needed for --help
+
+    found = Bundle.inspect(bundle)
+    fields = _fields(found)
+    if as_json:
+        click.echo(json.dumps(fields))
+        return
+    _say(found, fields)
+
+
+def _fields(bundle: Bundle) -> dict[str, Any]:
+    manifest, signature, seal = bundle.manifest, bundle.signature, bundle.packed.seal
+    policy = {column.name: column for column in bundle.profile.columns}
+    return {
+        **json.loads(manifest.encode()),
+        "version": bundle.version,
+        "bundle": bundle.url,
+        "sha256": bundle.sha256,
+        "task": signature.task,
+        "target": signature.target,
+        "classes": signature.classes,
+        "input": signature.input,
+        "columns": [
+            column.to_dict() | {"kind": str(policy[column.name].kind), "watched": policy[column.name].why}
+            for column in signature.columns
+        ],
+        "correlations": len(bundle.profile.pairs),
+        "golden_rows": len(bundle.golden.rows),
+        "baseline": None
+        if bundle.baseline is None
+        else {key: value for key, value in bundle.baseline.to_dict().items() if key != "losses"},
+        "seal": {"status": bundle.seal_status, "key": None if seal is None else seal.fingerprint},
+        "warnings": bundle.warnings,
+    }
+
+
+def _say(bundle: Bundle, fields: dict[str, Any]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    manifest, signature = bundle.manifest, bundle.signature
+    classes = f" of {', '.join(map(str, signature.classes))}" if signature.classes else ""
+    facts = {
+        "predicts": f"{signature.target or 'its target'}: {signature.task}{classes}",
+        "format": f"{manifest.format}, takes a {signature.input} of {len(signature.columns)} columns",
+        "packed": fields["created_at"] or "time not noted",
+        "trained": fields["trained_at"] or "time not noted",
+        "newest data": fields["newest_training_data_at"] or "time not noted",
+        "trained on": "; ".join(
+            f"{each.topic}/{each.partition} [{each.start}, {each.end})" for each in manifest.training_data
+        )
+        or "not from topics",
+        "caused by": manifest.caused_by,
+        "packed with": ", ".join(f"{name} {version}" for name, version in manifest.libraries.items()),
+        "reference": f"{manifest.reference_rows:,} rows",
+        "loss": manifest.loss + (f", scale {manifest.loss_scale:.4g}" if manifest.loss_scale else ""),
+        "baseline": "none: from the first 2,000 live rows"
+        if bundle.baseline is None
+        else f"{bundle.baseline.mean:.4g} on {bundle.baseline.rows:,} holdout rows",
+        "drift": f"{len(signature.columns)} columns as below, {len(bundle.profile.pairs)} correlations",
+        "golden rows": str(len(bundle.golden.rows)),
+        "seal": _seal_line(bundle),
+    }
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = 160  # a pipe has no width of its own
+    console.print(Text(f"{manifest.name} {bundle.version}", style="bold"))
+    for name, text in facts.items():
+        if text is not None:
+            console.print(Text(f"  {name:<12} {text}"))
+    table = Table(
+        "column", "type", "accepts", "drift policy", box=None, padding=(0, 2, 0, 2), header_style="bold"
+    )
+    for column in fields["columns"]:
+        table.add_row(
+            Text(column["name"]),
+            column["dtype"],
+            Text(_accepts(column)),
+            Text(f"{column['kind']}: {column['watched']}"),
+        )
+    console.print(table, soft_wrap=False)
+    for path, entry in sorted(manifest.files.items()):
+        console.print(Text(f"  {entry.sha256}  {entry.bytes:>10,} bytes  {path}"))
+    console.print(Text(f"  {bundle.sha256}  {len(manifest.encode()):>10,} bytes  manifest.json"))
+    for warning in bundle.warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+def _seal_line(bundle: Bundle) -> str:
+    seal = bundle.packed.seal
+    if seal is None:
+        return "none: formats that can run code will not be loaded"
+    if bundle.seal_status == "trusted":
+        return f"trusted, by key {seal.fingerprint}"
+    return f"UNTRUSTED, by key {seal.fingerprint}: `streamapp keys trust FILE.pub` if you trust its holder"
+
+
+def _accepts(column: dict[str, Any]) -> str:
+    parts = ["missing"] if column["nullable"] else []
+    if column["closed"]:
+        parts.append(f"only {', '.join(map(str, column['categories']))}")
+    if column["bounds"]:
+        low, high = column["bounds"]
+        parts += [f"at least {low:g}"] if low is not None else []
+        parts += [f"at most {high:g}"] if high is not None else []
+    return "; ".join(parts) or "any"

@@ -1,0 +1,135 @@
+"""One readable line for each record of a deployment's topics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from streamapp.errors import MessageError
+from streamapp.messages import (
+    CHAMPION_KEY,
+    Alert,
+    Champion,
+    Distribution,
+    Feedback,
+    Labelled,
+    Model,
+    Prediction,
+    Rejection,
+    Retrain,
+    Review,
+    event_time_ms,
+    format_time,
+    header,
+)
+
+__all__ = ["line_of"]
+
+_WIDEST = 160
+
+
+def line_of(topic: str, record: Any) -> str:
+    """Return what a person wants to see of a record.
+
+    Parameters
+    ----------
+    topic
+        What follows ``NAME.``.
+    record
+        aiokafka's: partition, offset, timestamp, key, value, headers.
+    """
+    time_ms, _ = event_time_ms(record.headers, record.timestamp)
+    when = format_time(time_ms)[:19].replace("T", " ")
+    try:
+        text = _TEXTS.get(topic, _raw)(record)
+    except MessageError as exc:
+        text = f"cannot be read ({exc}): {_raw(record)}"
+    return f"{when}  {topic:<14}  {text}"
+
+
+def _alert(record: Any) -> str:
+    alert = Alert.decode(record.value)
+    how = f" ({alert.resolution})" if alert.resolution else ""
+    return f"{alert.severity} {alert.kind} alert {alert.state}{how}: {alert.summary}"
+
+
+def _model(record: Any) -> str:
+    if record.key == CHAMPION_KEY:
+        return f"champion is {Champion.decode(record.value).version}"
+    model = Model.decode(record.value)
+    scores = ", ".join(f"{name} {value:.4g}" for name, value in model.scores.items())
+    return f"{model.version} is {model.state}" + "".join(f"; {part}" for part in (scores, model.note) if part)
+
+
+def _retrain(record: Any) -> str:
+    event = Retrain.decode(record.value)
+    return f"new model asked for: {event.reason}" + (f", by {event.caused_by}" if event.caused_by else "")
+
+
+def _answer(record: Any) -> str:
+    if header(record.headers, "ce_type") == Rejection.ce_type.encode():
+        rejection = Rejection.decode(record.value)
+        return f"{rejection.id} rejected, {rejection.error.code}: {rejection.error.message}"
+    return _prediction(Prediction.decode(record.value))
+
+
+def _prediction(answer: Prediction) -> str:
+    value, probabilities = answer.prediction, answer.probabilities or {}
+    probability = probabilities.get(str(value))
+    sure = "" if probability is None else f" ({probability:.2f})"
+    return f"{answer.id} is {_short(value)}{sure}, says {answer.model.version}"
+
+
+def _feedback(record: Any) -> str:
+    feedback = Feedback.decode(record.value)
+    return f"{feedback.id} was {_short(feedback.label)}, says {feedback.source}"
+
+
+def _labelled(record: Any) -> str:
+    row = Labelled.decode(record.value)
+    again = f", revision {row.revision}" if row.revision else ""
+    return f"{_prediction(row)}; was {_short(row.label)}, says {row.source}{again}"
+
+
+def _distribution(record: Any) -> str:
+    pane = Distribution.decode(record.value)
+    span = f"partition {pane.partition}, offsets {pane.first_offset} to {pane.next_offset}"
+    return f"{pane.events} requests, {pane.rejected} rejected, by {pane.version}; {span}"
+
+
+def _review(record: Any) -> str:
+    review = Review.decode(record.value)
+    return f"{_prediction(review)}; to be looked at: {review.reason}, drawn with {review.probability:.3g}"
+
+
+def _dead_letter(record: Any) -> str:
+    fields = [header(record.headers, f"streamapp-{name}") for name in ("error-code", "error-message")]
+    where = [header(record.headers, f"streamapp-source-{name}") for name in ("topic", "partition", "offset")]
+    code, message, topic, partition, offset = (
+        "?" if value is None else value.decode(errors="replace") for value in fields + where
+    )
+    return f"{topic} {partition}/{offset}, {code}: {message}; {_raw(record)}"
+
+
+def _raw(record: Any) -> str:
+    value = "no value" if record.value is None else record.value.decode(errors="backslashreplace")
+    key = "" if record.key is None else f"{record.key.decode(errors='backslashreplace')} = "
+    return _short(f"{key}{value}")
+
+
+def _short(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
+
+
+_TEXTS: dict[str, Callable[[Any], str]] = {
+    "predictions": _answer,
+    "feedback": _feedback,
+    "drift-alerts": _alert,
+    "retrain-events": _retrain,
+    "models": _model,
+    "labelled": _labelled,
+    "distributions": _distribution,
+    "review": _review,
+    "dead-letters": _dead_letter,
+}

@@ -1,0 +1,39 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["bootstrap_option", "json_option", "store_option"]
+
+
+def _default_store() -> str:
+    from streamapp.settings import data_dir  # noqa: PLC0415  # settings take a while to import
+
+    return (data_dir() / "bundles").as_uri()
+
+
+bootstrap_option = click.option(
+    "--bootstrap",
+    metavar="HOST:PORT",
+    envvar="STREAMAPP_BOOTSTRAP",
+    default="localhost:9092",
+    show_default=True,
+    show_envvar=True,
+    help="Kafka brokers, several separated by commas.",
+)
+"""Passes `bootstrap`, a str."""
+
+store_option = click.option(
+    "--store",
+    metavar="URL",
+    envvar="STREAMAPP_STORE",
+    default=_default_store,
+    show_default="a folder in your data directory",
+    show_envvar=True,
+    help="Where bundles are kept: any fsspec URL.",
+)
+"""Passes `store`, a str."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+"""Passes `as_json`, a bool."""

@@ -1,0 +1,39 @@
+"""``streamapp retrain``."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import click
+
+from streamapp.cli.options import bootstrap_option
+
+__all__ = ["command"]
+
+
+@click.command("retrain")
+@click.argument("name")
+@bootstrap_option
+def command(name: str, bootstrap: str) -> None:
+    """Ask for a new model of deployment NAME now.
+
+    The train role fits it on recent labelled rows; it becomes champion only if it proves better.
+
+    \b
+    Example:
+      streamapp retrain bikes
+      streamapp watch bikes
+    """  # noqa: D301  # \b is click's mark for lines that stay as they are
+    from streamapp.messages import Retrain, caused_id  # noqa: PLC0415  # not needed for --help
+    from streamapp.runtime.client import Publication, publish  # noqa: PLC0415
+    from streamapp.topics import TopicNames  # noqa: PLC0415
+
+    names = TopicNames(name)
+    now_ms = time.time_ns() // 1_000_000
+    event = Retrain(id=caused_id("user", name, now_ms), reason="user")
+    publication = Publication(
+        topic=names.retrain_events, key=name.encode(), message=event, ce_id=event.id, time_ms=now_ms
+    )
+    asyncio.run(publish(bootstrap, name, [publication]))
+    click.echo(f"asked for a new model of {name} (retrain event {event.id})")

@@ -1,0 +1,176 @@
+"""``streamapp watch``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streamapp.cli.options import bootstrap_option, json_option
+from streamapp.topics import TOPICS, TopicNames
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaConsumer
+
+    from streamapp.runtime.client import Start
+
+__all__ = ["command"]
+
+_DEFAULT = ("drift-alerts", "models", "retrain-events")
+_RATE_EVERY_S = 5.0
+
+
+@click.command("watch")
+@click.argument("name")
+@click.argument(
+    "topic", type=click.Choice([topic.name for topic in TOPICS]), metavar="[TOPIC]", required=False
+)
+@click.option("--from-beginning", is_flag=True, help="Show first what is there already.")
+@click.option(
+    "--since",
+    metavar="TIME|OFFSET",
+    help="Begin at a time, e.g. 2011-05-02T08:00:00Z, or at an offset of each partition.",
+)
+@bootstrap_option
+@json_option
+def command(
+    name: str, topic: str | None, *, from_beginning: bool, since: str | None, bootstrap: str, as_json: bool
+) -> None:
+    """Follow deployment NAME: alerts, models, retrain events, and how many answers there are.
+
+    With TOPIC (requests, predictions, labelled, dead-letters, …), follow that one, a line per record. With
+    --json each line is an object with topic, partition, offset, time, key, headers and value. Ctrl-C ends it.
+
+    \b
+    Example:
+      streamapp watch bikes
+      streamapp watch bikes predictions --from-beginning --json | jq .value.prediction
+    """  # noqa: D301  # \b is click's mark for lines that stay as they are
+    if from_beginning and since is not None:
+        raise click.UsageError("--from-beginning and --since: give one of them")
+    start, offset = _start(since, from_beginning=from_beginning)
+    names = TopicNames(name)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_watch(bootstrap, names, topic, start=start, offset=offset, as_json=as_json))
+
+
+def _start(since: str | None, *, from_beginning: bool) -> tuple[Start, int | None]:
+    """Return where to begin: for the reader, and the offset if it is one."""
+    from streamapp.messages import parse_time  # noqa: PLC0415  # not needed for --help
+
+    if since is None:
+        return ("beginning" if from_beginning else "end"), None
+    if since.isdecimal():
+        return "beginning", int(since)
+    try:
+        return parse_time(since), None
+    except ValueError as exc:
+        raise click.UsageError(f"--since: {exc}") from None
+
+
+async def _watch(
+    bootstrap: str, names: TopicNames, topic: str | None, *, start: Start, offset: int | None, as_json: bool
+) -> None:
+    from streamapp.cli.lines import line_of  # noqa: PLC0415  # not needed for --help
+    from streamapp.runtime.client import reader  # noqa: PLC0415
+
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    topics = [names[one] for one in ([topic] if topic else _DEFAULT)]
+    try:
+        async with reader(bootstrap, topics, start=start) as consumer, asyncio.TaskGroup() as tasks:
+            if offset is not None:
+                await _seek(consumer, offset)
+            if topic is None and not as_json:
+                if start == "end":
+                    await _show_state(bootstrap, names)
+                tasks.create_task(_show_rate(consumer, bootstrap, names))
+            followed = topic or f"{', '.join(_DEFAULT[:-1])} and {_DEFAULT[-1]}"
+            click.echo(f"following {followed} of {names.deployment}; Ctrl-C ends it", err=True)
+            async for record in consumer:
+                short = record.topic.removeprefix(f"{names.deployment}.")
+                click.echo(_json_of(record) if as_json else line_of(short, record))
+    except asyncio.CancelledError:  # SIGTERM
+        pass
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+
+
+async def _seek(consumer: AIOKafkaConsumer, offset: int) -> None:
+    ends = await consumer.end_offsets(list(consumer.assignment()))
+    for partition, end in ends.items():
+        consumer.seek(partition, min(offset, end))
+
+
+async def _show_state(bootstrap: str, names: TopicNames) -> None:
+    """Say what holds now, before what comes: the champion, and the alerts that are open."""
+    from streamapp.cli.lines import line_of  # noqa: PLC0415
+    from streamapp.errors import MessageError  # noqa: PLC0415
+    from streamapp.messages import Alert  # noqa: PLC0415
+    from streamapp.runtime.client import latest_models, read_topic  # noqa: PLC0415
+
+    champion = (await latest_models(bootstrap, names)).champion
+    click.echo(f"champion is {champion.version}" if champion else "there is no champion yet")
+    latest: dict[bytes, Any] = {}
+    for record in await read_topic(bootstrap, names.drift_alerts):
+        latest[record.key] = record
+    for record in latest.values():
+        with contextlib.suppress(MessageError):
+            if record.value is not None and Alert.decode(record.value).state != "resolved":
+                click.echo(line_of("drift-alerts", record))
+
+
+async def _show_rate(consumer: AIOKafkaConsumer, bootstrap: str, names: TopicNames) -> None:
+    """Say every few seconds how many answers were written, if any were."""
+    from aiokafka import TopicPartition  # noqa: PLC0415
+
+    from streamapp.errors import BrokerError  # noqa: PLC0415
+    from streamapp.runtime.client import broker_errors, existing_topics  # noqa: PLC0415
+
+    clock = asyncio.get_running_loop().time
+    count = (await existing_topics(bootstrap, [names.predictions]))[names.predictions]
+    partitions = [TopicPartition(names.predictions, partition) for partition in range(count)]
+    before, at = None, clock()
+    while True:
+        try:
+            with broker_errors(bootstrap, timeout_s=_RATE_EVERY_S):
+                async with asyncio.timeout(_RATE_EVERY_S):
+                    total = sum((await consumer.end_offsets(partitions)).values())
+        except BrokerError as exc:
+            click.echo(f"{exc}; trying again", err=True)
+        else:
+            if before is not None and total != before:
+                rate = (total - before) / (clock() - at)
+                click.echo(f"{total:,} answers, {rate:,.0f} a second")
+            before, at = total, clock()
+        await asyncio.sleep(_RATE_EVERY_S)
+
+
+def _json_of(record: Any) -> str:
+    """Return a record as one line of JSON; a value that is no JSON stands there as text."""
+    from streamapp.messages import format_time  # noqa: PLC0415
+
+    def text(value: bytes | None) -> str | None:
+        return None if value is None else value.decode(errors="backslashreplace")
+
+    try:
+        value = None if record.value is None else json.loads(record.value)
+    except ValueError:
+        value = text(record.value)
+    return json.dumps(
+        {
+            "topic": record.topic,
+            "partition": record.partition,
+            "offset": record.offset,
+            "time": format_time(record.timestamp),
+            "key": text(record.key),
+            "headers": {name: text(content) for name, content in record.headers},
+            "value": value,
+        },
+        ensure_ascii=False,
+    )

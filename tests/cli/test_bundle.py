@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+from streamapp.cli import main
+from streamapp.models import Bundle
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a model, its reference and its holdout, in which commands run."""
+    monkeypatch.setenv("STREAMAPP_KEYS", str(tmp_path / "keys"))
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(8)
+    table = pd.DataFrame({"temp": rng.normal(size=300).round(3), "hour": rng.integers(0, 24, 300)})
+    label = np.where(table.temp + rng.normal(size=300) > 0, "busy", "calm")
+    joblib.dump(LogisticRegression().fit(table, label), "model.joblib")
+    Path("plain.pkl").write_bytes(pickle.dumps(LinearRegression().fit(table.to_numpy(), table.temp)))
+    table.insert(0, "note", "x")
+    table["label"] = label
+    table["when"] = pd.date_range("2011-01-01", periods=300, freq="h")
+    table.loc[5, "label"] = None
+    table[:200].to_csv("train.csv", index=False)
+    table[200:].to_csv("test.csv", index=False)
+    return tmp_path
+
+
+def _run(*args: str) -> Result:
+    return CliRunner().invoke(main, args)
+
+
+BUNDLE = (
+    "bundle",
+    "model.joblib",
+    "--reference",
+    "train.csv",
+    "--target",
+    "label",
+    "--name",
+    "bikes",
+    "-o",
+    "b",
+)
+
+
+def test_a_model_is_packed_and_says_what_it_is(folder: Path) -> None:
+    result = _run(*BUNDLE, "--holdout", "test.csv", "--time", "when", "--loss", "brier")
+    assert result.exit_code == 0, result.output
+    bundle = Bundle.load("b")
+    for line in (
+        f"bikes {bundle.version}",
+        "LogisticRegression, joblib",
+        "label, classification: busy, calm",
+        "left out      note",
+        "199 rows, 1 more without label left out",
+        f"brier loss {bundle.baseline.mean if bundle.baseline else 0:.4g} on 100 rows of the holdout",
+        "made now and trusted",
+        "next: streamapp deploy bikes b",
+    ):
+        assert line in result.stdout
+    assert bundle.packed.files["model.joblib"] == (folder / "model.joblib").read_bytes()
+    assert bundle.manifest.newest_training_data_at_ms == pd.Timestamp("2011-01-09 07:00Z").value // 1_000_000
+
+
+def test_without_a_holdout_it_says_where_the_baseline_will_come_from(folder: Path) -> None:
+    assert "first 2,000 live rows (--holdout FILE.csv gives them now)" in " ".join(
+        _run(*BUNDLE).stdout.split()
+    )
+    assert "made now" not in _run(*BUNDLE).stdout
+
+
+def test_json_says_the_same_for_programs(folder: Path) -> None:
+    fields = json.loads(_run(*BUNDLE, "--json").stdout)
+    bundle = Bundle.load(fields["bundle"], sha256=fields["sha256"])
+    assert fields["version"] == bundle.version
+    assert fields["left_out"] == ["note", "when"]
+    assert fields["seal"]["key_is_new"]
+    assert [column["name"] for column in fields["signature"]["columns"]] == ["temp", "hour"]
+
+
+def test_choices_reach_the_signature(folder: Path) -> None:
+    result = _run(*BUNDLE, "--nullable", "hour", "--bounds", "temp=-9:9", "--bounds", "hour=0:")
+    assert result.exit_code == 0, result.output
+    temp, hour = Bundle.load("b").signature.columns
+    assert (temp.bounds, hour.bounds, hour.nullable) == ((-9.0, 9.0), (0.0, None), True)
+
+
+def test_a_model_without_names_takes_all_columns_but_target_and_time(folder: Path) -> None:
+    table = pd.read_csv("train.csv")[["temp", "hour", "when"]].assign(value=1.5)
+    table.to_csv("numbers.csv", index=False)
+    result = _run(
+        "bundle", "plain.pkl", "--reference", "numbers.csv", "--target", "value", "--time", "when",
+        "--name", "bikes", "-o", "b",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    bundle = Bundle.load("b")
+    assert (bundle.manifest.format, bundle.signature.input, bundle.signature.names) == (
+        "pickle",
+        "matrix",
+        ("temp", "hour"),
+    )
+
+
+def _with(**changes: str) -> tuple[str, ...]:
+    fields = {
+        "model": "model.joblib",
+        "reference": "train.csv",
+        "target": "label",
+        "name": "bikes",
+        "output": "b",
+    }
+    fields |= changes
+    return (
+        "bundle",
+        fields.pop("model"),
+        *(part for key, value in fields.items() for part in (f"--{key}", value)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (_with(model="none.joblib"), "model none.joblib cannot be read: No such file"),
+        (_with(model="."), "is a folder"),
+        (_with(model="train.csv"), "train.csv: the file is no model"),
+        (_with(model="other.pkl"), "other.pkl holds a dict, which has no predict method"),
+        (_with(model="broken.joblib"), "broken.joblib cannot be loaded as joblib"),
+        (_with(model="broken.joblib", format="tar"), "format 'tar' is not supported by this version"),
+        (_with(reference="none.csv"), "none.csv cannot be read: No such file"),
+        (_with(reference="model.joblib"), "model.joblib is no CSV file"),
+        (_with(reference="empty.csv"), "empty.csv is no CSV file: No columns"),
+        (_with(target="labels"), "--target labels: train.csv has no such column; it has note, temp"),
+        (_with(time="then"), "--time then: train.csv has no such column"),
+        (_with(time="note"), "time column cannot be read as dates"),
+        (_with(target="note"), "holds 'x', and the model's classes are 'busy', 'calm'"),
+        (_with(model="plain.pkl", target="temp"), "fitted on 2 columns without names, the reference has 4"),
+        (_with(reference="narrow.csv"), "fitted with column 'hour', which the reference lacks"),
+        (_with(loss="absolute"), "'absolute' does not fit a classification"),
+        (_with(closed="temp"), "only strings can be closed"),
+        (_with(nullable="rain"), "nullable names column 'rain'"),
+        (_with(name="my bikes"), "deployment name 'my bikes' must be"),
+        (_with(output="full"), "is not empty and holds no bundle"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(folder: Path, args: tuple[str, ...], says: str) -> None:
+    (folder / "other.pkl").write_bytes(pickle.dumps({}))
+    (folder / "broken.joblib").write_bytes((folder / "model.joblib").read_bytes()[:-100])
+    (folder / "empty.csv").write_text("")
+    pd.read_csv("train.csv").drop(columns="hour").to_csv("narrow.csv", index=False)
+    (folder / "full").mkdir()
+    (folder / "full/thesis.tex").write_text("")
+    result = _run(*args)
+    assert result.exit_code == 1
+    assert says in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("bounds", ["temp", "temp=1", "=1:2", "temp=a:b", "temp=:"])
+def test_bounds_that_are_none_are_wrong_usage(folder: Path, bounds: str) -> None:
+    result = _run(*BUNDLE, "--bounds", bounds)
+    assert result.exit_code == 2
+    assert "is not COLUMN=LO:HI" in result.stderr
+
+
+def test_inspect_shows_signature_policy_facts_hashes_and_seal(folder: Path) -> None:
+    _run(*BUNDLE, "--holdout", "test.csv", "--bounds", "temp=-9:")
+    result = _run("inspect", "b")
+    bundle = Bundle.inspect("b")
+    assert result.exit_code == 0, result.output
+    for part in (
+        f"bikes {bundle.version}",
+        "label: classification of busy, calm",
+        "at least -9",
+        "continuous: ",
+        "discrete: 24 bins",
+        bundle.sha256,
+        bundle.manifest.files["model.joblib"].sha256,
+        "trusted, by key",
+        "on 100 holdout rows",
+    ):
+        assert part in result.stdout
+    fields = json.loads(_run("inspect", "b", "--json").stdout)
+    assert fields["version"] == bundle.version
+    assert [column["kind"] for column in fields["columns"]] == ["continuous", "discrete"]
+    assert fields["seal"]["status"] == "trusted"
+
+
+def test_inspect_of_what_is_not_trusted_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _run(*BUNDLE)
+    monkeypatch.setenv("STREAMAPP_KEYS", str(folder / "other keys"))
+    result = _run("inspect", "b")
+    assert result.exit_code == 0
+    assert "UNTRUSTED" in result.stdout
+    (folder / "b/seal.json").unlink()
+    assert "none: formats that can run code will not be loaded" in _run("inspect", "b").stdout
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [("nowhere", "no bundle at"), ("train.csv", "a file stands"), ("no-such://x", "Protocol not known")],
+)
+def test_inspect_of_no_bundle_is_one_line(folder: Path, where: str, says: str) -> None:
+    result = _run("inspect", where)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert says in result.stderr
+
+
+def test_a_real_process_packs_and_inspects(folder: Path) -> None:
+    def run(*args: str) -> Any:
+        command = [sys.executable, "-c", "from streamapp.cli import main; main()", *args]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    packed = run(*BUNDLE)
+    assert (packed.returncode, packed.stderr) == (0, "")
+    inspected = run("inspect", "b", "--json")
+    assert json.loads(inspected.stdout)["version"] in packed.stdout
+    failed = run(*_with(target="nothing"))
+    assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (1, "", 1)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from streamapp.cli.lines import line_of
+from streamapp.messages import (
+    Distribution,
+    Feedback,
+    Labelled,
+    Message,
+    Model,
+    Prediction,
+    Rejection,
+    Review,
+    event_headers,
+)
+from streamapp.topics import TOPICS
+
+ANSWER: dict[str, Any] = {
+    "id": "r-17",
+    "model": {"name": "bikes", "version": "7c1f0d2a9b44"},
+    "prediction": "busy",
+    "probabilities": {"busy": 0.834, "calm": 0.166},
+    "request": {"topic": "bikes.requests", "partition": 3, "offset": 1201, "timestamp": 0},
+    "predicted_at": 0,
+}
+
+
+def record(value: bytes | None, *, key: bytes | None = b"k", headers: Any = ()) -> Any:
+    return SimpleNamespace(
+        partition=0, offset=0, timestamp=1_304_323_200_000, key=key, value=value, headers=headers
+    )
+
+
+@pytest.mark.parametrize(
+    ("topic", "message", "text"),
+    [
+        ("predictions", Prediction.parse(ANSWER), "r-17 is busy (0.83), says 7c1f0d2a9b44"),
+        (
+            "predictions",
+            Prediction.parse(ANSWER | {"prediction": 4.25, "probabilities": None}),
+            "r-17 is 4.25, says 7c1f0d2a9b44",
+        ),
+        (
+            "predictions",
+            Rejection.parse(ANSWER | {"error": {"code": "wrong-type", "message": "temp is no number"}}),
+            "r-17 rejected, wrong-type: temp is no number",
+        ),
+        ("feedback", Feedback(id="r-17", label=True, source="person:jk"), "r-17 was True, says person:jk"),
+        (
+            "labelled",
+            Labelled.parse(
+                ANSWER | {"label": "calm", "source": "system", "labelled_at": 0, "revision": 1}
+            ),
+            "r-17 is busy (0.83), says 7c1f0d2a9b44; was calm, says system, revision 1",
+        ),
+        (
+            "review",
+            Review.parse(ANSWER | {"reason": "random", "probability": 0.01}),
+            "r-17 is busy (0.83), says 7c1f0d2a9b44; to be looked at: random, drawn with 0.01",
+        ),
+        (
+            "models",
+            Model(
+                version="ab", state="rejected", bundle="u", sha256="s", format="joblib",
+                scores={"brier": 0.1}, note="no",
+            ),
+            "ab is rejected; brier 0.1; no",
+        ),
+        (
+            "distributions",
+            Distribution.parse(
+                {
+                    "version": "ab", "partition": 2, "first_offset": 5, "next_offset": 70, "events": 65,
+                    "rejected": 1, "from": 0, "to": 0,
+                }
+            ),
+            "65 requests, 1 rejected, by ab; partition 2, offsets 5 to 70",
+        ),
+    ],
+)  # fmt: skip
+def test_a_message_is_one_line(topic: str, message: Message, text: str) -> None:
+    headers = event_headers("bikes", message.ce_type, "i", 1_304_319_600_000)
+    assert (
+        line_of(topic, record(message.encode(), headers=headers))
+        == f"2011-05-02 07:00:00  {topic:<14}  {text}"
+    )
+
+
+@pytest.mark.parametrize("topic", [topic.name for topic in TOPICS])
+@pytest.mark.parametrize("value", [None, b"", b"\xff\n\x00", b"[]", b"{}", b"x\ny" * 500])
+def test_no_bytes_break_the_line(topic: str, value: bytes | None) -> None:
+    line = line_of(topic, record(value, key=b"\xfe"))
+    assert line.startswith(f"2011-05-02 08:00:00  {topic}")
+    assert "\n" not in line
+    assert len(line) < 500
+
+
+def test_a_dead_letter_says_whence_and_why() -> None:
+    headers = [
+        ("streamapp-error-code", b"not-json"),
+        ("streamapp-error-message", b"not UTF-8 JSON"),
+        ("streamapp-source-topic", b"bikes.requests"),
+        ("streamapp-source-partition", b"3"),
+        ("streamapp-source-offset", b"1201"),
+    ]
+    line = line_of("dead-letters", record(b"oops", headers=headers))
+    assert line.endswith("bikes.requests 3/1201, not-json: not UTF-8 JSON; k = oops")
