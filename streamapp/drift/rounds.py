@@ -1,0 +1,36 @@
+"""Panes to rounds: samples of the whole stream, although with keyed traffic a partition is none."""
+
+from __future__ import annotations
+
+from streamapp.drift.span import Pane
+
+__all__ = ["MAX_PANES", "Rounds"]
+
+MAX_PANES = 16
+FIRST_PANES = 4
+"""The first round, which has no round before it, closes early if so many panes come from one partition alone."""
+
+
+class Rounds:
+    """Gathers panes in log order.
+
+    A round closes when every partition that was active in the round before has contributed, or after 16
+    panes. The first one, when partitions are not known yet, closes after 16 panes, or after 4 if they are
+    all of one partition.
+    """
+
+    def __init__(self, active: frozenset[int] = frozenset(), panes: list[Pane] | None = None) -> None:
+        self.active = active
+        self.panes: list[Pane] = panes or []
+
+    def add(self, pane: Pane) -> list[Pane]:
+        """Take a pane, and return the panes of the round that it closes, or none."""
+        self.panes.append(pane)
+        seen = frozenset(pane.partition for pane in self.panes)
+        if len(self.panes) < MAX_PANES:
+            if self.active and not self.active <= seen:
+                return []
+            if not self.active and not (len(self.panes) >= FIRST_PANES and len(seen) == 1):
+                return []
+        closed, self.panes, self.active = self.panes, [], seen
+        return closed
