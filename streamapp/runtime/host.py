@@ -1,9 +1,9 @@
 """The process that a role's agents live in: topics in, delivery out, state saved, failures fatal.
 
-An agent is a coroutine function that takes a :class:`~streamapp.runtime.transport.RecordBatch` and returns the
-futures of what it has sent. The host reads, waits for delivery, acknowledges in order, saves state before each
-commit, and ends the process when something fails that no retry inside it can mend: nothing was committed, so a
-restart replays it. Faust itself would acknowledge a record whose agent raised.
+An agent is a coroutine function that takes a :class:`~streamapp.runtime.transport.RecordBatch` and returns
+the futures of what it has sent. The host reads, waits for delivery, acknowledges in order, saves state before
+each commit, and ends the process when something fails that no retry inside it can mend: nothing was
+committed, so a restart replays it. Faust itself would acknowledge a record whose agent raised.
 """
 
 from __future__ import annotations

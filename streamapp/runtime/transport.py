@@ -2,8 +2,8 @@
 
 Faust handles one event at a time: some eighty microseconds each, whatever the agent does. Here an event
 carries everything a fetch brought from one partition, so that cost is paid once per batch, and Faust still
-keeps groups, rebalances, tables, recovery, web and lifecycle. This is the only file that touches Faust's internals;
-``tests/runtime/test_faust_guard.py`` fails when one of them changes.
+keeps groups, rebalances, tables, recovery, web and lifecycle. This is the only file that touches Faust's
+internals; ``tests/runtime/test_faust_guard.py`` fails when one of them changes.
 
 Delivery rests on four rules, each of which Faust alone does not keep:
 
