@@ -9,6 +9,7 @@ from __future__ import annotations
 from streamapp.messages.alert import Alert, AlertKind, DriftedFeature, InputShare, Verdict, Window
 from streamapp.messages.base import Message, Time, format_time, load_object, parse_time
 from streamapp.messages.cloudevents import Header, event_headers, event_time_ms, header, trace_headers
+from streamapp.messages.dead_letters import OMITTED_BYTES, SHA256, dead_letter
 from streamapp.messages.distribution import NO_VERSION, Distribution
 from streamapp.messages.feedback import Feedback, FeedbackRequest
 from streamapp.messages.ids import answer_id, caused_id, labelled_id
@@ -23,6 +24,7 @@ from streamapp.messages.prediction import (
     RejectionError,
     RequestRef,
 )
+from streamapp.messages.records import OutRecord, Record, record_bytes, record_time
 from streamapp.messages.request import FeatureValue, Request
 from streamapp.messages.retrain import OffsetRange, Retrain, RetrainReason
 from streamapp.messages.review import Review
@@ -31,6 +33,8 @@ __all__ = [
     "CHAMPION_KEY",
     "MESSAGES",
     "NO_VERSION",
+    "OMITTED_BYTES",
+    "SHA256",
     "Alert",
     "AlertKind",
     "Champion",
@@ -48,7 +52,9 @@ __all__ = [
     "ModelRef",
     "ModelState",
     "OffsetRange",
+    "OutRecord",
     "Prediction",
+    "Record",
     "Rejection",
     "RejectionCode",
     "RejectionError",
@@ -62,6 +68,7 @@ __all__ = [
     "Window",
     "answer_id",
     "caused_id",
+    "dead_letter",
     "event_headers",
     "event_time_ms",
     "format_time",
@@ -69,6 +76,8 @@ __all__ = [
     "labelled_id",
     "load_object",
     "parse_time",
+    "record_bytes",
+    "record_time",
     "trace_headers",
 ]
 

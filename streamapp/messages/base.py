@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Self
 
 import orjson
@@ -10,7 +11,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 
 from streamapp.errors import MessageError
 
-__all__ = ["Message", "Time", "format_time", "parse_time"]
+__all__ = ["FIRST_MS", "LAST_MS", "Message", "Time", "format_time", "load_object", "parse_time"]
+
+FIRST_MS = -62_135_596_800_000
+"""0001-01-01T00:00:00Z: the first time that RFC 3339 can write."""
+
+LAST_MS = 253_402_300_799_999
+"""9999-12-31T23:59:59.999Z: the last one."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def parse_time(value: object) -> int:
@@ -41,7 +50,7 @@ def parse_time(value: object) -> int:
 
 
 def _bounded(time_ms: int, value: object) -> int:
-    if not _FIRST_MS <= time_ms <= _LAST_MS:
+    if not FIRST_MS <= time_ms <= LAST_MS:
         raise ValueError(f"{value!r} lies outside the years 1 to 9999; write milliseconds or RFC 3339")
     return time_ms
 
@@ -55,13 +64,13 @@ def format_time(time_ms: int) -> str:
     ('2011-05-02T08:00:00Z', '2011-05-02T08:00:00.004Z')
     """
     seconds, ms = divmod(time_ms, 1000)
-    text = datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
-    return f"{text}.{ms:03d}Z" if ms else f"{text}Z"
+    return f"{_second_text(seconds)}.{ms:03d}Z" if ms else f"{_second_text(seconds)}Z"
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_MS = -62_135_596_800_000  # 0001-01-01T00:00:00Z
-_LAST_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
+@lru_cache(maxsize=1024)  # records of one batch share a few seconds
+def _second_text(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
+
 
 Time = Annotated[
     int,

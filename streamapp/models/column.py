@@ -9,19 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from streamapp.messages import Label
+from streamapp.profile.columns import Columns
 
-__all__ = ["Array", "Column", "Columns", "Dtype", "Rows", "as_label", "is_missing"]
+__all__ = ["Array", "Column", "Columns", "Dtype", "Row", "Rows", "as_label", "is_missing"]
 
 Dtype = Literal["float", "integer", "boolean", "string"]
 
 Array = npt.NDArray[Any]
 
-Columns = dict[str, Array]
-"""Column to values, all of one length, in signature order. Numbers, integers and booleans are float64 with
-NaN for missing; strings are object arrays of ``str`` with None for missing."""
+Row = dict[str, Any]
+"""A row as it stands in requests and answers: column to value, None or absent for missing."""
 
-Rows = list[dict[str, Any]]
-"""Rows as they stand in requests and answers: column to value, None or absent for missing."""
+Rows = list[Row]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from streamapp.errors import ProfileError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Columns", "as_columns", "level_text", "row_count"]
+__all__ = ["Columns", "as_columns", "level_text", "row_count", "take_rows"]
 
 Columns = dict[str, np.ndarray]
 """Name to values, all of one length: float64 with NaN for numbers and booleans, else str or None."""
@@ -64,6 +64,11 @@ def row_count(columns: Columns) -> int:
                 f"column {name!r} has shape {shape}, the first column {first}; all must be (n,)"
             )
     return int(first[0])
+
+
+def take_rows(columns: Columns, rows: np.ndarray) -> Columns:
+    """Return the rows of `columns` at these indices (or where this mask is true)."""
+    return {name: values[rows] for name, values in columns.items()}
 
 
 def level_text(value: object) -> str:

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import orjson
 
 from streamapp.errors import ConfigError, MessageError
-from streamapp.messages import Feedback, event_time_ms, header
+from streamapp.messages import Feedback, OutRecord, Record, dead_letter, event_time_ms, header, record_time
 from streamapp.quality.entries import (
     META_KEY,
     Answer,
@@ -41,9 +41,9 @@ from streamapp.quality.matching import (
     read_label,
     target_partition,
 )
-from streamapp.quality.records import OutRecord, Record, dead_letter, record_time
 from streamapp.quality.store import KeyValue
 from streamapp.quality.stream_time import StreamTime
+from streamapp.topics import TopicNames
 
 __all__ = ["Join", "JoinBatch", "Joined", "Positions"]
 
@@ -130,7 +130,7 @@ class Join:
             try:
                 feedback = Feedback.decode(record.value)
             except MessageError as exc:
-                self._set_aside(record, self.partition, exc.code, str(exc), joined)
+                self._set_aside(record, exc.code, str(exc), joined)
                 continue
             if not self._join(feedback, record, self.partition, joined) and not self._forward(
                 feedback, record, joined
@@ -167,7 +167,7 @@ class Join:
                     "no request with this id was answered within the label horizon; "
                     "send id and key as in the request"
                 )
-                self._set_aside(record, self.partition, "unknown-id", message, joined)
+                self._set_aside(record, "unknown-id", message, joined)
         return joined
 
     def apply(self, batch: JoinBatch) -> None:
@@ -311,10 +311,9 @@ class Join:
         joined.batch.waiting[self.partition] += 1
         joined.counts["waiting"] += 1
 
-    def _set_aside(self, record: Record, partition: int, code: str, message: str, joined: Joined) -> None:
-        topic = f"{self._deployment}.feedback"
-        letter = dead_letter(record, topic=topic, partition=partition, code=code, message=message)
-        joined.dead_letters.append(letter)
+    def _set_aside(self, record: Record, code: str, message: str, joined: Joined) -> None:
+        topic = TopicNames(self._deployment).feedback
+        joined.dead_letters.append(dead_letter(record, topic=topic, code=code, message=message))
         joined.counts[code] += 1
 
 

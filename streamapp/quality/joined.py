@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from streamapp.quality.records import OutRecord
+from streamapp.messages import OutRecord
 from streamapp.quality.store import KeyValue, Overlay
 from streamapp.quality.stream_time import StreamTime
 
@@ -54,8 +54,9 @@ class Joined:
         Feedback for the partition of ``feedback`` where its answer must be.
     counts
         Outcome to number of records. Of answers: ``answers``, ``rejections``, ``repeats``, ``unreadable``; of
-        labels: ``joined``, ``corrected``, ``outranked``, ``waiting``, ``forwarded``, ``repeated``, ``wrong-clock``
-        (its time lay ahead of its record's) and the codes of dead letters; of ``expire``: ``unlabelled``.
+        labels: ``joined``, ``corrected``, ``outranked``, ``waiting``, ``forwarded``, ``repeated``,
+        ``wrong-clock`` (its time lay ahead of its record's) and the codes of dead letters; of ``expire``:
+        ``unlabelled``.
     """
 
     batch: JoinBatch

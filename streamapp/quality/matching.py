@@ -8,9 +8,18 @@ from collections.abc import Iterator
 
 import orjson
 
-from streamapp.messages import Feedback, Labelled, event_headers, format_time, header, labelled_id
+from streamapp.messages import (
+    Feedback,
+    Labelled,
+    OutRecord,
+    Record,
+    event_headers,
+    format_time,
+    header,
+    labelled_id,
+    record_time,
+)
 from streamapp.quality.entries import Answer, GivenLabel, answer_bounds
-from streamapp.quality.records import OutRecord, Record, record_time
 from streamapp.quality.store import Overlay
 
 __all__ = ["FORWARDED", "find_answer", "first", "labelled_row", "read_label", "target_partition"]

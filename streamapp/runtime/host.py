@@ -16,9 +16,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 import faust
-from faust.types import StreamT
+from faust.types import TP, StreamT
 
-from streamapp.runtime.transport import BatchTransport, Outgoing, RecordBatch
+from streamapp.messages import OutRecord
+from streamapp.runtime.health import Health
+from streamapp.runtime.metrics import Metrics
+from streamapp.runtime.transport import BatchTransport, RecordBatch
 from streamapp.settings import Settings
 from streamapp.topics import TopicNames
 
@@ -50,11 +53,14 @@ class Host:
         self.app = _faust_app(settings)
         self.transport = BatchTransport(self.app.conf.broker, self.app, before_commit=self._before_commit)
         self.app.transport = self.app.producer_transport = self.transport
+        self.health = Health(time.monotonic)
+        self.metrics = Metrics()
         self._save_hooks: list[Hook] = []
-        self._assigned_hooks: list[Callable[[], None]] = []
+        self._revoked_hooks: list[Hook] = []
         self._finishing: set[asyncio.Task[None]] = set()
         self.assignments = 0
         self.app.on_rebalance_complete.connect(self._rebalanced)
+        self.app.on_partitions_revoked.connect(self._revoked)
 
     def agent(self, name: str, topics: Sequence[str], handle: Handler) -> None:
         """Run `handle` on every batch of `topics`, one at a time, in the order of each partition."""
@@ -80,12 +86,12 @@ class Host:
             self.fatal(f"what agent {name} sent was not delivered", exc)
         event.ack()
 
-    async def send(self, topic: str, records: Iterable[Outgoing]) -> list[Awaitable[Any]]:
+    async def send(self, topic: str, records: Iterable[OutRecord]) -> list[Awaitable[Any]]:
         """Queue `records` and return the futures of their delivery."""
         futures: list[Awaitable[Any]] = await self.app.producer.send_records(topic, records)
         return futures
 
-    async def deliver(self, topic: str, records: Iterable[Outgoing]) -> None:
+    async def deliver(self, topic: str, records: Iterable[OutRecord]) -> None:
         """Send `records` and wait until they are delivered."""
         await asyncio.gather(*await self.send(topic, records))
 
@@ -93,9 +99,9 @@ class Host:
         """Await `hook` before offsets are committed: it saves the state that covers them."""
         self._save_hooks.append(hook)
 
-    def on_assigned(self, hook: Callable[[], None]) -> None:
-        """Call `hook` when partitions were assigned and tables recovered: forget what was cached."""
-        self._assigned_hooks.append(hook)
+    def on_revoked(self, hook: Hook) -> None:
+        """Await `hook` when partitions are taken away, after their last commit: let go of what they hold."""
+        self._revoked_hooks.append(hook)
 
     async def _before_commit(self, _: Any) -> None:
         try:
@@ -105,13 +111,25 @@ class Host:
             self.fatal("state could not be saved", exc)
 
     async def _rebalanced(self, *_: Any, **__: Any) -> None:
-        self.assignments += 1
-        for hook in self._assigned_hooks:
-            hook()
+        self.assignments += 1  # tables are recovered; whoever caches something of them begins anew
 
-    def table(self, name: str) -> StateTable:
-        """Return the table `name` of this role."""
-        return StateTable(self, name)
+    async def _revoked(self, *_: Any, **__: Any) -> None:
+        for hook in self._revoked_hooks:
+            await hook()
+
+    def assigned(self, *topics: str) -> list[TP]:
+        """Return the partitions of `topics` (default: all that agents read) that this process owns now."""
+        wanted = topics or tuple(self.transport.batched)
+        return sorted(tp for tp in self.app.consumer.assignment() if tp.topic in wanted)
+
+    def committed(self, topic: str, partition: int) -> int | None:
+        """Return the offset that was committed last, None if none ever was."""
+        offset: int | None = self.app.consumer.committed(TP(topic, partition))
+        return offset
+
+    def table(self, name: str, *, partitions: int | None = None) -> StateTable:
+        """Return the table `name` of this role; `partitions` if not as many as the first topic has."""
+        return StateTable(self, name, partitions)
 
     def every(self, seconds: float, hook: Hook) -> None:
         """Await `hook` every `seconds` while the app runs and no rebalance is under way."""
@@ -160,9 +178,9 @@ class StateTable:
     Written through the producer directly, so that its delivery can be awaited; read after recovery.
     """
 
-    def __init__(self, host: Host, name: str) -> None:
+    def __init__(self, host: Host, name: str, partitions: int | None = None) -> None:
         self._host = host
-        self._table = host.app.Table(name, key_type=bytes, value_type=bytes)
+        self._table = host.app.Table(name, key_type=bytes, value_type=bytes, partitions=partitions)
         self._changelog = host.topics.changelog(host.settings.role, name)
 
     def get(self, key: bytes) -> bytes | None:
@@ -174,7 +192,7 @@ class StateTable:
         """Store (partition, key, value) items and wait until the changelog has them."""
         items = list(items)
         await self._host.deliver(
-            self._changelog, [Outgoing(partition, key, value, ()) for partition, key, value in items]
+            self._changelog, [OutRecord(partition, key, value) for partition, key, value in items]
         )
         for _, key, value in items:
             self._table.data[key] = value
@@ -211,12 +229,7 @@ def _faust_app(settings: Settings) -> faust.App:
         # 1 without tables, or Faust takes an assignor that keeps no partitions together
         table_standby_replicas=0 if settings.role != "train" else 1,
         store="memory://",
-        web_enabled=True,
-        web_in_thread=True,
-        web_bind=settings.web_bind,
-        web_port=settings.port,
-        web_router_enabled=False,
-        web_tables_enabled=False,
+        web_enabled=False,  # its pages say OK whatever happens; runtime/web.py has those of the contract
         stream_buffer_maxsize=4096,
         logging_config=None,
     )

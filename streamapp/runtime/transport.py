@@ -28,9 +28,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streamapp.errors import BrokerError
-from streamapp.messages import Header
+from streamapp.messages import OutRecord
 
-__all__ = ["BatchTransport", "Outgoing", "RecordBatch"]
+__all__ = ["BatchTransport", "RecordBatch"]
 
 _OPEN_EVENTS = 2  # per partition: one in the agent, one waiting; with one, latency waits for each delivery
 _HELD_POLL_S = 0.01  # how often a held partition is looked at while others are fetched
@@ -45,15 +45,6 @@ class RecordBatch(NamedTuple):
     partition: int
     records: Sequence[Any]
     """aiokafka ``ConsumerRecord``: ``partition, offset, timestamp, key, value, headers``; bytes untouched."""
-
-
-class Outgoing(NamedTuple):
-    """A record to be sent to a known partition."""
-
-    partition: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[Header]
 
 
 class _Batches(faust.Schema):  # type: ignore[misc]
@@ -156,6 +147,11 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
             self._in_flight.pop(tp, None)
             self._settled.pop(tp, None)
 
+    def committed(self, tp: TP) -> int | None:
+        """Return the offset committed last, None if none ever was."""
+        offset: int | None = self._committed_offset[tp]
+        return offset
+
     @property
     def open_events(self) -> int:
         """Events fetched and not yet acknowledged."""
@@ -165,7 +161,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
 class _Producer(driver.Producer):  # type: ignore[misc]
     """Faust's producer, with prepared batches to known partitions."""
 
-    async def send_records(self, topic: str, records: Iterable[Outgoing]) -> list[Awaitable[Any]]:
+    async def send_records(self, topic: str, records: Iterable[OutRecord]) -> list[Awaitable[Any]]:
         """Queue `records`; each returned future resolves when its batch was delivered.
 
         Raises
@@ -174,7 +170,7 @@ class _Producer(driver.Producer):  # type: ignore[misc]
             If Kafka refuses at once, e.g. a topic that does not exist.
         """
         producer = self._ensure_producer()
-        by_partition: dict[int, list[Outgoing]] = defaultdict(list)
+        by_partition: dict[int, list[OutRecord]] = defaultdict(list)
         for record in records:
             by_partition[record.partition].append(record)
         futures: list[Awaitable[Any]] = []
@@ -192,7 +188,7 @@ class _Producer(driver.Producer):  # type: ignore[misc]
         return futures
 
 
-def _append(batch: Any, record: Outgoing) -> Any:
+def _append(batch: Any, record: OutRecord) -> Any:
     return batch.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers))
 
 

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from streamapp.models.column import Array, Columns
-    from streamapp.serving.records import OutRecord
+    from streamapp.messages import OutRecord
+    from streamapp.models.column import Array
+    from streamapp.profile import Columns
 
 __all__ = ["Answers", "Counted", "Counters"]
 

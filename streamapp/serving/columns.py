@@ -7,24 +7,22 @@ bounds. Rows that do not pass are only *suspects*; :func:`streamapp.serving.faul
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from streamapp.models.column import Row
+from streamapp.profile.columns import Columns, take_rows
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streamapp.models.signature import Column, Signature
 
-__all__ = ["Columns", "RowReader", "Rows"]
-
-Columns = dict[str, "NDArray[Any]"]
-"""Column name to values (n,): float64 with NaN, or objects (str or None)."""
-
-Row = dict[str, Any]
+__all__ = ["ReadRows", "RowReader"]
 
 _NONE = type(None)
 _NUMBERS = frozenset({int, float})
@@ -37,7 +35,7 @@ _LARGEST_INT64 = np.nextafter(_HUGE, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class ReadRows:
     """Rows as columns.
 
     Attributes
@@ -60,10 +58,10 @@ class Rows:
     unknown: NDArray[np.int64] | None
     unseen: dict[str, NDArray[np.bool_]]
 
-    def take(self, keep: NDArray[np.intp]) -> Rows:
+    def take(self, keep: NDArray[np.intp]) -> ReadRows:
         """Return the rows at these indices; none of them is a suspect any more."""
-        return Rows(
-            {name: values[keep] for name, values in self.columns.items()},
+        return ReadRows(
+            take_rows(self.columns, keep),
             [],
             [self.features[row] for row in keep],
             None if self.unknown is None else self.unknown[keep],
@@ -92,17 +90,15 @@ class RowReader:
             for c in self._strings.columns
         ]
 
-    def read(self, rows: Sequence[Row]) -> Rows:
+    def read(self, rows: Sequence[Row]) -> ReadRows:
         """Return `rows` as columns."""
-        found: Columns = {}
-        suspect = np.zeros(len(rows), dtype=np.bool_)
-        unseen: dict[str, NDArray[np.bool_]] = {}
-        complete = self._read_numbers(rows, found, suspect, unseen)
-        complete &= self._read_booleans(rows, found, suspect)
-        complete &= self._read_strings(rows, found, suspect, unseen)
-        features, unknown = self._features(rows, complete=complete)
-        columns = {name: found[name] for name in self._names}
-        return Rows(columns, np.flatnonzero(suspect).tolist(), features, unknown, unseen)
+        reading = _Reading(rows, np.zeros(len(rows), dtype=np.bool_))
+        self._read_numbers(reading)
+        self._read_booleans(reading)
+        self._read_strings(reading)
+        features, unknown = self._features(rows, complete=reading.is_complete)
+        columns = {name: reading.columns[name] for name in self._names}
+        return ReadRows(columns, np.flatnonzero(reading.suspect).tolist(), features, unknown, reading.unseen)
 
     def _features(self, rows: Sequence[Row], *, complete: bool) -> tuple[list[Row], NDArray[np.int64] | None]:
         width = len(self._names)
@@ -115,19 +111,13 @@ class RowReader:
         unknown = np.fromiter((len(row.keys() - known) for row in rows), np.int64, len(rows))
         return features, unknown if unknown.any() else None
 
-    def _read_numbers(
-        self,
-        rows: Sequence[Row],
-        found: Columns,
-        suspect: NDArray[np.bool_],
-        unseen: dict[str, NDArray[np.bool_]],
-    ) -> bool:
+    def _read_numbers(self, reading: _Reading) -> None:
         group = self._numbers
         if not group.columns:
-            return True
-        flat, types, complete = group.values(rows)
-        matrix, has_missing = _matrix(flat, types, _NUMBERS, group, suspect)
-        doubtful = np.zeros_like(suspect)
+            return
+        flat, types = group.values(reading)
+        matrix, has_missing = _matrix(flat, types, _NUMBERS, group, reading.suspect)
+        doubtful = np.zeros_like(reading.suspect)
         if has_missing:
             doubtful |= (np.isnan(matrix) & group.required).any(axis=0)
         # Comparisons with NaN, a missing value, are false: what is missing is in no other way wrong.
@@ -143,49 +133,53 @@ class RowReader:
         for at, levels in group.levels.items():
             strange = ~(np.isin(matrix[at], levels) | np.isnan(matrix[at]))
             if strange.any():
-                unseen[group.names[at]] = strange
-        suspect |= doubtful
-        found.update(zip(group.names, matrix, strict=True))
-        return complete
+                reading.unseen[group.names[at]] = strange
+        np.logical_or(reading.suspect, doubtful, out=reading.suspect)
+        reading.columns.update(zip(group.names, matrix, strict=True))
 
-    def _read_booleans(self, rows: Sequence[Row], found: Columns, suspect: NDArray[np.bool_]) -> bool:
+    def _read_booleans(self, reading: _Reading) -> None:
         group = self._booleans
         if not group.columns:
-            return True
-        flat, types, complete = group.values(rows)
-        matrix, has_missing = _matrix(flat, types, _BOOLEANS, group, suspect)
+            return
+        flat, types = group.values(reading)
+        matrix, has_missing = _matrix(flat, types, _BOOLEANS, group, reading.suspect)
         if has_missing:
-            suspect |= (np.isnan(matrix) & group.required).any(axis=0)
-        found.update(zip(group.names, matrix, strict=True))
-        return complete
+            missing = (np.isnan(matrix) & group.required).any(axis=0)
+            np.logical_or(reading.suspect, missing, out=reading.suspect)
+        reading.columns.update(zip(group.names, matrix, strict=True))
 
-    def _read_strings(
-        self,
-        rows: Sequence[Row],
-        found: Columns,
-        suspect: NDArray[np.bool_],
-        unseen: dict[str, NDArray[np.bool_]],
-    ) -> bool:
-        group = self._strings
+    def _read_strings(self, reading: _Reading) -> None:
+        group, suspect = self._strings, reading.suspect
         if not group.columns:
-            return True
-        flat, types, complete = group.values(rows)
+            return
+        flat, types = group.values(reading)
         if types != _STRINGS:
             flat = _only(flat, _STRINGS, None, group, suspect)
-        width = len(group.columns)
+        count, width = len(reading.rows), len(group.columns)
         for at, (column, categories) in enumerate(zip(group.columns, self._categories, strict=True)):
             values = flat[at::width]
-            array = np.empty(len(rows), dtype=object)
+            array = np.empty(count, dtype=object)
             array[:] = values
-            found[column.name] = array
+            reading.columns[column.name] = array
             if types != _STRINGS and not column.nullable:
-                suspect |= np.fromiter((value is None for value in values), np.bool_, len(rows))
+                suspect |= np.fromiter((value is None for value in values), np.bool_, count)
             if categories is not None and not categories.issuperset(values):
-                strange = np.fromiter((value not in categories for value in values), np.bool_, len(rows))
+                strange = np.fromiter((value not in categories for value in values), np.bool_, count)
                 if column.closed:
                     suspect |= strange
-                unseen[column.name] = strange
-        return complete
+                reading.unseen[column.name] = strange
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Rows being read: what was found so far."""
+
+    rows: Sequence[Row]
+    suspect: NDArray[np.bool_]
+    columns: Columns = field(default_factory=dict)
+    unseen: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    is_complete: bool = True
+    """Whether every row has every column."""
 
 
 class _Group:
@@ -213,16 +207,15 @@ class _Group:
         elif columns:
             self._get = itemgetter(*self.names)
 
-    def values(self, rows: Sequence[Row]) -> tuple[list[Any], set[type], bool]:
-        """Return all values row by row, the types among them, and whether every row had every column."""
-        complete = True
+    def values(self, reading: _Reading) -> tuple[list[Any], set[type]]:
+        """Return all values row by row, and the types among them."""
         assert self._get is not None
         try:
-            flat = list(chain.from_iterable(map(self._get, rows)))
+            flat = list(chain.from_iterable(map(self._get, reading.rows)))
         except KeyError:
-            complete = False
-            flat = [get(name) for get in [row.get for row in rows] for name in self.names]
-        return flat, set(map(type, flat)), complete
+            reading.is_complete = False
+            flat = [get(name) for get in [row.get for row in reading.rows] for name in self.names]
+        return flat, set(map(type, flat))
 
 
 def _matrix(

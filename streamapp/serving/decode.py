@@ -10,7 +10,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from streamapp.messages import RejectionCode, header
+from streamapp.messages import Record, RejectionCode, event_time_ms, header, record_time
+from streamapp.models.column import Row
+from streamapp.profile.columns import Columns
 from streamapp.serving.body import (
     MAX_ID_BYTES,
     NO_VALUE,
@@ -19,9 +21,8 @@ from streamapp.serving.body import (
     read_id,
     unreadable,
 )
-from streamapp.serving.columns import Columns, Row, RowReader
+from streamapp.serving.columns import RowReader
 from streamapp.serving.faults import Fault, find_fault
-from streamapp.serving.records import Record, request_time_ms
 
 __all__ = ["Decoded", "decode_batch"]
 
@@ -216,9 +217,11 @@ def _times(records: Sequence[Record]) -> tuple[list[int], int]:
     replaced = 0
     times_ms = []
     for record in records:
-        time_ms, was_replaced = request_time_ms(record)
+        time_ms = record_time(record.timestamp)
+        if record.headers:
+            time_ms, was_replaced = event_time_ms(record.headers, time_ms)
+            replaced += was_replaced
         times_ms.append(time_ms)
-        replaced += was_replaced
     return times_ms, replaced
 
 

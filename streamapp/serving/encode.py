@@ -12,10 +12,22 @@ from typing import Any
 
 import orjson
 
-from streamapp.messages import Header, Label, ModelRef, Prediction, Rejection, answer_id, trace_headers
-from streamapp.serving.columns import Row
+from streamapp.messages import (
+    Header,
+    Label,
+    ModelRef,
+    OutRecord,
+    Prediction,
+    Record,
+    Rejection,
+    answer_id,
+    format_time,
+    record_bytes,
+    record_time,
+    trace_headers,
+)
+from streamapp.models.column import Row
 from streamapp.serving.faults import Fault
-from streamapp.serving.records import OutRecord, Record, record_bytes, record_time, time_text
 
 __all__ = ["AnswerWriter", "RowAnswers"]
 
@@ -66,8 +78,8 @@ class AnswerWriter:
         self._source: Header = ("ce_source", f"/streamapp/{deployment}".encode())
         self._topic_json = orjson.dumps(topic)
         # What a record takes beside key, value and trace context, however long its numbers are.
-        longest = OutRecord(0, None, None, self._headers(0, 2**63, "9999-12-31T23:59:59.999Z", _PREDICTION))
-        self._overhead = record_bytes(None, None, longest.headers) + 24
+        longest = self._headers(2**31, 2**63, "9999-12-31T23:59:59.999Z", _PREDICTION)
+        self._overhead = record_bytes(None, None, longest)
 
     def predictions(
         self,
@@ -82,13 +94,13 @@ class AnswerWriter:
         """Yield one answer per request, arguments aligned; of one that is too large its size in bytes."""
         dumps = orjson.dumps
         middle = b',"model":' + dumps(model.model_dump()) + b',"prediction":'
-        end = b',"predicted_at":"' + time_text(now_ms).encode() + b'"}'
+        end = b',"predicted_at":"' + format_time(now_ms).encode() + b'"}'
         bodies = self._bodies(answers, middle)
         for record, given, time_ms, body in zip(records, ids, times_ms, bodies, strict=True):
-            timestamp = time_text(record_time(record.timestamp))
+            timestamp = format_time(record_time(record.timestamp))
             value = b'{"id":' + dumps(given) + body + self._request(record, timestamp) + end
             # Most requests have no ce_time header: their event time is the record's timestamp.
-            time = timestamp if time_ms == record.timestamp else time_text(time_ms)
+            time = timestamp if time_ms == record.timestamp else format_time(time_ms)
             headers = self._headers(record.partition, record.offset, time, _PREDICTION)
             size = self._overhead + len(value) + len(record.key or b"")
             if record.headers and (trace := trace_headers(record.headers)):
@@ -115,12 +127,12 @@ class AnswerWriter:
             + (b"" if model is None else b',"model":' + orjson.dumps(model.model_dump()))
             + b',"error":'
             + orjson.dumps(error)
-            + self._request(record, time_text(record_time(record.timestamp)))
+            + self._request(record, format_time(record_time(record.timestamp)))
             + b',"predicted_at":"'
-            + time_text(now_ms).encode()
+            + format_time(now_ms).encode()
             + b'"}'
         )
-        headers = self._headers(record.partition, record.offset, time_text(time_ms), _REJECTION)
+        headers = self._headers(record.partition, record.offset, format_time(time_ms), _REJECTION)
         trace = trace_headers(record.headers)
         if record_bytes(record.key, value, headers + trace) <= self.max_bytes:
             return OutRecord(record.partition, record.key, value, headers + trace)

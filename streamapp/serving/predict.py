@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from streamapp.errors import PredictionError
 from streamapp.messages import Label, RejectionCode
-from streamapp.models.column import Array, Columns, as_label
+from streamapp.models.column import Array, as_label
 from streamapp.models.predictions import Predictions
+from streamapp.profile.columns import Columns, take_rows
 from streamapp.serving.faults import Fault
 
 __all__ = ["Outcome", "Predictor", "predict_rows"]
@@ -73,7 +74,7 @@ def predict_rows(model: Predictor, columns: Columns, count: int) -> Outcome:
     while todo:
         rows = todo.pop()
         try:
-            said = model.predict_columns(columns if len(rows) == count else _take(columns, rows))
+            said = model.predict_columns(columns if len(rows) == count else take_rows(columns, rows))
             usable = _usable(said, len(rows))
         except Exception as error:  # a model can raise anything
             _retry(rows, todo, faults, model, _reason(error))
@@ -112,10 +113,6 @@ def _reason(error: Exception) -> str:
     return f"raised {type(error).__name__}: {text[:_TEXT]}"
 
 
-def _take(columns: Columns, rows: NDArray[np.intp]) -> Columns:
-    return {name: values[rows] for name, values in columns.items()}
-
-
 def _part(said: Predictions, usable: NDArray[np.bool_]) -> Predictions:
     probabilities = None if said.probabilities is None else said.probabilities[usable]
     return Predictions(said.values[usable], probabilities, said.classes)
@@ -152,9 +149,7 @@ def _is_label(value: object) -> bool:
     try:
         label = as_label(value)
         orjson.dumps(label)
-    except (
-        TypeError
-    ):  # no label; or an integer beyond 64 bits or half a surrogate pair, which no JSON can hold
+    except TypeError:  # no label; or an integer beyond 64 bits or half a surrogate pair: no JSON can hold it
         return False
     return not isinstance(label, float) or bool(np.isfinite(label))
 

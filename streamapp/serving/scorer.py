@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from streamapp.messages import ModelRef, RejectionCode
+from streamapp.messages import ModelRef, OutRecord, Record, RejectionCode, dead_letter
+from streamapp.profile.columns import Columns, take_rows
 from streamapp.serving.answers import Answers, Counted, Counters
-from streamapp.serving.columns import Columns, RowReader
-from streamapp.serving.dead_letters import dead_letter
+from streamapp.serving.columns import RowReader
 from streamapp.serving.decode import Decoded, decode_batch
 from streamapp.serving.encode import AnswerWriter, RowAnswers
 from streamapp.serving.faults import Fault
 from streamapp.serving.predict import Outcome, Predictor, predict_rows
-from streamapp.serving.records import OutRecord, Record
 from streamapp.topics import TopicNames
 
 if TYPE_CHECKING:
@@ -172,7 +170,14 @@ class Scorer:
                 model=batch.ref,
                 now_ms=batch.now_ms,
             )
-            dead_letters.append(dead_letter(record, fault, topic=self.topic, max_bytes=self.max_answer_bytes))
+            letter = dead_letter(
+                record,
+                topic=self.topic,
+                code=fault.code,
+                message=fault.message,
+                max_bytes=self.max_answer_bytes,
+            )
+            dead_letters.append(letter)
         counted = _counted(batch)
         counters = Counters(
             predictions=len(batch.records) - len(faults),
@@ -206,10 +211,10 @@ def _counted(batch: _Batch) -> Counted:
     else:
         columns = decoded.columns
         if len(outcome.rows) < len(rows):
-            rows, columns = rows[outcome.rows], _at(columns, outcome.rows)
+            rows, columns = rows[outcome.rows], take_rows(columns, outcome.rows)
         if rejected[rows].any():  # the answer was too large
             keep = np.flatnonzero(~rejected[rows])
-            rows, columns, outputs = rows[keep], _at(columns, keep), outputs[keep]
+            rows, columns, outputs = rows[keep], take_rows(columns, keep), outputs[keep]
     return Counted(
         np.fromiter((record.offset for record in records), np.int64, len(records)),
         np.array(decoded.times_ms, dtype=np.int64),
@@ -218,7 +223,3 @@ def _counted(batch: _Batch) -> Counted:
         columns,
         outputs,
     )
-
-
-def _at(columns: Columns, rows: NDArray[np.intp]) -> Columns:
-    return {name: values[rows] for name, values in columns.items()}

@@ -1,0 +1,58 @@
+"""Dead letters: what could not be processed, byte for byte, and why."""
+
+from __future__ import annotations
+
+import hashlib
+
+from streamapp.messages.base import format_time
+from streamapp.messages.cloudevents import Header
+from streamapp.messages.records import OutRecord, Record, record_bytes, record_time
+
+__all__ = ["OMITTED_BYTES", "SHA256", "dead_letter"]
+
+OMITTED_BYTES = "streamapp-omitted-bytes"
+"""Header: length of a value that did not fit."""
+
+SHA256 = "streamapp-sha256"
+"""Header: hex SHA-256 of a value that did not fit."""
+
+
+def dead_letter(
+    record: Record, *, topic: str, code: str, message: str, max_bytes: int | None = None
+) -> OutRecord:
+    """Return `record` as it goes to ``dead-letters``; it always fits.
+
+    Parameters
+    ----------
+    record
+        Raw. Its key, value and headers stay as they are.
+    topic
+        Full name of the topic that it lies in.
+    code
+        Stable.
+    message
+        What was wrong, and what would be right.
+    max_bytes
+        Most that a record may take on the topic of dead letters. What does not fit leaves its value behind,
+        and headers say how long it was and what its hash is; if key and headers alone are too much, they
+        stay behind, too. The record's position always stands in the letter. None: everything fits.
+    """
+    facts = {
+        "streamapp-error-code": code,
+        "streamapp-error-message": message,
+        "streamapp-source-topic": topic,
+        "streamapp-source-partition": str(record.partition),
+        "streamapp-source-offset": str(record.offset),
+        "streamapp-source-timestamp": format_time(record_time(record.timestamp)),
+    }
+    why: list[Header] = [(name, text.encode(errors="replace")) for name, text in facts.items()]
+    headers = [*record.headers, *why]
+    if max_bytes is None or record_bytes(record.key, record.value, headers) <= max_bytes:
+        return OutRecord(0, record.key, record.value, headers)
+    if record.value is not None:
+        digest = hashlib.sha256(record.value).hexdigest().encode()
+        why += [(OMITTED_BYTES, b"%d" % len(record.value)), (SHA256, digest)]
+    headers = [*record.headers, *why]
+    if record_bytes(record.key, None, headers) <= max_bytes:
+        return OutRecord(0, record.key, None, headers)
+    return OutRecord(0, None, None, why)
