@@ -1,0 +1,59 @@
+# Needs make and Python 3.11 or newer. Everything is installed into .venv, nothing outside it.
+# PYTHON=/path/to/python3 chooses another interpreter, ARGS=... passes options on.
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# What is new enough, the version that is tested first.
+PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3.14 python3,$(shell \
+	$(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test check bench constraints clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | tr '|' '\t' | expand -t 20
+
+install: $(STAMP) ## make .venv with all that demo, tests and benchmarks need
+
+demo: $(STAMP) ## show the whole loop on real data (ARGS=--fast: the first months)
+	@$(BIN)/streamapp demo $(ARGS)
+
+test: $(STAMP) ## run all tests and doctests (ARGS='-k scorer' runs some)
+	@$(BIN)/pytest $(ARGS)
+
+check: $(STAMP) ## check format, style, types and generated schemas
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/streamapp schemas --check
+
+bench: $(STAMP) ## run the benchmarks and the slow statistics
+	@for script in tests/benchmarks/*/bench_*.py; do \
+		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
+	done
+
+constraints: ## pin what a fresh environment resolves to in constraints.txt
+	@$(PYTHON) -m venv --clear .venv/.fresh
+	@.venv/.fresh/bin/python -m pip install -q --upgrade pip
+	@.venv/.fresh/bin/python -m pip install -q -e '.[demo]' --group dev hatchling editables
+	@.venv/.fresh/bin/python -m pip freeze --all --exclude-editable --exclude setuptools \
+		| sed -n '/^[A-Za-z0-9._-]*==[^ ;]*$$/p' | LC_ALL=C sort -f > .venv/.fresh/pins
+	@cp .venv/.fresh/pins constraints.txt
+	@rm -r .venv/.fresh
+	@wc -l constraints.txt
+
+clean: ## remove .venv, caches and builds
+	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find streamapp tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Written last, so an install that was interrupted is done again.
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer found: install one, or say where: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || $(PYTHON) -m venv --clear .venv
+	@echo "Installing into .venv (once, a few minutes the first time)"
+	@$(BIN)/python -m pip install -q -c constraints.txt pip
+	@$(BIN)/python -m pip install -q -c constraints.txt --build-constraint constraints.txt -e '.[demo]' --group dev
+	@touch $@
