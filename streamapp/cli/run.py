@@ -95,9 +95,10 @@ def command(
     try:
         settings = Settings.of(name=name, role=role, web_port=web_port, **chosen)
         _check(settings, role)
-        from streamapp.runtime.worker import main  # noqa: PLC0415  # Faust takes a second to import
+        from streamapp.agents import create_host  # noqa: PLC0415  # Faust takes a second to import
+        from streamapp.runtime.worker import run  # noqa: PLC0415
 
-        sys.exit(main(settings))
+        run(create_host(settings))
     except ConfigError as exc:
         if not supervised:
             raise

@@ -49,6 +49,7 @@ class ServedModel:
         self._refused: dict[str, Alert] = {}
         self._usable = asyncio.Event()
         self.current: Bundle | None = None
+        self.deployed_at_ms = 0
         models.listen(self._on_record)
 
     def _on_record(self, message: Model | Champion) -> None:
@@ -88,6 +89,7 @@ class ServedModel:
                 reason = str(exc)
             else:
                 log.info("champion is %s", pointer.version)
+                self.deployed_at_ms = pointer.at
                 await self._resolve()
                 return True
         await self._refuse(pointer, reason)

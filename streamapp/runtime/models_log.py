@@ -58,11 +58,11 @@ class ModelsLog:
                     self.caught_up.set()
                 for records in (await consumer.getmany(timeout_ms=500)).values():
                     for record in records:
-                        self._fold(record)
+                        self._read(record)
         finally:
             await consumer.stop()
 
-    def _fold(self, record: Any) -> None:
+    def _read(self, record: Any) -> None:
         if record.key is None or record.value is None:
             return
         try:
@@ -70,6 +70,10 @@ class ModelsLog:
         except MessageError as exc:
             log.warning("models record at offset %d is not readable: %s", record.offset, exc)
             return
+        self.fold(message)
+
+    def fold(self, message: Model | Champion) -> None:
+        """Take note of a record: one that was read, or one that this process has just written."""
         if isinstance(message, Champion):
             self.champion = message
         else:

@@ -1,0 +1,34 @@
+"""The role ``monitor``: JOIN, WATCH and JUDGE in one process, with one view of the versions."""
+
+from __future__ import annotations
+
+from streamapp.agents.join import JoinAgent
+from streamapp.agents.judge import JudgeAgent
+from streamapp.agents.versions import Versions
+from streamapp.agents.watch import WatchAgent
+from streamapp.runtime.host import Host
+
+__all__ = ["Monitor"]
+
+
+class Monitor:
+    """Three agents; WATCH and JUDGE share the table of folds.
+
+    Parameters
+    ----------
+    host
+        Of the process.
+    """
+
+    def __init__(self, host: Host) -> None:
+        folds = host.table("folds", partitions=1)
+        versions = Versions(host)
+        JoinAgent(host)
+        WatchAgent(host, folds, versions)
+        JudgeAgent(host, folds, versions)
+        host.every(1.0, self._tick)
+        self._host = host
+
+    async def _tick(self) -> None:
+        if self._host.assigned():
+            self._host.health.waiting_for = None

@@ -1,0 +1,172 @@
+"""SCORE: requests in, answers out, each counted once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+from streamapp.messages import NO_VERSION, Alert, OutRecord, event_headers
+from streamapp.models import Bundle
+from streamapp.runtime.champion import ServedModel
+from streamapp.runtime.host import Host
+from streamapp.runtime.models_log import ModelsLog
+from streamapp.runtime.topic_plans import answer_limit_bytes
+from streamapp.runtime.transport import RecordBatch
+from streamapp.serving.answers import Answers
+from streamapp.serving.panes import PaneBook, Restored, Save
+from streamapp.serving.scorer import Scorer
+
+__all__ = ["Score"]
+
+log = logging.getLogger(__name__)
+
+
+class Score:
+    """The agent of the role ``score``, its model and its panes.
+
+    Parameters
+    ----------
+    host
+        Of the process.
+    """
+
+    def __init__(self, host: Host) -> None:
+        settings = host.settings
+        self._host = host
+        self._scorer = Scorer(
+            settings.name,
+            max_request_bytes=settings.max_request_bytes,
+            max_answer_bytes=answer_limit_bytes(settings.max_request_bytes),
+            answer_features=settings.answer_features,
+        )
+        self._panes = PaneBook(pane_events=settings.pane_events, pane_seconds=settings.pane_seconds)
+        self._table = host.table("panes")
+        self._saving = asyncio.Lock()
+        self._restored: set[int] = set()
+        self._restored_at = 0
+        models = ModelsLog(settings.bootstrap, host.topics.models)
+        self._served = ServedModel(settings, models, self._raise_alert)
+        self._shown: str | None = None
+        host.agent("score", [host.topics.requests], self.handle)
+        host.before_commit(self.save)
+        host.every(1.0, self._tick)
+        host.task(models.run)
+        host.task(self._served.run)
+
+    async def handle(self, batch: RecordBatch) -> Sequence[Awaitable[Any]]:
+        """Answer a batch; the futures are of its answers and dead letters."""
+        bundle = await self._model()
+        version, profile = (NO_VERSION, None) if bundle is None else (bundle.version, bundle.profile)
+        await self._restore()
+        while self._panes.must_close_before(batch.partition, version, profile):
+            await self.save(closing=frozenset({batch.partition}))
+        began = time.perf_counter()
+        answers = self._scorer.answer(batch.records, bundle, self._host.now_ms())
+        self._host.metrics.predict.observe(time.perf_counter() - began)
+        pending = await self._host.send(self._host.topics.predictions, answers.outputs)
+        if answers.dead_letters:
+            pending += await self._host.send(self._host.topics.dead_letters, answers.dead_letters)
+        self._panes.observe(
+            batch.partition, answers.counted, version=version, profile=profile, now_ms=self._host.now_ms()
+        )
+        pending[0].add_done_callback(lambda _: self._measure_latency(batch))  # type: ignore[attr-defined]
+        self._count(answers)
+        return pending
+
+    async def save(self, *, closing: frozenset[int] = frozenset()) -> None:
+        """Write the panes, then publish those that closed: what offsets may be committed after."""
+        async with self._saving:
+            saves = self._panes.save(self._host.now_ms(), closing=closing)
+            if not saves:
+                return
+            await self._table.put((save.partition, _key(save.partition), save.data) for save in saves)
+            closed = [save for save in saves if save.distribution is not None]
+            if closed:
+                await self._host.deliver(self._host.topics.distributions, map(_published, closed))
+            for save in closed:
+                self._panes.published(save.partition)
+
+    async def _model(self) -> Bundle | None:
+        health = self._host.health
+        if self._served.current is None:
+            health.idles, health.waiting_for = True, "a model that can be served"
+        bundle = await self._served.get()
+        health.idles = False
+        if bundle is not None and bundle.version != self._shown:
+            self._show(bundle)
+        return bundle
+
+    async def _tick(self) -> None:
+        host = self._host
+        if host.assigned() and host.assignments:
+            await self._restore()
+            await self.save()
+            is_usable = self._served.current is not None or host.settings.no_model == "reject"
+            host.health.waiting_for = None if is_usable else "a model that can be served"
+            if self._served.current is not None and self._served.current.version != self._shown:
+                self._show(self._served.current)
+
+    async def _restore(self) -> None:
+        """Take over the panes of partitions that were assigned, once per assignment."""
+        if self._restored_at == self._host.assignments:
+            return
+        async with self._saving:
+            if self._restored_at == self._host.assignments:
+                return
+            partitions = self._host.assigned(self._host.topics.requests)
+            ends = await self._host.app.consumer.highwaters(*partitions)
+            for partition in self._restored - {tp.partition for tp in partitions}:
+                self._panes.forget(partition)
+            for tp in partitions:
+                outcome = self._panes.restore(
+                    tp.partition, self._table.get(_key(tp.partition)), ends[tp] or 0
+                )
+                if outcome in {Restored.BEYOND_END, Restored.UNREADABLE}:
+                    log.warning("the pane of partition %d is discarded: %s", tp.partition, outcome)
+            self._restored = {tp.partition for tp in partitions}
+            self._restored_at = self._host.assignments
+
+    async def _raise_alert(self, alert: Alert) -> None:
+        ce_id = f"{alert.id}-{alert.state}"
+        headers = event_headers(self._host.settings.name, Alert.ce_type, ce_id, alert.updated_at)
+        record = OutRecord(0, alert.key, alert.encode(), headers)
+        await self._host.deliver(self._host.topics.drift_alerts, [record])
+
+    def _measure_latency(self, batch: RecordBatch) -> None:
+        now_ms = self._host.now_ms()
+        observe = self._host.metrics.latency.observe
+        for record in batch.records:
+            observe(max(now_ms - record.timestamp, 0) / 1000)
+
+    def _count(self, answers: Answers) -> None:
+        metrics, counters = self._host.metrics, answers.counters
+        metrics.batch_rows.observe(counters.requests)
+        metrics.requests.labels("prediction").inc(counters.predictions)
+        for code, count in counters.rejections.items():
+            metrics.requests.labels("rejection").inc(count)
+            metrics.rejections.labels(str(code)).inc(count)
+        metrics.unknown_columns.inc(counters.unknown_columns)
+        metrics.replaced_times.inc(counters.replaced_times)
+        for feature, count in counters.unseen.items():
+            metrics.unseen.labels(feature).inc(count)
+
+    def _show(self, bundle: Bundle) -> None:
+        metrics, manifest = self._host.metrics, bundle.manifest
+        metrics.model.clear()
+        metrics.model.labels(bundle.version, manifest.format).set(1)
+        metrics.model_deployed.set(self._served.deployed_at_ms / 1000)
+        metrics.model_trained.set((manifest.trained_at_ms or 0) / 1000)
+        metrics.model_newest_data.set((manifest.newest_training_data_at_ms or 0) / 1000)
+        self._shown = bundle.version
+
+
+def _key(partition: int) -> bytes:
+    return b"%d" % partition
+
+
+def _published(save: Save) -> OutRecord:
+    assert save.distribution is not None
+    return OutRecord(0, save.distribution.key, save.distribution.encode(), [])

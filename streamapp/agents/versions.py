@@ -1,0 +1,106 @@
+"""The versions of the model as the monitor role sees and writes them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from streamapp.errors import StreamappError
+from streamapp.messages import CHAMPION_KEY, Champion, Message, Model, OutRecord, caused_id, event_headers
+from streamapp.models import Bundle
+from streamapp.profile import Profile
+from streamapp.runtime.host import Host
+from streamapp.runtime.models_log import ModelsLog
+
+__all__ = ["Versions"]
+
+_PATIENCE_S = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class Versions:
+    """Reads the models log, caches bundles, and rewrites records; JUDGE alone decides what is written.
+
+    Parameters
+    ----------
+    host
+        Of the process.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.log = ModelsLog(host.settings.bootstrap, host.topics.models)
+        self._bundles: dict[str, Bundle] = {}
+        self._profiles: dict[str, Profile | None] = {}
+        host.task(self.log.run)
+
+    async def record(self, version: str) -> Model | None:
+        """Return the record of `version`, waiting a moment for it: it was written before it served."""
+        await self.log.caught_up.wait()
+        clock = asyncio.get_running_loop().time
+        until = clock() + _PATIENCE_S
+        while version not in self.log.versions and clock() < until:
+            await asyncio.sleep(0.05)
+        return self.log.versions.get(version)
+
+    async def profile(self, version: str) -> Profile | None:
+        """Return the profile of `version`; None, and say so once, if it cannot be had."""
+        if version not in self._profiles:
+            record = await self.record(version)
+            profile = None
+            try:
+                if record is not None:
+                    keys = self._host.settings.keys
+                    bundle = await asyncio.to_thread(
+                        Bundle.inspect, record.bundle, trust=keys, sha256=record.sha256
+                    )
+                    profile = bundle.profile
+            except StreamappError as exc:
+                log.warning("version %s cannot be watched: %s", version, exc)
+            self._profiles[version] = profile
+        return self._profiles[version]
+
+    def profile_of(self, version: str) -> Profile | None:
+        """Return the profile of `version` that :meth:`profile` has fetched."""
+        return self._profiles.get(version)
+
+    async def bundle(self, version: str) -> Bundle | None:
+        """Return the bundle of `version`, verified and loaded; None, and say so, if that fails."""
+        if version not in self._bundles:
+            record = await self.record(version)
+            if record is None:
+                return None
+            try:
+                self._bundles[version] = await asyncio.to_thread(
+                    Bundle.load, record.bundle, trust=self._host.settings.keys, sha256=record.sha256
+                )
+            except StreamappError as exc:
+                log.warning("version %s cannot be judged: %s", version, exc)
+                return None
+        return self._bundles[version]
+
+    def forget(self, keep: set[str]) -> None:
+        """Let go of the bundles of all versions but `keep`."""
+        for version in self._bundles.keys() - keep:
+            del self._bundles[version]
+
+    async def point_at(self, version: str, at_ms: int) -> None:
+        """Make `version` the champion."""
+        await self._write(CHAMPION_KEY, Champion(version=version, at=at_ms), "champion", version, at_ms)
+
+    async def rewrite(self, model: Model, **changes: Any) -> None:
+        """Write the record of a version again with `changes`, unless it says so already."""
+        changed = model.model_copy(update=changes)
+        if changed == self.log.versions.get(model.version):
+            return
+        await self._write(changed.version.encode(), changed, "model", changed.version, changed.encode())
+
+    async def _write(self, key: bytes, message: Champion | Model, *causes: object) -> None:
+        await self._send(key, message, caused_id(self._host.settings.name, *causes))
+        self.log.fold(message)  # its own echo comes later; decisions before that must know it
+
+    async def _send(self, key: bytes, message: Message, ce_id: str) -> None:
+        headers = event_headers(self._host.settings.name, message.ce_type, ce_id, self._host.now_ms())
+        await self._host.deliver(self._host.topics.models, [OutRecord(0, key, message.encode(), headers)])

@@ -1,0 +1,108 @@
+"""Lag and signs of life of a role, measured from outside its own consumer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.errors import KafkaError
+
+from streamapp.runtime.host import Host
+
+__all__ = ["Progress"]
+
+_LOOK_EVERY_S = 2.0
+_TIMEOUT_S = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class Progress:
+    """Looks at the ends of a role's topics and at what is committed, with a consumer of its own.
+
+    Faust's consumer would not tell: one that waits for a fetch that will never come looks like an idle one.
+
+    Parameters
+    ----------
+    host
+        Whose role.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._committed: dict[TopicPartition, int | None] = {}
+        host.task(self._look_often)
+        host.task(self._beat)
+
+    async def _beat(self) -> None:
+        health = self._host.health
+        while True:
+            health.beat_at = health.clock()
+            if not self._host.app.rebalancing:
+                health.settled_at = health.beat_at
+            await asyncio.sleep(1.0)
+
+    async def _look_often(self) -> None:
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._host.settings.bootstrap, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            while True:
+                await asyncio.sleep(_LOOK_EVERY_S)
+                try:
+                    async with asyncio.timeout(_TIMEOUT_S):
+                        await self._look(consumer)
+                except (TimeoutError, KafkaError, OSError) as exc:
+                    log.warning("the broker does not answer: %s", exc or type(exc).__name__)
+        finally:
+            await consumer.stop()
+
+    async def _look(self, consumer: AIOKafkaConsumer) -> None:
+        host, health = self._host, self._host.health
+        assigned = [TopicPartition(tp.topic, tp.partition) for tp in host.assigned()]
+        if not assigned:
+            await consumer.topics()
+            health.contact_at = health.clock()
+            if await self._others_hold_all():
+                health.is_standby, health.progress_at = True, health.clock()
+            return
+        health.is_standby = False
+        ends = await consumer.end_offsets(assigned)
+        begins = await consumer.beginning_offsets(assigned)
+        health.contact_at = health.clock()
+        committed = {tp: host.committed(tp.topic, tp.partition) for tp in assigned}
+        lag = {tp: max(ends[tp] - (committed[tp] or begins[tp]), 0) for tp in assigned}
+        for tp, records in lag.items():
+            host.metrics.lag.labels(tp.topic, str(tp.partition)).set(records)
+        if committed != self._committed or not any(lag.values()):
+            health.progress_at = health.clock()
+        self._committed = committed
+
+    async def _others_hold_all(self) -> bool:
+        """Ask the group whether each partition has an owner: an own empty assignment may be an error."""
+        host = self._host
+        admin = AIOKafkaAdminClient(bootstrap_servers=host.settings.bootstrap)
+        await admin.start()
+        try:
+            wanted = set(_partitions(await admin.describe_topics(list(host.transport.batched))))
+            response = (await admin.describe_consumer_groups([host.settings.app_id]))[0]
+            owned: set[tuple[str, int]] = set()
+            for group in response.groups:
+                for member in group[5]:
+                    if member[-1]:
+                        assignment = ConsumerProtocolMemberAssignment.decode(bytes(member[-1]))
+                        owned |= {(topic, p) for topic, ps in assignment.assignment for p in ps}
+            return wanted <= owned
+        finally:
+            await admin.close()
+
+
+def _partitions(described: Iterable[dict[str, object]]) -> Iterable[tuple[str, int]]:
+    for topic in described:
+        partitions = topic["partitions"]
+        assert isinstance(partitions, list)
+        for partition in partitions:
+            yield str(topic["topic"]), int(partition["partition"])

@@ -1,0 +1,111 @@
+"""One role as a process: logging, signals, a bounded end, and a watchdog."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+import time
+
+import faust
+
+from streamapp.runtime.host import EXIT_RETRY, Host
+from streamapp.runtime.progress import Progress
+from streamapp.runtime.web import WebServer
+
+__all__ = ["run"]
+
+GRACE_S = 10.0
+"""Between the signal to stop and the hard end: whatever is not committed then is replayed."""
+
+_WATCH_EVERY_S = 5.0
+
+log = logging.getLogger("streamapp")
+
+
+class _Worker(faust.Worker):  # type: ignore[misc]
+    """Faust's worker without its spinner and without seconds of politeness at the end."""
+
+    def _on_sigint(self) -> None:
+        self._on_sigterm()
+
+    def _on_sigterm(self) -> None:
+        _end_hard_in(GRACE_S)
+        super()._on_sigterm()
+
+    def _setproctitle(self, info: str, *, ident: str = "streamapp") -> None:
+        return None
+
+    def _shutdown_loop(self) -> None:
+        # All services have stopped and offsets are committed. What Faust does from here on is to wait two
+        # seconds for tasks that nobody needs.
+        if self.crash_reason:
+            log.critical("ended by %s: %s", type(self.crash_reason).__name__, self.crash_reason)
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(EXIT_RETRY if self.crash_reason else 0)
+
+
+def run(host: Host) -> None:
+    """Run a role in this process until SIGTERM or Ctrl-C; does not return.
+
+    Raises
+    ------
+    ConfigError
+        If its web port is taken.
+    """
+    _set_up_logging()
+    settings = host.settings
+    WebServer(settings.web_bind, settings.port, host.health, host.metrics).start()
+    Progress(host)
+    threading.Thread(target=_watch, args=(host,), name="watchdog", daemon=True).start()
+    worker = _Worker(
+        host.app,
+        quiet=True,
+        redirect_stdouts=False,
+        override_logging=False,
+        loop=asyncio.get_event_loop_policy().get_event_loop(),
+    )
+    worker.spinner = None
+    log.info("%s of %s at %s", settings.role, settings.name, settings.bootstrap)
+    worker.execute_from_commandline()
+
+
+def _watch(host: Host) -> None:
+    while True:
+        time.sleep(_WATCH_EVERY_S)
+        reason = host.health.must_give_up()
+        if reason is not None:
+            log.critical("%s; exiting to start again", reason)
+            logging.shutdown()
+            os._exit(EXIT_RETRY)
+
+
+def _end_hard_in(seconds: float) -> None:
+    def end() -> None:
+        time.sleep(seconds)
+        log.warning("not stopped within %g s: ending now, what was not committed will be replayed", seconds)
+        logging.shutdown()
+        os._exit(0)
+
+    threading.Thread(target=end, daemon=True).start()
+
+
+def _set_up_logging() -> None:
+    debug = bool(os.environ.get("STREAMAPP_DEBUG"))
+    logging.basicConfig(
+        level=logging.INFO if debug else logging.WARNING,
+        format="%(asctime)s %(levelname)-8s %(message)s",
+        datefmt="%H:%M:%S",
+        stream=sys.stdout,
+        force=True,
+    )
+    log.setLevel(logging.DEBUG if debug else logging.INFO)
+    logging.getLogger("streamapp.runtime.transport").setLevel(
+        logging.WARNING
+    )  # Faust's services log as their class
+    # aiokafka formats debug records on its hot path if it is let.
+    logging.getLogger("aiokafka").setLevel(logging.INFO if debug else logging.ERROR)
+    logging.captureWarnings(True)

@@ -1,0 +1,81 @@
+"""The Faust internals that ``runtime/transport.py`` relies on, held by the hash of their source.
+
+When this fails, Faust has changed: read the change, run the tests in ``tests/integration``, and only then
+write the new hashes (``python tests/runtime/test_faust_guard.py`` prints them).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from importlib.metadata import version
+from operator import attrgetter
+from typing import Any
+
+import faust.streams
+from faust.app.base import App
+from faust.tables.recovery import Recovery
+from faust.transport.consumer import Consumer
+from faust.transport.drivers.aiokafka import Consumer as Driver
+from faust.transport.drivers.aiokafka import Producer
+
+EXPECTED = {
+    "App._consumer_wait_empty": "6bc313c48c06",
+    "App._on_partitions_assigned": "de932b7927db",
+    "App._on_partitions_revoked": "d5c895bbe57d",
+    "App._stop_consumer": "55854a5de12c",
+    "App.on_rebalance_end": "b7ff69e1e377",
+    "App.on_rebalance_start": "5c1e23de3067",
+    "Consumer._add_gap": "4df2573ded7c",
+    "Consumer._commit_offsets": "1a6979904118",
+    "Consumer._commit_tps": "a20e230b05ae",
+    "Consumer._drain_messages": "44a2500309e8",
+    "Consumer._filter_committable_offsets": "dc5e9baf5d99",
+    "Consumer._should_commit": "5ce941793947",
+    "Consumer._wait_next_records": "6218e1969a63",
+    "Consumer.ack": "5fcf41cf4515",
+    "Consumer.commit": "a354437baaa0",
+    "Consumer.commit_and_end_transactions": "892377824b11",
+    "Consumer.force_commit": "cc094614d22c",
+    "Consumer.getmany": "4b168d84882a",
+    "Consumer.maybe_wait_for_commit_to_finish": "d687f63a0b5e",
+    "Consumer.on_partitions_revoked": "d04b7ae72c6f",
+    "Consumer.perform_seek": "0e8c130ff4b0",
+    "Consumer.wait_empty": "e4662fe24f09",
+    "Driver._to_message": "7c24f6511b2f",
+    "Producer._ensure_producer": "5592a4bbdf25",
+    "Recovery._resume_streams": "d986a6710c1a",
+    "Recovery.on_recovery_completed": "6ef567acf072",
+}
+
+OWNERS: dict[str, Any] = {
+    "App": App,
+    "Consumer": Consumer,
+    "Driver": Driver,
+    "Producer": Producer,
+    "Recovery": Recovery,
+}
+
+
+def fingerprint(name: str) -> str:
+    owner, member = name.split(".", 1)
+    source = inspect.getsource(attrgetter(member)(OWNERS[owner]))
+    return hashlib.sha256(source.encode()).hexdigest()[:12]
+
+
+def test_faust_is_the_version_that_was_read() -> None:
+    assert version("faust-streaming") == "0.15.3"
+
+
+def test_what_is_relied_on_has_not_changed() -> None:
+    assert {name: fingerprint(name) for name in EXPECTED} == EXPECTED
+
+
+def test_streams_are_compiled() -> None:
+    """The stream in Python acknowledges messages that it skips after a rebalance; the compiled one does not."""
+    assert faust.streams._CStreamIterator is not None
+
+
+if __name__ == "__main__":
+    for relied_on in EXPECTED:
+        print(f'    "{relied_on}": "{fingerprint(relied_on)}",')
