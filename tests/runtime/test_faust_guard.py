@@ -72,7 +72,7 @@ def test_what_is_relied_on_has_not_changed() -> None:
 
 
 def test_streams_are_compiled() -> None:
-    """The stream in Python acknowledges messages that it skips after a rebalance; the compiled one does not."""
+    """The stream in Python acknowledges what it skips after a rebalance; the compiled one does not."""
     assert faust.streams._CStreamIterator is not None
 
 
