@@ -72,6 +72,8 @@ class Signature:
             String columns that accept no other level than those in `X`.
         bounds
             Column to lowest and highest accepted number.
+        target
+            Name of the column of labels, if it has one.
 
         Raises
         ------

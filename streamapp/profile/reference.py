@@ -54,7 +54,23 @@ def fit_inflation(
     *,
     ordered: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return factor and blocks of the columns' components, then of the pairs; empty if nothing is known."""
+    """Return factor and blocks of the columns' components, then of the pairs; empty if nothing is known.
+
+    Parameters
+    ----------
+    columns
+        Profiles of the columns.
+    coder
+        Of the same columns.
+    numbers
+        Bins of the columns of numbers (c, n), as the coder gives them.
+    names
+        Levels of the other columns, one column after the other.
+    pairs
+        Pairs of numeric columns.
+    ordered
+        Whether the rows are in the order of time; else nothing is known.
+    """
     unknown = np.empty(0)
     rows = numbers.shape[1] if len(numbers) else len(names) // len(columns)
     length = block_length(rows) if ordered else 0
