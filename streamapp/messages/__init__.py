@@ -8,9 +8,17 @@ from __future__ import annotations
 
 from streamapp.messages.alert import Alert, AlertKind, DriftedFeature, InputShare, Verdict, Window
 from streamapp.messages.base import Message, Time, format_time, load_object, parse_time
-from streamapp.messages.cloudevents import Header, event_headers, event_time_ms, header, trace_headers
+from streamapp.messages.cloudevents import (
+    MAX_AHEAD_MS,
+    Header,
+    event_headers,
+    event_time_ms,
+    header,
+    trace_headers,
+)
 from streamapp.messages.dead_letters import OMITTED_BYTES, SHA256, dead_letter
 from streamapp.messages.distribution import NO_VERSION, Distribution
+from streamapp.messages.exact import read_exactly
 from streamapp.messages.feedback import Feedback, FeedbackRequest
 from streamapp.messages.ids import answer_id, caused_id, labelled_id
 from streamapp.messages.labelled import Labelled
@@ -24,13 +32,14 @@ from streamapp.messages.prediction import (
     RejectionError,
     RequestRef,
 )
-from streamapp.messages.records import OutRecord, Record, record_bytes, record_time
+from streamapp.messages.records import InRecord, OutRecord, Record, record_bytes, record_time
 from streamapp.messages.request import FeatureValue, Request
 from streamapp.messages.retrain import OffsetRange, Retrain, RetrainReason
 from streamapp.messages.review import Review
 
 __all__ = [
     "CHAMPION_KEY",
+    "MAX_AHEAD_MS",
     "MESSAGES",
     "NO_VERSION",
     "OMITTED_BYTES",
@@ -44,6 +53,7 @@ __all__ = [
     "Feedback",
     "FeedbackRequest",
     "Header",
+    "InRecord",
     "InputShare",
     "Label",
     "Labelled",
@@ -76,6 +86,7 @@ __all__ = [
     "labelled_id",
     "load_object",
     "parse_time",
+    "read_exactly",
     "record_bytes",
     "record_time",
     "trace_headers",

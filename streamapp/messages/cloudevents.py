@@ -6,11 +6,13 @@ from collections.abc import Iterable
 
 from streamapp.messages.base import format_time, parse_time
 
-__all__ = ["Header", "event_headers", "event_time_ms", "header", "trace_headers"]
+__all__ = ["MAX_AHEAD_MS", "Header", "event_headers", "event_time_ms", "header", "trace_headers"]
 
 Header = tuple[str, bytes]
+"""Name and content. Kafka lets a content be null, too; what reads one must bear that."""
 
-_MAX_AHEAD_MS = 5 * 60 * 1000
+MAX_AHEAD_MS = 5 * 60 * 1000
+"""How far a time may lie after the timestamp of the record that says it."""
 
 
 def event_headers(deployment: str, ce_type: str, ce_id: str, time_ms: int) -> list[Header]:
@@ -72,4 +74,4 @@ def event_time_ms(headers: Iterable[Header], timestamp_ms: int) -> tuple[int, bo
         time_ms = parse_time(value.decode())
     except (ValueError, OverflowError):
         return timestamp_ms, True
-    return (timestamp_ms, True) if time_ms > timestamp_ms + _MAX_AHEAD_MS else (time_ms, False)
+    return (timestamp_ms, True) if time_ms > timestamp_ms + MAX_AHEAD_MS else (time_ms, False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, StrictInt, StrictStr
 
 from streamapp.messages.base import Message, Time
 from streamapp.messages.prediction import Label
@@ -20,7 +20,7 @@ class FeedbackRequest(Message):
 class Feedback(Message):
     """A label, late or early, from a system or a person."""
 
-    id: str | int
+    id: StrictStr | StrictInt
     label: Label
     source: str = Field(default="system", description="'person:NAME' outranks systems.")
     at: Time | None = Field(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from streamapp.messages.base import FIRST_MS, LAST_MS
 from streamapp.messages.cloudevents import Header
 
-__all__ = ["OutRecord", "Record", "record_bytes", "record_time"]
+__all__ = ["InRecord", "OutRecord", "Record", "record_bytes", "record_time"]
 
 # A batch header, and the most that lengths, attributes and deltas of one record take (Kafka's format v2).
 _BATCH_BYTES = 61
@@ -42,6 +43,18 @@ class Record(Protocol):
     @property
     def headers(self) -> Sequence[Header]:
         """Headers in their order; a name may stand there more than once."""
+
+
+@dataclass(frozen=True, slots=True)
+class InRecord:
+    """A record as it was read, for those who have no consumer at hand: notebooks, tests, what is kept."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[Header] = ()
 
 
 class OutRecord(NamedTuple):

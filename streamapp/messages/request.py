@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, StrictInt, StrictStr
 
 from streamapp.messages.base import Message
 
@@ -14,7 +14,7 @@ FeatureValue = bool | int | float | str | None
 class Request(Message):
     """One row to be answered, in the native dialect."""
 
-    id: str | int | None = Field(
+    id: StrictStr | StrictInt | None = Field(
         default=None,
         description="Any text, or an integer kept as its decimal text. "
         "Absent: the header ce_id, else PARTITION-OFFSET.",

@@ -115,7 +115,7 @@ class Answer:
             self.ce_id,
             self.revision,
             list(self.seen.items()),
-            list(self.labels.values()),
+            [tuple(label) for label in self.labels.values()],  # orjson knows no named tuples
         ]
         return _pack(facts, self.key, self.value)
 
@@ -159,7 +159,10 @@ class Waiting:
 
     def encode(self) -> bytes:
         """Return the value in the store."""
-        headers = [[name, base64.b64encode(content or b"").decode()] for name, content in self.headers]
+        headers = [
+            [name, None if content is None else base64.b64encode(content).decode()]
+            for name, content in self.headers
+        ]
         return _pack([self.timestamp, self.arrived_ms, headers], self.key, self.value)
 
     @classmethod
@@ -167,7 +170,9 @@ class Waiting:
         """Return the label under `store_key`."""
         (timestamp, arrived_ms, headers), key, feedback = _unpack(value)
         partition, offset = _POSITION.unpack(store_key[1 + _HASH :])
-        decoded = [(name, base64.b64decode(content)) for name, content in headers]
+        decoded = [
+            (name, None if content is None else base64.b64decode(content)) for name, content in headers
+        ]
         id_hash = store_key[1 : 1 + _HASH]
         return cls(id_hash, partition, offset, timestamp, arrived_ms, key, feedback, decoded)
 

@@ -21,11 +21,16 @@ from collections.abc import Iterable, Iterator, Mapping
 import orjson
 
 from streamapp.errors import ConfigError, MessageError
-from streamapp.messages import Feedback, OutRecord, Record, dead_letter, event_time_ms, header, record_time
+from streamapp.messages import (
+    OutRecord,
+    Record,
+    dead_letter,
+    header,
+    record_bytes,
+)
 from streamapp.quality.entries import (
     META_KEY,
     Answer,
-    GivenLabel,
     Waiting,
     arrival_key,
     arrivals_before,
@@ -37,17 +42,19 @@ from streamapp.quality.matching import (
     FORWARDED,
     find_answer,
     first,
+    given_label,
     labelled_row,
-    read_label,
     target_partition,
 )
+from streamapp.quality.reading import Given, read_answer, read_feedback
 from streamapp.quality.store import KeyValue
 from streamapp.quality.stream_time import StreamTime
 from streamapp.topics import TopicNames
 
-__all__ = ["Join", "JoinBatch", "Joined", "Positions"]
+__all__ = ["MAX_FEEDBACK_BYTES", "Join", "JoinBatch", "Joined", "Positions"]
 
-_REJECTION = b"streamapp.rejection.v1"
+MAX_FEEDBACK_BYTES = 1 << 19
+"""Largest feedback record that is joined. What is larger could not be forwarded with a header more."""
 
 
 class Join:
@@ -64,11 +71,14 @@ class Join:
     partition
         Which one.
     partitions
-        How many ``feedback`` has: labels are forwarded to none beyond; None if unknown.
+        How many ``feedback`` has: labels are forwarded to none beyond. None if unknown: to none at all.
     siblings
         All joins of this process by partition, itself among them or not; looked at whenever needed, so that
         it may change. A label that lies on another partition than its answer is joined here and now if the
         process owns both.
+    max_bytes
+        Most that a record may take on the topics of labelled rows and of dead letters:
+        ``max.message.bytes``. None: everything fits.
 
     Notes
     -----
@@ -85,12 +95,14 @@ class Join:
         partition: int = 0,
         partitions: int | None = None,
         siblings: Mapping[int, Join] | None = None,
+        max_bytes: int | None = None,
     ) -> None:
         if horizon_ms <= 0:
             raise ConfigError(f"label horizon {horizon_ms} ms must be above 0")
         self.store = store
         self.partition = partition
         self.partitions = partitions
+        self.max_bytes = max_bytes
         self.generation = 0
         self.time = StreamTime()
         self.waiting = 0
@@ -112,14 +124,13 @@ class Join:
     def answers(self, records: Iterable[Record]) -> Joined:
         """Read consecutive records of ``predictions``."""
         joined = Joined(self._begin())
-        arrived: dict[bytes, None] = {}
+        joined.batch.own_first = True
         for record in _unread(records, self._positions.predictions):
             joined.batch.positions = joined.batch.positions._replace(predictions=record.offset + 1)
             answer = self._read_answer(record, joined)
+            # At once, so that the rows do not depend on how records came in batches.
             if answer is not None:
-                arrived[answer.id_hash] = None
-        for id_hash in arrived:
-            self._wake(id_hash, joined)
+                self._wake(answer.id_hash, joined)
         return joined
 
     def feedback(self, records: Iterable[Record]) -> Joined:
@@ -127,15 +138,20 @@ class Join:
         joined = Joined(self._begin())
         for record in _unread(records, self._positions.feedback):
             joined.batch.positions = joined.batch.positions._replace(feedback=record.offset + 1)
+            size = record_bytes(record.key, record.value, record.headers)
+            if size > MAX_FEEDBACK_BYTES:
+                message = f"the record takes {size} bytes, more than {MAX_FEEDBACK_BYTES}: send less"
+                self._set_aside(record, "too-large", message, joined)
+                continue
             try:
-                feedback = Feedback.decode(record.value)
+                given = read_feedback(record)
             except MessageError as exc:
                 self._set_aside(record, exc.code, str(exc), joined)
                 continue
-            if not self._join(feedback, record, self.partition, joined) and not self._forward(
-                feedback, record, joined
-            ):
-                self._wait(feedback, record, joined)
+            if given.is_replaced:
+                joined.counts["wrong-clock"] += 1
+            if not self._join(given, record, joined) and not self._forward(given, record, joined):
+                self._wait(given, record, joined)
         return joined
 
     def expire(self, *, limit: int = 1_000) -> Joined:
@@ -162,7 +178,7 @@ class Join:
                 continue
             joined.batch.waiting[self.partition] -= 1
             record = Waiting.decode(key, value)
-            if not self._join(Feedback.decode(record.value), record, self.partition, joined):
+            if not self._join(read_feedback(record), record, joined):
                 message = (
                     "no request with this id was answered within the label horizon; "
                     "send id and key as in the request"
@@ -182,17 +198,19 @@ class Join:
         """
         if batch.partition != self.partition or batch.generation != self.generation:
             raise ConfigError("a join batch was applied out of order: apply each before the next is made")
-        # The own partition comes last: its positions say that all of the batch is done.
-        others = [partition for partition in batch.views if partition != self.partition]
-        for partition in others:
-            self._siblings[partition]._write(batch)
-        self._positions, self.time = batch.positions, batch.time
-        self._write(batch)
+        # A crash may come between two of these writes. After it, a label that is read again is known to the
+        # answer that it was joined with, wherever that is: so the answer is written before the label is left
+        # behind, by a position that moves or a deletion of what waited.
+        others = [self._siblings[partition] for partition in batch.views if partition != self.partition]
+        for join in [self, *others] if batch.own_first else [*others, self]:
+            if join is self:
+                self._positions, self.time = batch.positions, batch.time
+            join._write(batch)
 
     def _write(self, batch: JoinBatch) -> None:
         self.generation += 1
         self.waiting += batch.waiting[self.partition]
-        meta = {"positions": self._positions, "time": self.time.snapshot(), "waiting": self.waiting}
+        meta = {"positions": list(self._positions), "time": self.time.snapshot(), "waiting": self.waiting}
         view = batch.views.get(self.partition)
         self.store.write({**(view.writes if view else {}), META_KEY: orjson.dumps(meta)})
 
@@ -206,32 +224,18 @@ class Join:
         yield from (join for join in self._siblings.values() if join is not self)
 
     def _read_answer(self, record: Record, joined: Joined) -> Answer | None:
-        if header(record.headers, "ce_type") == _REJECTION:
-            joined.counts["rejections"] += 1
+        answer = read_answer(record)
+        if not isinstance(answer, Answer):
+            joined.counts[answer] += 1
             return None
-        timestamp_ms = record_time(record.timestamp)
-        time_ms, _ = event_time_ms(record.headers, timestamp_ms)
-        ce_id = header(record.headers, "ce_id")
-        try:
-            fields = orjson.loads(record.value or b"")
-            request_id, request = fields["id"], fields["request"]
-            offset = request["offset"]
-        except (orjson.JSONDecodeError, KeyError, TypeError):
-            joined.counts["unreadable"] += 1
-            return None
-        if ce_id is None or not isinstance(request_id, str) or not isinstance(offset, int) or offset < 0:
-            joined.counts["unreadable"] += 1
-            return None
-        joined.batch.time.see(time_ms)
-        value = record.value or b""
-        answer = Answer(hash_id(request_id), time_ms, offset, timestamp_ms, ce_id.decode(), record.key, value)
+        joined.batch.time.see(answer.time_ms)
         view = joined.batch.view(self.partition, self.store)
         if view.get(answer.store_key) is not None:
             joined.counts["repeats"] += 1
             return None
         joined.counts["answers"] += 1
         view.put(answer.store_key, answer.encode())
-        view.put(arrival_key(self._arrival(joined, time_ms), answer.store_key), b"")
+        view.put(arrival_key(self._arrival(joined, answer.time_ms), answer.store_key), b"")
         return answer
 
     def _arrival(self, joined: Joined, own_ms: int) -> int:
@@ -246,46 +250,50 @@ class Join:
             view = joined.batch.view(join.partition, join.store)
             for key, value in list(view.scan(*waiting_bounds(id_hash))):
                 record = Waiting.decode(key, value)
-                if self._join(Feedback.decode(record.value), record, record.partition, joined):
+                if self._join(read_feedback(record), record, joined):
                     view.delete(key)
                     view.delete(arrival_key(record.arrived_ms, key))
                     joined.batch.waiting[join.partition] -= 1
 
-    def _join(self, feedback: Feedback, record: Record, partition: int, joined: Joined) -> bool:
+    def _join(self, given: Given, record: Record, joined: Joined) -> bool:
         """Join a label with its answer; return whether there is one."""
-        id_hash = hash_id(str(feedback.id))
         for join in self._family():
             view = joined.batch.view(join.partition, join.store)
-            answer = find_answer(view, id_hash, feedback, record, join.partition)
+            answer = find_answer(view, given, join.partition)
             if answer is not None:
-                label = read_label(feedback, record, partition, joined.counts)
-                self._count(answer, label, joined)
+                self._count(answer, given, record, joined)
                 view.put(answer.store_key, answer.encode())
                 return True
         return False
 
-    def _count(self, answer: Answer, label: GivenLabel, joined: Joined) -> None:
+    def _count(self, answer: Answer, given: Given, record: Record, joined: Joined) -> None:
+        label = given_label(given, record)
         if label.offset <= answer.seen.get(label.partition, -1):
             joined.counts["repeated"] += 1
             return
-        outranked = not label.by_person and any(given.by_person for given in answer.labels.values())
+        row = labelled_row(self._deployment, answer, label)
+        if self.max_bytes is not None and (size := record_bytes(*row[1:])) > self.max_bytes:
+            message = f"its labelled row would take {size} bytes, more than the {self.max_bytes} of its topic"
+            self._set_aside(record, "too-large", message, joined)
+            return
+        outranked = not label.by_person and any(known.by_person for known in answer.labels.values())
         answer.seen[label.partition] = label.offset
         answer.labels[label.source] = label
         if outranked:
             joined.counts["outranked"] += 1
             return
         joined.counts["corrected" if answer.revision else "joined"] += 1
-        joined.rows.append(labelled_row(self._deployment, answer, label))
+        joined.rows.append(row)
         answer.revision += 1
 
-    def _forward(self, feedback: Feedback, record: Record, joined: Joined) -> bool:
+    def _forward(self, given: Given, record: Record, joined: Joined) -> bool:
         """Send a label to the partition where its answer must be, once; return whether that was done."""
         if header(record.headers, FORWARDED) is not None:
             return False
-        target = target_partition(feedback)
+        target = target_partition(given.feedback)
         if target is None or target == self.partition or target in self._siblings:
             return False
-        if self.partitions is not None and not 0 <= target < self.partitions:
+        if self.partitions is None or not 0 <= target < self.partitions:
             return False
         origin = f"{self.partition}-{record.offset}".encode()
         headers = [*record.headers, (FORWARDED, origin)]
@@ -293,14 +301,13 @@ class Join:
         joined.counts["forwarded"] += 1
         return True
 
-    def _wait(self, feedback: Feedback, record: Record, joined: Joined) -> None:
-        given_ms = feedback.at if feedback.at is not None else record_time(record.timestamp)
+    def _wait(self, given: Given, record: Record, joined: Joined) -> None:
         waiting = Waiting(
-            hash_id(str(feedback.id)),
+            hash_id(given.request_id),
             self.partition,
             record.offset,
             record.timestamp,
-            self._arrival(joined, given_ms),
+            self._arrival(joined, given.time_ms),
             record.key,
             record.value,
             list(record.headers),
@@ -313,7 +320,9 @@ class Join:
 
     def _set_aside(self, record: Record, code: str, message: str, joined: Joined) -> None:
         topic = TopicNames(self._deployment).feedback
-        joined.dead_letters.append(dead_letter(record, topic=topic, code=code, message=message))
+        joined.dead_letters.append(
+            dead_letter(record, topic=topic, code=code, message=message, max_bytes=self.max_bytes)
+        )
         joined.counts[code] += 1
 
 

@@ -21,7 +21,10 @@ class Positions(NamedTuple):
 
 
 class JoinBatch:
-    """Writes that wait for the delivery of what they go with; see :meth:`Join.apply`."""
+    """Writes that wait for the delivery of what they go with; see :meth:`Join.apply`.
+
+    `own_first` says whether the partition's own store is written before those of its siblings, or after.
+    """
 
     def __init__(self, *, partition: int, generation: int, positions: Positions, time: StreamTime) -> None:
         self.partition = partition
@@ -30,6 +33,7 @@ class JoinBatch:
         self.time = StreamTime.restore(time.snapshot())
         self.views: dict[int, Overlay] = {}
         self.waiting: Counter[int] = Counter()
+        self.own_first = False
 
     def view(self, partition: int, store: KeyValue) -> Overlay:
         """Return `store`, that of `partition`, as it will be after this batch."""

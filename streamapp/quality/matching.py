@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 
 import orjson
@@ -17,17 +16,23 @@ from streamapp.messages import (
     format_time,
     header,
     labelled_id,
-    record_time,
 )
-from streamapp.quality.entries import Answer, GivenLabel, answer_bounds
+from streamapp.quality.entries import Answer, GivenLabel, answer_bounds, hash_id
+from streamapp.quality.reading import Given
 from streamapp.quality.store import Overlay
 
-__all__ = ["FORWARDED", "find_answer", "first", "labelled_row", "read_label", "target_partition"]
+__all__ = [
+    "FORWARDED",
+    "find_answer",
+    "first",
+    "given_label",
+    "labelled_row",
+    "target_partition",
+]
 
 FORWARDED = "streamapp-forwarded"
 """Header of feedback that was sent on: the position where it was first read."""
 
-_AHEAD_MS = 5 * 60 * 1000
 _POSITION_ID = re.compile(r"([0-9]{1,9})-[0-9]{1,18}")
 _REUSES = 1_000  # how many answers to one id are looked at
 
@@ -45,38 +50,31 @@ def target_partition(feedback: Feedback) -> int | None:
     return int(position[1]) if position else None
 
 
-def find_answer(
-    view: Overlay, id_hash: bytes, feedback: Feedback, record: Record, partition: int
-) -> Answer | None:
+def find_answer(view: Overlay, given: Given, partition: int) -> Answer | None:
     """Return the answer that a label belongs to, if it is in this partition."""
-    if feedback.request is not None:
-        if feedback.request.partition != partition:
+    id_hash, request = hash_id(given.request_id), given.feedback.request
+    if request is not None:
+        if request.partition != partition:
             return None
         newest = view.scan(*answer_bounds(id_hash), reverse=True)
         answers = (Answer.decode(*entry) for entry in first(newest, _REUSES))
-        return next((answer for answer in answers if answer.offset == feedback.request.offset), None)
-    if feedback.at is not None:
-        before = next(view.scan(*answer_bounds(id_hash, until_ms=feedback.at), reverse=True), None)
+        return next((answer for answer in answers if answer.offset == request.offset), None)
+    if given.at_ms is not None:
+        before = next(view.scan(*answer_bounds(id_hash, until_ms=given.at_ms), reverse=True), None)
     else:
-        given_ms = record_time(record.timestamp)
         newest = first(view.scan(*answer_bounds(id_hash), reverse=True), _REUSES)
-        before = next((e for e in newest if Answer.decode(*e).timestamp_ms <= given_ms), None)
+        before = next((e for e in newest if Answer.decode(*e).timestamp_ms <= given.timestamp_ms), None)
     entry = before or next(view.scan(*answer_bounds(id_hash)), None)
     return None if entry is None else Answer.decode(*entry)
 
 
-def read_label(feedback: Feedback, record: Record, partition: int, counts: Counter[str]) -> GivenLabel:
+def given_label(given: Given, record: Record) -> GivenLabel:
     """Return a label with its time, and with the position that it was first read at."""
-    offset = record.offset
+    partition, offset = record.partition, record.offset
     origin = header(record.headers, FORWARDED)
     if origin is not None and _POSITION_ID.fullmatch(origin.decode(errors="replace")):
         partition, offset = map(int, origin.split(b"-"))
-    timestamp_ms = record_time(record.timestamp)
-    at_ms = timestamp_ms if feedback.at is None else feedback.at
-    if at_ms > timestamp_ms + _AHEAD_MS:
-        counts["wrong-clock"] += 1
-        at_ms = timestamp_ms
-    return GivenLabel(feedback.label, feedback.source, at_ms, partition, offset)
+    return GivenLabel(given.feedback.label, given.feedback.source, given.time_ms, partition, offset)
 
 
 def labelled_row(deployment: str, answer: Answer, label: GivenLabel) -> OutRecord:

@@ -8,16 +8,14 @@ last value counts, as with nearly every reader of JSON.
 
 from __future__ import annotations
 
-import json
-import math
 from typing import Any
 
 import orjson
 
-from streamapp.messages import RejectionCode
+from streamapp.messages import RejectionCode, read_exactly
 from streamapp.serving.faults import Fault, quote, type_name
 
-__all__ = ["MAX_ID_BYTES", "NO_VALUE", "find_features", "read_exactly", "read_id", "unreadable"]
+__all__ = ["MAX_ID_BYTES", "NO_VALUE", "find_features", "read_id", "unreadable"]
 
 MAX_ID_BYTES = 4096
 """Longest id in UTF-8; it goes into answers, labelled rows and the store of answers by id."""
@@ -35,35 +33,6 @@ def unreadable(value: bytes, error: orjson.JSONDecodeError) -> Fault:
     elif "NaN" in (text := value.decode(errors="replace")) or "Infinity" in text:
         hint = "; NaN and Infinity are no JSON, a missing value is null"
     return Fault(RejectionCode.NOT_JSON, f"not UTF-8 JSON: {error}{hint}")
-
-
-def read_exactly(value: bytes) -> tuple[Any, bool] | None:
-    """Return the JSON in `value` with exact integers, and whether it held NaN or Infinity, or None.
-
-    Notes
-    -----
-    A number beyond the largest double is an infinite float. Integers of 310 digits or more are, too: their
-    exact value is of no use to anybody, and making it takes quadratic time.
-
-    Examples
-    --------
-    >>> read_exactly(b"[1e400, 18446744073709551616]")
-    ([inf, 18446744073709551616], False)
-    """
-    literal = False
-
-    def constant(name: str) -> float:
-        nonlocal literal
-        literal = True
-        return float(name)
-
-    def integer(digits: str) -> int | float:
-        return int(digits) if len(digits) < 310 else math.copysign(math.inf, -1 if digits[0] == "-" else 1)
-
-    try:
-        return json.loads(value.decode(), parse_constant=constant, parse_int=integer), literal
-    except (ValueError, RecursionError):
-        return None
 
 
 def find_features(body: object) -> dict[str, Any] | Fault:

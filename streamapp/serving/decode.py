@@ -10,14 +10,13 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from streamapp.messages import Record, RejectionCode, event_time_ms, header, record_time
+from streamapp.messages import Record, RejectionCode, event_time_ms, header, read_exactly, record_time
 from streamapp.models.column import Row
 from streamapp.profile.columns import Columns
 from streamapp.serving.body import (
     MAX_ID_BYTES,
     NO_VALUE,
     find_features,
-    read_exactly,
     read_id,
     unreadable,
 )
@@ -166,11 +165,9 @@ def _read_slowly(value: bytes, reader: RowReader | None, refused: Fault) -> tupl
     features = find_features(body)
     given = body.get("id") if type(body) is dict else None
     if isinstance(given, str) and not _is_text(given):
-        given = None
-    if isinstance(features, Fault):
+        return refused, None
+    if isinstance(features, Fault) or reader is None:
         return refused if has_literal else features, given
-    if reader is None:
-        return features, given
     row = {column.name: features.get(column.name) for column in reader.signature.columns}
     fault = find_fault(row, reader.signature)
     if fault is not None and fault.code is RejectionCode.OUT_OF_RANGE:
