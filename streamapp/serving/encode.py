@@ -91,7 +91,23 @@ class AnswerWriter:
         model: ModelRef,
         now_ms: int,
     ) -> Iterator[OutRecord | int]:
-        """Yield one answer per request, arguments aligned; of one that is too large its size in bytes."""
+        """Yield one answer per request; of one that is too large its size in bytes.
+
+        Parameters
+        ----------
+        records
+            The requests (n), all of which the model answered.
+        ids
+            Their ids (n).
+        times_ms
+            Their event times (n).
+        answers
+            What the model said of them, in the same order.
+        model
+            Which one.
+        now_ms
+            Wall clock: the answers' `predicted_at`.
+        """
         dumps = orjson.dumps
         middle = b',"model":' + dumps(model.model_dump()) + b',"prediction":'
         end = b',"predicted_at":"' + format_time(now_ms).encode() + b'"}'
@@ -117,6 +133,21 @@ class AnswerWriter:
         """Return the answer to a request that is rejected.
 
         It always fits: what would be too much is left out, the trace context first, then the key.
+
+        Parameters
+        ----------
+        record
+            The request.
+        given
+            Its id.
+        time_ms
+            Its event time.
+        fault
+            Why.
+        model
+            The champion, None while there is none.
+        now_ms
+            Wall clock: `predicted_at`.
         """
         error: dict[str, str] = {"code": fault.code, "message": fault.message}
         if fault.feature is not None:

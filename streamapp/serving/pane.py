@@ -54,7 +54,21 @@ class Pane:
     def begin(
         cls, partition: int, version: str, counted: Counted, profile: Profile | None, now_ms: int
     ) -> Self:
-        """Return a pane of the requests in `counted`, of which there must be at least one."""
+        """Return a pane of the requests in `counted`, of which there must be at least one.
+
+        Parameters
+        ----------
+        partition
+            Theirs.
+        version
+            Of the model that answered them.
+        counted
+            The requests.
+        profile
+            Of that model, None while there is none.
+        now_ms
+            When it opens, by the wall clock.
+        """
         return cls(
             partition,
             version,
