@@ -51,8 +51,14 @@ clean: ## remove .venv, caches and builds
 
 # Written last, so an install that was interrupted is done again.
 $(STAMP): pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer found: install one, or say where: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
-	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || $(PYTHON) -m venv --clear .venv
+	@new_enough='import sys; sys.exit(sys.version_info < (3, 11))'; \
+	$(BIN)/python -c "$$new_enough" 2>/dev/null || { \
+		$(or $(PYTHON),false) -c "$$new_enough" 2>/dev/null || { \
+			echo "found no Python 3.11 or newer: install one, or say where it is: make PYTHON=/path/to/python3 ..." >&2; \
+			exit 1; \
+		}; \
+		$(PYTHON) -m venv --clear .venv; \
+	}
 	@echo "Installing into .venv (once, a few minutes the first time)"
 	@$(BIN)/python -m pip install -q -c constraints.txt pip
 	@$(BIN)/python -m pip install -q -c constraints.txt --build-constraint constraints.txt -e '.[demo]' --group dev
