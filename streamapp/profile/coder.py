@@ -64,7 +64,7 @@ class Coder:
                 if flat.dtype != np.float64:
                     flat = flat.astype(np.float64)
                 rows = len(flat) // len(self._number_names)
-                matrix = flat.reshape(-1, rows)
+                matrix = flat.reshape(len(self._number_names), rows)
             else:
                 rows = row_count(columns)
                 matrix = np.empty((0, rows))

@@ -107,7 +107,7 @@ def _column(values: Any) -> np.ndarray:
         return array.astype(np.float64, copy=False)
     if array.dtype.kind == "M":
         return _times(array.astype("datetime64[ms]"))
-    return _objects(array.astype(object), numbers=True)
+    return _objects(array.astype(object, copy=False), numbers=True)
 
 
 def _times(array: np.ndarray) -> np.ndarray:
@@ -120,7 +120,11 @@ def _objects(array: np.ndarray, *, numbers: bool) -> np.ndarray:
     """Clean objects: None for every way to say missing, float64 if all are numbers, else text."""
     if array.ndim != 1:
         return array  # refused with its name by row_count
-    values = [None if _is_missing(value) else value for value in array.tolist()]
+    listed = array.tolist()
+    kinds = set(map(type, listed))
+    if str in kinds and kinds <= {str, type(None)}:
+        return array  # clean already, as most are
+    values = [None if _is_missing(value) else value for value in listed]
     if numbers and all(isinstance(v, (bool, int, float, np.number, np.bool_)) or v is None for v in values):
         return np.array([np.nan if v is None else float(v) for v in values], dtype=np.float64)
     clean = np.empty(len(values), dtype=object)
@@ -129,7 +133,7 @@ def _objects(array: np.ndarray, *, numbers: bool) -> np.ndarray:
 
 
 def _is_missing(value: object) -> bool:
-    # NaN and NaT differ from themselves; pandas.NA refuses to say, and is known by its type's name.
-    if value is None or type(value).__name__ == "NAType":
+    # NaN differs from itself; pandas.NA refuses to say, and it and NaT are known by their types' names.
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, (float, np.floating, np.datetime64)) and value != value  # noqa: PLR0124
