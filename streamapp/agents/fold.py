@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -30,7 +30,7 @@ class FoldState:
     name
         Key in it.
     restore
-        Called with the snapshot, None if there is none, when the partition was assigned.
+        Awaited with the snapshot, None if there is none, when the partition was assigned.
     snapshot
         Returns the state.
     """
@@ -41,7 +41,7 @@ class FoldState:
         table: StateTable,
         name: str,
         *,
-        restore: Callable[[bytes | None], None],
+        restore: Callable[[bytes | None], Awaitable[None]],
         snapshot: Callable[[], bytes],
     ) -> None:
         self._host = host
@@ -60,21 +60,21 @@ class FoldState:
         """Give the records of `batch` that were not read yet; they count as read at the end of the block."""
         async with self._turn:
             if self._restored_at != self._host.assignments:
-                self._load()
+                await self._load()
             records = [record for record in batch.records if record.offset >= self.offset]
             yield records
             if records:
                 self.offset = records[-1].offset + 1
                 self._is_dirty = True
 
-    def _load(self) -> None:
+    async def _load(self) -> None:
         data = self._table.get(self._key)
         self.offset = 0
         if data is None:
-            self._restore(None)
+            await self._restore(None)
         else:
             self.offset = int.from_bytes(data[:_LENGTH_BYTES])
-            self._restore(data[_LENGTH_BYTES:])
+            await self._restore(data[_LENGTH_BYTES:])
         self._restored_at, self._is_dirty = self._host.assignments, False
 
     async def _save(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 from streamapp.errors import StreamappError
 from streamapp.messages import CHAMPION_KEY, Champion, Message, Model, OutRecord, caused_id, event_headers
@@ -66,6 +65,13 @@ class Versions:
         """Return the profile of `version` that :meth:`profile` has fetched."""
         return self._profiles.get(version)
 
+    async def answers_from(self, version: str, partition: int, offset: int) -> None:
+        """Note the first request of `partition` that `version` answered in its latest reign."""
+        record = await self.record(version)
+        if record is not None:
+            since = {**record.since, str(partition): offset}
+            await self.rewrite(record.model_copy(update={"since": since}))
+
     async def bundle(self, version: str) -> Bundle | None:
         """Return the bundle of `version`, verified and loaded; None, and say so, if that fails."""
         if version not in self._bundles:
@@ -90,12 +96,10 @@ class Versions:
         """Make `version` the champion."""
         await self._write(CHAMPION_KEY, Champion(version=version, at=at_ms), "champion", version, at_ms)
 
-    async def rewrite(self, model: Model, **changes: Any) -> None:
-        """Write the record of a version again with `changes`, unless it says so already."""
-        changed = model.model_copy(update=changes)
-        if changed == self.log.versions.get(model.version):
-            return
-        await self._write(changed.version.encode(), changed, "model", changed.version, changed.encode())
+    async def rewrite(self, model: Model) -> None:
+        """Write the record of a version, unless it stands there already."""
+        if model != self.log.versions.get(model.version):
+            await self._write(model.version.encode(), model, "model", model.version, model.encode())
 
     async def _write(self, key: bytes, message: Champion | Model, *causes: object) -> None:
         await self._send(key, message, caused_id(self._host.settings.name, *causes))

@@ -17,6 +17,7 @@ from typing import Literal
 from streamapp.errors import ConfigError, StreamappError
 from streamapp.messages import CHAMPION_KEY, Champion, Model, ModelState, caused_id
 from streamapp.models import Bundle, Keys, Store
+from streamapp.rollout.states import effective_state
 from streamapp.runtime.admin import create_topics
 from streamapp.runtime.client import TIMEOUT_S, Models, Publication, latest_models, partition_counts, publish
 from streamapp.settings import Settings
@@ -55,20 +56,6 @@ class Deployed:
     replaced: str | None
     changed: bool
     notes: tuple[str, ...] = ()
-
-
-def effective_state(model: Model, champion: Champion | None) -> ModelState:
-    """Return the state of a version as the pointer has it.
-
-    Examples
-    --------
-    >>> record = Model(version="a", state="champion", bundle="u", sha256="s", format="joblib")
-    >>> effective_state(record, Champion(version="b", at=0))
-    'retired'
-    """
-    if champion is not None and model.version == champion.version:
-        return "champion"
-    return "retired" if model.state == "champion" else model.state
 
 
 async def deploy(

@@ -57,6 +57,7 @@ class Host:
         self.metrics = Metrics()
         self._save_hooks: list[Hook] = []
         self._revoked_hooks: list[Hook] = []
+        self._end_hooks: list[Callable[[], None]] = []
         self._finishing: set[asyncio.Task[None]] = set()
         self.assignments = 0
         self.app.on_rebalance_complete.connect(self._rebalanced)
@@ -98,6 +99,15 @@ class Host:
     def before_commit(self, hook: Hook) -> None:
         """Await `hook` before offsets are committed: it saves the state that covers them."""
         self._save_hooks.append(hook)
+
+    def at_end(self, hook: Callable[[], None]) -> None:
+        """Call `hook` when the process ends in order, after the last commit."""
+        self._end_hooks.append(hook)
+
+    def end(self) -> None:
+        """Let go of what the process holds; called last."""
+        for hook in self._end_hooks:
+            hook()
 
     def on_revoked(self, hook: Hook) -> None:
         """Await `hook` when partitions are taken away, after their last commit: let go of what they hold."""

@@ -28,6 +28,8 @@ log = logging.getLogger("streamapp")
 class _Worker(faust.Worker):  # type: ignore[misc]
     """Faust's worker without its spinner and without seconds of politeness at the end."""
 
+    host: Host
+
     def _on_sigint(self) -> None:
         self._on_sigterm()
 
@@ -43,6 +45,7 @@ class _Worker(faust.Worker):  # type: ignore[misc]
         # seconds for tasks that nobody needs.
         if self.crash_reason:
             log.critical("ended by %s: %s", type(self.crash_reason).__name__, self.crash_reason)
+        self.host.end()
         logging.shutdown()
         sys.stdout.flush()
         os._exit(EXIT_RETRY if self.crash_reason else 0)
@@ -68,7 +71,7 @@ def run(host: Host) -> None:
         override_logging=False,
         loop=asyncio.get_event_loop_policy().get_event_loop(),
     )
-    worker.spinner = None
+    worker.spinner, worker.host = None, host
     log.info("%s of %s at %s", settings.role, settings.name, settings.bootstrap)
     worker.execute_from_commandline()
 
@@ -106,6 +109,8 @@ def _set_up_logging() -> None:
     logging.getLogger("streamapp.runtime.transport").setLevel(
         logging.WARNING
     )  # Faust's services log as their class
-    # aiokafka formats debug records on its hot path if it is let.
-    logging.getLogger("aiokafka").setLevel(logging.INFO if debug else logging.ERROR)
+    if not debug:
+        # What it retries it logs as errors; whether the broker answers is told by runtime/progress.py.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+        logging.getLogger("mode").setLevel(logging.ERROR)
     logging.captureWarnings(True)

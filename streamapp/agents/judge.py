@@ -1,0 +1,151 @@
+"""JUDGE: labelled rows in; accuracy alerts, retrain events, promotions and rejections out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+from streamapp.agents.fold import FoldState
+from streamapp.agents.versions import Versions
+from streamapp.agents.watch import alert_record, retrain_record
+from streamapp.messages import ModelState, event_time_ms
+from streamapp.models import Bundle
+from streamapp.quality.labelled_rows import LabelledRows
+from streamapp.rollout import Candidate, Decision, Judge, Judged
+from streamapp.rollout.states import changed, outdated
+from streamapp.runtime.host import Host, StateTable
+from streamapp.runtime.transport import RecordBatch
+
+__all__ = ["JudgeAgent"]
+
+_ROWS_AT_ONCE = 500
+"""After a promotion the rest of a fold counts for no gate: folds are short."""
+
+
+class JudgeAgent:
+    """The fold over ``labelled``, and the only writer of versions' states.
+
+    Parameters
+    ----------
+    host
+        Of the process.
+    folds
+        Table of snapshots.
+    versions
+        Read and written.
+    """
+
+    def __init__(self, host: Host, folds: StateTable, versions: Versions) -> None:
+        settings = host.settings
+        self._host = host
+        self._versions = versions
+        self._limits: dict[str, Any] = {
+            "accuracy_false_alarm_every": settings.accuracy_false_alarm_every,
+            "gate_alpha": settings.gate_alpha,
+            "gate_margin": settings.gate_margin,
+            "gate_max_rows": settings.gate_max_rows,
+            "retrain_every_ms": _ms(settings.retrain_every_s),
+            "retrain_cooldown_rows": settings.retrain_cooldown_rows,
+        }
+        self._judge = Judge(settings.name, **self._limits)
+        self._followed: object = None
+        self._state = FoldState(host, folds, "judge", restore=self._restore, snapshot=self._snapshot)
+        host.agent("judge", [host.topics.labelled], self.handle)
+
+    async def handle(self, batch: RecordBatch) -> Sequence[Awaitable[Any]]:
+        """Judge a batch of labelled rows; what they cause is delivered when this returns."""
+        async with self._state.turn(batch) as records:
+            for at in range(0, len(records), _ROWS_AT_ONCE):
+                part = records[at : at + _ROWS_AT_ONCE]
+                await self._follow()
+                rows = LabelledRows.read(
+                    [record.value for record in part],
+                    [record.offset for record in part],
+                    [event_time_ms(record.headers, record.timestamp)[0] for record in part],
+                )
+                await self._carry_out(self._judge.fold(rows))
+            self._show()
+        return []
+
+    async def _follow(self) -> None:
+        """Tell the judge what ``models`` says, if it says something new."""
+        models = self._versions.log
+        await models.caught_up.wait()
+        pointer = models.champion
+        challengers = sorted(v for v, model in models.versions.items() if model.state == "challenger")
+        now = (pointer and pointer.version, tuple(challengers))
+        if pointer is None or now == self._followed:
+            return
+        champion = await self._versions.bundle(pointer.version)
+        if champion is None:
+            return
+        candidates = {}
+        for version in challengers:
+            bundle = await self._versions.bundle(version)
+            if bundle is not None:
+                candidates[version] = _candidate(bundle)
+        self._judge.follow(_candidate(champion), candidates)
+        self._versions.forget({pointer.version, *challengers})
+        self._followed = now
+        for model in outdated(models.versions, pointer):
+            await self._versions.rewrite(model)
+
+    async def _carry_out(self, judged: Judged) -> None:
+        name, topics, metrics = self._host.settings.name, self._host.topics, self._host.metrics
+        if judged.alerts:
+            await self._host.deliver(topics.drift_alerts, [alert_record(name, a) for a in judged.alerts])
+        if judged.retrains:
+            due = [retrain_record(name, due.event, due.at_ms) for due in judged.retrains]
+            await self._host.deliver(topics.retrain_events, due)
+        for decision in judged.rejected:
+            await self._decide(decision, "rejected")
+            metrics.promotions.labels("rejected").inc()
+        if judged.promoted is not None:
+            # The pointer decides what is served; the record follows it, also after a crash in between.
+            await self._versions.point_at(judged.promoted.version, judged.promoted.at_ms)
+            await self._decide(judged.promoted, "champion")
+            metrics.promotions.labels("promoted").inc()
+        if judged.rejected or judged.promoted:
+            self._followed = None
+
+    async def _decide(self, decision: Decision, state: ModelState) -> None:
+        record = self._versions.log.versions.get(decision.version)
+        if record is not None:
+            note = decision.note
+            await self._versions.rewrite(changed(record, state, scores=decision.scores, note=note))
+
+    async def _restore(self, data: bytes | None) -> None:
+        name = self._host.settings.name
+        self._judge = (
+            Judge(name, **self._limits) if data is None else Judge.restore(data, name, **self._limits)
+        )
+        self._followed = None
+
+    def _snapshot(self) -> bytes:
+        return self._judge.snapshot()
+
+    def _show(self) -> None:
+        quality, metrics = self._judge.quality, self._host.metrics
+        metrics.open_alerts.labels("accuracy").set(self._judge.open_alert is not None)
+        if quality is None:
+            return
+        metrics.coverage.set(quality.coverage.ratio)
+        for metric, value in quality.metrics.items():
+            metrics.quality.labels(metric).set(value)
+
+
+def _candidate(bundle: Bundle) -> Candidate:
+    manifest = bundle.manifest
+    return Candidate(
+        version=bundle.version,
+        predict=bundle.predict,
+        loss=manifest.loss,
+        loss_scale=manifest.loss_scale,
+        classes=bundle.signature.classes,
+        newest_training_data_at_ms=manifest.newest_training_data_at_ms,
+        baseline=bundle.baseline,
+    )
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds * 1000)

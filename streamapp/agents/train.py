@@ -1,0 +1,200 @@
+"""TRAIN: retrain events in, challengers out. Fitting happens in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streamapp.errors import MessageError, StoreError, TrainingError
+from streamapp.messages import (
+    Model,
+    OffsetRange,
+    OutRecord,
+    Retrain,
+    caused_id,
+    event_headers,
+    event_time_ms,
+)
+from streamapp.runtime.host import Host
+from streamapp.runtime.models_log import ModelsLog
+from streamapp.runtime.transport import RecordBatch
+from streamapp.training.job import Job, TrainingOptions
+from streamapp.training.policy import Start, TrainingRules, plan_training
+from streamapp.training.pool import TrainingPool
+
+__all__ = ["Train"]
+
+_LOOK_EVERY_S = 0.5
+_RETRY_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Train:
+    """The agent of the role ``train``.
+
+    Which events wait is no state of its own: it follows from ``retrain-events`` and ``models``, which whoever
+    gets the partition reads anew. So events are committed as soon as they are read, a training that is under
+    way holds up nothing, and one that dies with its process is begun again.
+
+    Parameters
+    ----------
+    host
+        Of the process.
+    """
+
+    def __init__(self, host: Host) -> None:
+        settings = host.settings
+        self._host = host
+        self._models = ModelsLog(settings.bootstrap, host.topics.models)
+        self._pool = TrainingPool()
+        self._rules = TrainingRules(
+            min_rows=settings.training_min_rows,
+            cooldown_rows=settings.retrain_cooldown_rows,
+            max_rows=settings.training_rows,
+        )
+        window_s = settings.training_window_s
+        self._options = TrainingOptions(
+            min_rows=settings.training_min_rows,
+            window_ms=None if window_s is None else int(window_s * 1000),
+        )
+        self._events: dict[str, Retrain] = {}
+        self._done: set[str] = set()
+        host.agent("train", [host.topics.retrain_events], self.handle)
+        host.task(self._models.run)
+        host.task(self._work)
+        host.at_end(lambda: self._pool.close(kill=True))
+
+    async def handle(self, batch: RecordBatch) -> Sequence[Awaitable[Any]]:
+        """Take note of retrain events."""
+        self._note(batch.records)
+        return []
+
+    def _note(self, records: Sequence[Any]) -> None:
+        for record in records:
+            try:
+                event = Retrain.decode(record.value)
+            except MessageError as exc:
+                log.warning("retrain event at offset %d is not readable: %s", record.offset, exc)
+            else:
+                self._events.setdefault(event.id, event)
+
+    async def _work(self) -> None:
+        """Plan and train, for ever, while this process owns the partition."""
+        await self._models.caught_up.wait()
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._host.settings.bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=8 << 20,
+        )
+        await consumer.start()
+        try:
+            generation = 0
+            while True:
+                await asyncio.sleep(_LOOK_EVERY_S)
+                if not self._host.assigned() or self._host.app.rebalancing:
+                    continue
+                self._host.health.waiting_for = None
+                if generation != self._host.assignments:
+                    generation = self._host.assignments
+                    values = await _read(consumer, self._host.topics.retrain_events, None, None)
+                    self._events = {}
+                    self._note(values)
+                if self._events.keys() - self._done:
+                    await self._plan(consumer)
+        finally:
+            await consumer.stop()
+
+    async def _plan(self, consumer: AIOKafkaConsumer) -> None:
+        topic = self._host.topics.labelled
+        at = TopicPartition(topic, 0)
+        begin = (await consumer.beginning_offsets([at]))[at]
+        end = (await consumer.end_offsets([at]))[at]
+        # In log order, those that are done too: the plan tells from their order what has been answered.
+        events = [event for event in self._events.values() if event.id not in self._done]
+        plan = plan_training(
+            events, self._models.versions.values(), topic=topic, begin=begin, end=end, rules=self._rules
+        )
+        self._done |= plan.answered
+        for dropped in plan.dropped:
+            log.warning("no training for event %s: %s", dropped.event.id, dropped.why)
+            self._count(dropped.event, "dropped")
+            self._done.add(dropped.event.id)
+        if plan.start is not None:
+            await self._train(plan.start, consumer)
+
+    async def _train(self, start: Start, consumer: AIOKafkaConsumer) -> None:
+        host, settings = self._host, self._host.settings
+        champion = self._models.champion
+        record = None if champion is None else self._models.versions.get(champion.version)
+        if record is None:
+            log.warning("a training waits: there is no champion whose estimator could be cloned")
+            await asyncio.sleep(_RETRY_S)
+            return
+        host.metrics.training.set(1)
+        try:
+            records = [record for part in start.data for record in await _read_range(consumer, part)]
+            job = Job(
+                deployment=settings.name,
+                bundle=record.bundle,
+                sha256=record.sha256,
+                keys=settings.keys,
+                store=settings.store,
+                values=[record.value for record in records],
+                times_ms=[event_time_ms(record.headers, record.timestamp)[0] for record in records],
+                data=start.data,
+                caused_by=start.event.id,
+                trained_at_ms=host.now_ms(),
+                options=self._options,
+            )
+            log.info("training on %d labelled rows, for %s", len(records), start.event.reason)
+            trained = await asyncio.wrap_future(self._pool.submit(job))
+        except TrainingError as exc:
+            log.warning("the training for event %s gave no model: %s", start.event.id, exc)
+            self._count(start.event, "failed")
+            self._done |= start.answers
+            return
+        except StoreError as exc:
+            log.warning("a training will be tried again: %s", exc)
+            await asyncio.sleep(_RETRY_S)
+            return
+        finally:
+            host.metrics.training.set(0)
+        await self._publish(trained.model)
+        self._done |= start.answers
+        self._count(start.event, "trained")
+        log.info("%s is a challenger: loss %.4g on its holdout", trained.model.version, trained.loss)
+
+    async def _publish(self, model: Model) -> None:
+        name = self._host.settings.name
+        ce_id = caused_id("model", name, model.version, model.state, model.bundle)
+        headers = event_headers(name, Model.ce_type, ce_id, self._host.now_ms())
+        record = OutRecord(0, model.version.encode(), model.encode(), headers)
+        await self._host.deliver(self._host.topics.models, [record])
+        self._models.fold(model)
+
+    def _count(self, event: Retrain, outcome: str) -> None:
+        self._host.metrics.retrains.labels(event.reason, outcome).inc()
+
+
+async def _read_range(consumer: AIOKafkaConsumer, part: OffsetRange) -> list[Any]:
+    return await _read(consumer, part.topic, part.start, part.end)
+
+
+async def _read(consumer: AIOKafkaConsumer, topic: str, start: int | None, end: int | None) -> list[Any]:
+    """Return the records of a topic of one partition from `start` (its beginning) to `end` (its end now)."""
+    at = TopicPartition(topic, 0)
+    consumer.assign([at])
+    first = (await consumer.beginning_offsets([at]))[at]
+    last = (await consumer.end_offsets([at]))[at] if end is None else end
+    consumer.seek(at, max(first, start or 0))
+    records: list[Any] = []
+    while await consumer.position(at) < last:
+        for fetched in (await consumer.getmany(timeout_ms=1_000)).values():
+            records += [record for record in fetched if record.offset < last]
+    return records

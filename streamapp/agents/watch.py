@@ -1,0 +1,118 @@
+"""WATCH: closed panes in, drift alerts and retrain events out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+import orjson
+
+from streamapp.agents.fold import FoldState
+from streamapp.agents.versions import Versions
+from streamapp.drift import Watch
+from streamapp.errors import MessageError, ProfileError
+from streamapp.messages import Alert, Distribution, OutRecord, Retrain, caused_id, event_headers
+from streamapp.runtime.host import Host, StateTable
+from streamapp.runtime.transport import RecordBatch
+
+__all__ = ["WatchAgent", "alert_record", "retrain_record"]
+
+log = logging.getLogger(__name__)
+
+
+class WatchAgent:
+    """The fold over ``distributions``.
+
+    Parameters
+    ----------
+    host
+        Of the process.
+    folds
+        Table of snapshots.
+    versions
+        Gives profiles, and is told from which offset on a version answered.
+    """
+
+    def __init__(self, host: Host, folds: StateTable, versions: Versions) -> None:
+        self._host = host
+        self._versions = versions
+        self._watch = self._begin()
+        self._state = FoldState(host, folds, "watch", restore=self._restore, snapshot=self._snapshot)
+        host.agent("watch", [host.topics.distributions], self.handle)
+
+    async def handle(self, batch: RecordBatch) -> Sequence[Awaitable[Any]]:
+        """Judge a batch of panes; what they cause is delivered when this returns."""
+        name, topics = self._host.settings.name, self._host.topics
+        async with self._state.turn(batch) as records:
+            for record in records:
+                try:
+                    pane = Distribution.decode(record.value)
+                except MessageError as exc:
+                    log.warning("distribution at offset %d is not readable: %s", record.offset, exc)
+                    continue
+                await self._versions.profile(pane.version)
+                if self._watch.begins_reign(pane):
+                    await self._versions.answers_from(pane.version, pane.partition, pane.first_offset)
+                alerts = self._watch.fold(pane, self._versions.profile_of)
+                if alerts:
+                    await self._host.deliver(topics.drift_alerts, [alert_record(name, a) for a in alerts])
+                opened = [alert for alert in alerts if alert.state == "opened"]
+                for alert in opened:
+                    event = Retrain(id=caused_id("retrain", alert.id), reason="input", caused_by=alert.id)
+                    record_ = retrain_record(name, event, alert.updated_at)
+                    await self._host.deliver(topics.retrain_events, [record_])
+            self._show()
+        return []
+
+    def _begin(self) -> Watch:
+        settings = self._host.settings
+        return Watch(
+            settings.name, false_alarm_every=settings.false_alarm_every, clear_after=settings.clear_after
+        )
+
+    async def _restore(self, data: bytes | None) -> None:
+        self._watch = self._begin()
+        if data is None:
+            return
+        settings = self._host.settings
+        version = orjson.loads(data)["version"]
+        if version is not None:
+            await self._versions.profile(version)
+        try:
+            self._watch = Watch.restore(
+                data,
+                self._versions.profile_of,
+                settings.name,
+                false_alarm_every=settings.false_alarm_every,
+                clear_after=settings.clear_after,
+            )
+        except ProfileError as exc:
+            log.warning("drift is watched from here on, without what was seen before: %s", exc)
+
+    def _snapshot(self) -> bytes:
+        return self._watch.snapshot()
+
+    def _show(self) -> None:
+        monitor, metrics = self._watch.monitor, self._host.metrics
+        if monitor is None:
+            return
+        for feature, effect in monitor.effects.items():
+            metrics.drift.labels(feature).set(effect)
+        open_ = {alert.kind for alert in monitor.open_alerts}
+        for kind in ("input", "correlation", "missing", "output"):
+            metrics.open_alerts.labels(kind).set(kind in open_)
+
+
+def alert_record(deployment: str, alert: Alert) -> OutRecord:
+    """Return an alert as it is written: its ``ce_id`` tells its states apart."""
+    ce_id = caused_id(alert.id, alert.state, alert.updated_at, alert.severity, len(alert.features))
+    return OutRecord(
+        0, alert.key, alert.encode(), event_headers(deployment, Alert.ce_type, ce_id, alert.updated_at)
+    )
+
+
+def retrain_record(deployment: str, event: Retrain, time_ms: int) -> OutRecord:
+    """Return a retrain event as it is written."""
+    headers = event_headers(deployment, Retrain.ce_type, event.id, time_ms)
+    return OutRecord(0, deployment.encode(), event.encode(), headers)
