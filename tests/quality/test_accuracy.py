@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from sklearn.metrics import (
+    accuracy_score,
+    brier_score_loss,
+    log_loss,
+    mean_absolute_error,
+    roc_auc_score,
+    root_mean_squared_error,
+)
+
+from streamapp.errors import ConfigError
+from streamapp.messages import Label
+from streamapp.quality import AccuracyWindow, LabelledRows, losses_of
+
+CLASSES = ("busy", "calm")
+RNG = np.random.default_rng(11)
+
+
+def record(
+    offset: int, prediction: Label, label: Label, p: dict[str, float] | None = None, **fields: Any
+) -> bytes:
+    return orjson.dumps({
+        "id": str(offset), "model": {"name": "bikes", "version": "v1"}, "prediction": prediction,
+        "probabilities": p, "features": None, "label": label, "source": "system", "revision": 0,
+        "request": {"topic": "t", "partition": 0, "offset": offset, "timestamp": 1_000 * offset},
+        "labelled_at": 1_000 * offset + 500,
+    } | fields)  # fmt: skip
+
+
+def read(*values: bytes) -> LabelledRows:
+    return LabelledRows.read(values, range(len(values)), [None] * len(values))
+
+
+def filled(*values: bytes, size: int = 2_000, loss: str = "zero-one") -> AccuracyWindow:
+    window = AccuracyWindow(size)
+    rows = read(*values)
+    classes = CLASSES if loss != "absolute" else None
+    window.add(rows, losses_of(rows, loss, 10.0, classes), classes)
+    return window
+
+
+def classified(n: int) -> tuple[list[bytes], np.ndarray, np.ndarray]:
+    p = RNG.random(n).round(2)
+    y = RNG.choice(CLASSES, n)
+    values = [
+        record(i, CLASSES[int(q < 0.5)], label, {"busy": q, "calm": 1 - q})
+        for i, (q, label) in enumerate(zip(p.tolist(), y.tolist(), strict=True))
+    ]
+    return values, p, y
+
+
+def test_a_classifiers_metrics_are_scikit_learns() -> None:
+    values, p, y = classified(500)
+    quality = filled(*values, loss="brier").quality()
+    assert quality is not None
+    calm, both = y == "calm", np.column_stack((p, 1 - p))
+    assert quality.metrics == pytest.approx({
+        "loss": brier_score_loss(calm, 1 - p),
+        "brier": brier_score_loss(calm, 1 - p),
+        "accuracy": accuracy_score(y, np.where(p >= 0.5, "busy", "calm")),
+        "log-loss": log_loss(y, both, labels=list(CLASSES)),
+        "auc": roc_auc_score(calm, 1 - p),
+    })  # fmt: skip
+    low, high = quality.loss_interval
+    assert low < quality.metrics["loss"] < high
+    assert (quality.from_ms, quality.to_ms) == (0, 499_000)
+
+
+def test_a_regressors_metrics_are_scikit_learns() -> None:
+    y, values = RNG.normal(10, 5, 200), RNG.normal(10, 5, 200)
+    window = filled(
+        *[record(i, v, t) for i, (v, t) in enumerate(zip(values.tolist(), y.tolist(), strict=True))],
+        loss="absolute",
+    )
+    quality = window.quality()
+    assert quality is not None
+    assert quality.metrics.keys() == {"loss", "mae", "rmse"}
+    assert quality.metrics["mae"] == pytest.approx(mean_absolute_error(y, values))
+    assert quality.metrics["rmse"] == pytest.approx(root_mean_squared_error(y, values))
+
+
+def test_answers_without_probabilities_have_accuracy_alone() -> None:
+    quality = filled(record(0, "busy", "busy"), record(1, "busy", "calm")).quality()
+    assert quality is not None
+    assert quality.metrics == {"loss": 0.5, "accuracy": 0.5}
+
+
+def test_only_the_newest_rows_count() -> None:
+    wrong = [record(i, "busy", "calm") for i in range(10)]
+    right = [record(i, "busy", "busy") for i in range(10, 14)]
+    window = filled(*wrong, *right, size=4)
+    quality = window.quality()
+    assert quality is not None
+    assert (quality.rows, quality.metrics["loss"]) == (4, 0.0)
+    assert quality.coverage.by_partition == {0: 1.0}
+    window.add(read(wrong[0]), np.ones(1), CLASSES)
+    assert window.quality().metrics["loss"] == 0.25  # type: ignore[union-attr]
+
+
+def test_the_last_label_counts_and_tells_people_from_systems() -> None:
+    window = filled(
+        record(0, "busy", "calm"),
+        record(1, "busy", "busy"),
+        record(2, "busy", "busy"),
+        record(0, "busy", "busy", revision=1, source="person:jk"),
+        record(1, "busy", "busy", revision=1, source="person:jk"),
+        record(99, "busy", "calm", revision=1),
+    )
+    quality = window.quality()
+    assert quality is not None
+    assert quality.rows == 3
+    assert quality.metrics["accuracy"] == 1.0
+    assert (quality.persons.rows, quality.systems.rows) == (2, 1)
+    assert quality.agreement == 0.5
+
+
+def test_without_persons_there_is_no_agreement() -> None:
+    quality = filled(record(0, "busy", "calm"), record(0, "busy", "busy", revision=1)).quality()
+    assert quality is not None
+    assert quality.agreement is None
+    assert (quality.persons.rows, quality.persons.loss) == (0, None)
+    assert quality.systems.loss == 0.0
+
+
+def test_rows_that_have_no_loss_are_left_out() -> None:
+    assert filled(record(0, 1.0, "many"), loss="absolute").quality() is None
+
+
+def test_coverage_and_age_go_with_it() -> None:
+    quality = filled(*[record(2 * i, "busy", "calm") for i in range(10)]).quality()
+    assert quality is not None
+    assert quality.coverage.ratio == pytest.approx(10 / 19)
+    assert quality.coverage.label_age_ms == (500, 500, 500)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 7, 19, 20])
+def test_batches_and_restarts_change_nothing(cut: int) -> None:
+    values, _, _ = classified(12)
+    values += [record(i, "busy", "calm", revision=1, source="person:x") for i in (3, 11, 0)]
+    values += [record(50 + i, "busy", "calm") for i in range(5)]
+    rows = read(*values)
+    losses = losses_of(rows, "zero-one", None, CLASSES)
+    whole, window = AccuracyWindow(8), AccuracyWindow(8)
+    whole.add(rows, losses, CLASSES)
+    for chosen in (np.arange(cut), np.arange(cut, 20)):
+        window.add(rows.take(chosen), losses[chosen], CLASSES)
+        window = AccuracyWindow.restore(orjson.loads(orjson.dumps(window.snapshot())))
+    first, second = whole.quality(), window.quality()
+    assert first is not None
+    assert second is not None
+    assert asdict(first) == asdict(second)
+    assert whole.snapshot() == window.snapshot()
+
+
+def test_a_window_needs_room() -> None:
+    with pytest.raises(ConfigError, match="a window of 0 rows"):
+        AccuracyWindow(0)
