@@ -1,0 +1,164 @@
+"""The gate: whether a challenger is better than the champion, looked at after every row."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from streamapp.errors import ConfigError
+from streamapp.models.losses import Floats
+from streamapp.quality.loss_monitor import check_losses
+
+__all__ = ["PromotionGate", "Verdict"]
+
+Verdict = Literal["promote", "reject"]
+
+_BETS = np.geomspace(0.03, 0.96, 7)
+"""Shares of the largest safe bet."""
+_BLOCK = 4_096
+
+
+class PromotionGate:
+    """Compares the losses of champion and challenger on the same rows, and decides once.
+
+    Two bettors, each with seven fixed stakes of one unit in all, play on d = champion's loss - challenger's
+    loss: one against "E[d] ≤ margin", one against "E[d] ≥ margin". The first to multiply its stake by
+    1/alpha decides.
+
+    Parameters
+    ----------
+    alpha
+        Chance of promoting a challenger that is not better by more than the margin, in (0, 1), however often
+        one looks; and of rejecting one that is.
+    margin
+        In units of the loss, in (-1, 1). A negative margin asks for "not worse by -margin".
+    max_rows
+        Pairs after which an undecided challenger is rejected, ≥ 1.
+
+    Raises
+    ------
+    ConfigError
+        Naming the parameter, its value and the bound.
+
+    Notes
+    -----
+    Wealth of a bet λ is the product of 1 + λ(d - margin); λ stays below 1/(1 + margin), so that it cannot
+    fall to 0. Under the hypothesis its mean never grows, so it reaches 1/alpha with a chance of at most
+    alpha at any time [1]_, [2]_. Rows on which both lose the same count only through the margin. It assumes
+    nothing of how losses are distributed, and of their order only that no row's expected d, given the rows
+    before, contradicts the hypothesis. What comes out does not depend on how rows are cut into batches.
+
+    References
+    ----------
+    .. [1] Waudby-Smith, Ramdas, "Estimating means of bounded random variables by betting", Journal of the
+       Royal Statistical Society B 86, 2024.
+    .. [2] Ville, "Étude critique de la notion de collectif", 1939.
+
+    Examples
+    --------
+    >>> gate = PromotionGate(alpha=0.05)
+    >>> gate.update([1.0, 0.0, 1.0], [0.0, 0.0, 1.0]) is None
+    True
+    >>> gate.update(np.ones(40), np.zeros(40)), gate.rows
+    ('promote', 9)
+    """
+
+    def __init__(self, *, alpha: float = 0.05, margin: float = 0.0, max_rows: int = 10_000) -> None:
+        if not 0.0 < alpha < 1.0:
+            raise ConfigError(f"alpha is {alpha}; it must lie between 0 and 1, usually 0.05 or less")
+        if not -1.0 < margin < 1.0:
+            raise ConfigError(f"margin is {margin}; differences of losses lie between -1 and 1")
+        if max_rows < 1:
+            raise ConfigError(f"max_rows is {max_rows}; it must be 1 or more")
+        self.alpha = alpha
+        self.margin = margin
+        self.max_rows = max_rows
+        self.rows = 0
+        self.verdict: Verdict | None = None
+        # One line per bettor: for the challenger, and against it.
+        self._bets = np.stack((_BETS / (1.0 + margin), -_BETS / (1.0 - margin)))
+        self._wealth = np.full(self._bets.shape, 1.0 / len(_BETS))
+        self._sums = np.zeros(2)
+
+    @property
+    def e_better(self) -> float:
+        """The e-value against "not better by more than margin"; at 1/alpha it promotes."""
+        return float(self._wealth[0].sum())
+
+    @property
+    def e_worse(self) -> float:
+        """The e-value against "better by margin or more"; at 1/alpha it rejects."""
+        return float(self._wealth[1].sum())
+
+    @property
+    def champion_loss(self) -> float | None:
+        """Mean loss of the champion on the rows that counted."""
+        return float(self._sums[0]) / self.rows if self.rows else None
+
+    @property
+    def challenger_loss(self) -> float | None:
+        """Mean loss of the challenger on the rows that counted."""
+        return float(self._sums[1]) / self.rows if self.rows else None
+
+    def update(self, champion_losses: npt.ArrayLike, challenger_losses: npt.ArrayLike) -> Verdict | None:
+        """Take the losses of both on the next rows, (n,) each; return the verdict, once there is one.
+
+        Rows after the one that decided do not count.
+
+        Raises
+        ------
+        ConfigError
+            If the lengths differ, or a loss is NaN or outside [0, 1]; nothing was counted.
+        """
+        champion = check_losses(champion_losses, "champion_losses")
+        challenger = check_losses(challenger_losses, "challenger_losses")
+        if len(champion) != len(challenger):
+            raise ConfigError(
+                f"{len(champion)} losses of the champion and {len(challenger)} of the challenger; "
+                "hand in those of the same rows"
+            )
+        for start in range(0, len(champion), _BLOCK):
+            end = min(start + _BLOCK, start + self.max_rows - self.rows)
+            self._play(champion[start:end], challenger[start:end])
+        return self.verdict
+
+    def _play(self, champion: Floats, challenger: Floats) -> None:
+        if self.verdict is not None or not len(champion):
+            return
+        factors = 1.0 + np.multiply.outer(champion - challenger - self.margin, self._bets)
+        factors[0] *= self._wealth
+        with np.errstate(over="ignore", under="ignore"):  # behind the deciding row; a lost stake
+            wealth = factors.cumprod(axis=0)
+            reached = wealth.sum(axis=2) >= 1.0 / self.alpha
+        decided = reached.any(axis=1)
+        last = int(decided.argmax()) if decided.any() else len(champion) - 1
+        self._wealth = wealth[last]
+        pairs = np.stack((champion, challenger), axis=1)[: last + 1]
+        self._sums = np.concatenate((self._sums[np.newaxis], pairs)).cumsum(axis=0)[-1]
+        self.rows += last + 1
+        if reached[last, 0]:
+            self.verdict = "promote"
+        elif reached[last, 1] or self.rows >= self.max_rows:
+            self.verdict = "reject"
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state, JSON-able."""
+        return {
+            "alpha": self.alpha,
+            "margin": self.margin,
+            "max_rows": self.max_rows,
+            "rows": self.rows,
+            "verdict": self.verdict,
+            "wealth": self._wealth.tolist(),
+            "sums": self._sums.tolist(),
+        }
+
+    @classmethod
+    def restore(cls, snapshot: dict[str, Any]) -> Self:
+        """Return the gate that :meth:`snapshot` was taken from."""
+        gate = cls(**{name: snapshot[name] for name in ("alpha", "margin", "max_rows")})
+        gate.rows, gate.verdict = snapshot["rows"], snapshot["verdict"]
+        gate._wealth, gate._sums = np.array(snapshot["wealth"]), np.array(snapshot["sums"])
+        return gate

@@ -1,0 +1,327 @@
+"""JUDGE: the fold over ``labelled`` that decides what is promoted, what is rejected and when to train.
+
+It reads no clock and draws no number: the same rows after the same versions give the same decisions, however
+they are cut into batches, and from any snapshot on.
+
+What counts. Of each request the first label alone, and repeats of a row not at all: sequential tests see
+each row once. For a challenger only rows that the present champion answered and that were requested after
+the newest label that either has learned from. Metrics for people count the last label.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from streamapp.errors import ConfigError
+from streamapp.messages import Alert, Retrain, caused_id
+from streamapp.models.losses import Floats
+from streamapp.quality.accuracy import AccuracyWindow, Quality
+from streamapp.quality.accuracy_watch import AccuracyChange, AccuracyWatch
+from streamapp.quality.labelled_rows import Ints, LabelledRows, losses_of
+from streamapp.quality.recent import RecentRequests
+from streamapp.rollout.gate import PromotionGate
+from streamapp.rollout.judged import Candidate, Decision, DueRetrain, Judged
+from streamapp.rollout.schedule import Schedule
+from streamapp.rollout.trial import Trial
+
+__all__ = ["Judge"]
+
+_REJECTED = 1_000
+_BEGINNING_MS = -(2**63)
+
+
+class Judge:
+    """The only one that decides.
+
+    Parameters
+    ----------
+    deployment
+        Its name.
+    accuracy_false_alarm_every
+        Labelled rows of the champion per false accuracy alarm. Half as many without alarm clear an alert.
+    gate_alpha, gate_margin, gate_max_rows
+        Of each challenger's :class:`~streamapp.rollout.gate.PromotionGate`.
+    retrain_every_ms
+        Schedule in stream time, counted from the newest data of the last training; None for none.
+    retrain_cooldown_rows
+        Labelled rows between two reasons to train while an alert stays open.
+    window_rows
+        Rows that :attr:`quality` is about.
+
+    Raises
+    ------
+    ConfigError
+        If a setting lies outside its bounds.
+    """
+
+    def __init__(
+        self,
+        deployment: str,
+        *,
+        accuracy_false_alarm_every: int,
+        gate_alpha: float,
+        gate_margin: float,
+        gate_max_rows: int,
+        retrain_every_ms: int | None,
+        retrain_cooldown_rows: int,
+        window_rows: int = 2_000,
+    ) -> None:
+        if accuracy_false_alarm_every < 2:
+            raise ConfigError(f"accuracy_false_alarm_every is {accuracy_false_alarm_every}; 2 rows or more")
+        self._deployment = deployment
+        self._false_alarm_every = accuracy_false_alarm_every
+        self._gate = {"alpha": gate_alpha, "margin": gate_margin, "max_rows": gate_max_rows}
+        self._new_gate()
+        self._cooldown_rows = retrain_cooldown_rows
+        self._schedule = Schedule(retrain_every_ms)
+        self._window = AccuracyWindow(window_rows)
+        self._recent = RecentRequests()
+        self._champion: Candidate | None = None
+        self._watch: AccuracyWatch | None = None
+        self._trials: dict[str, Trial] = {}
+        self._interrupted: dict[str, dict[str, Any]] = {}
+        self._rejected: dict[str, None] = {}
+        self._leaving: list[Alert] = []
+        self._rows = 0
+        self._asked_at = 0
+
+    def _new_gate(self) -> PromotionGate:
+        return PromotionGate(**self._gate)  # type: ignore[arg-type]
+
+    @property
+    def quality(self) -> Quality | None:
+        """What the newest labelled rows say about the answers that were given; None before the first."""
+        return self._window.quality()
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether the champion's losses have something to be compared with."""
+        return self._watch is not None and self._watch.has_baseline
+
+    @property
+    def open_alert(self) -> Alert | None:
+        """The accuracy alert that is open."""
+        return None if self._watch is None else self._watch.alert
+
+    def follow(self, champion: Candidate, challengers: Mapping[str, Candidate]) -> None:
+        """Take what ``models`` says now; to be called at the start, after a promotion and on every change.
+
+        Another champion starts all afresh: alert, baseline, gates. Challengers that were rejected stay so.
+
+        Parameters
+        ----------
+        champion
+            The version that answers.
+        challengers
+            By version.
+        """
+        if self._watch is None or self._watch.version != champion.version:
+            self._leave(self._schedule.now_ms)
+            self._watch = AccuracyWatch(
+                self._deployment,
+                champion.version,
+                champion.loss,
+                champion.baseline,
+                false_alarm_every=self._false_alarm_every,
+            )
+            self._trials.clear()
+            self._interrupted.clear()
+            self._schedule.count_from(champion.newest_training_data_at_ms)
+        self._champion = champion
+        on_trial = sorted(challengers.keys() - self._rejected.keys() - {champion.version})
+        self._trials = {version: self._on_trial(challengers[version]) for version in on_trial}
+        self._interrupted.clear()
+
+    def _on_trial(self, challenger: Candidate) -> Trial:
+        version, newest_ms = challenger.version, challenger.newest_training_data_at_ms
+        if version in self._trials:
+            trial = self._trials[version]
+            trial.challenger = challenger
+            return trial
+        if (known := self._interrupted.get(version)) is not None:
+            return Trial(challenger, PromotionGate.restore(known["gate"]), known["since_ms"])
+        # What it learned from is unknown: only rows from now on are certainly new to it.
+        since_ms = self._schedule.now_ms if newest_ms is None else newest_ms
+        self._schedule.count_from(since_ms)
+        return Trial(challenger, self._new_gate(), since_ms)
+
+    def _leave(self, now_ms: int | None) -> None:
+        """Give up the champion: its alert resolves with the next rows."""
+        if self._watch is not None and (resolved := self._watch.rebase(now_ms)) is not None:
+            self._leaving.append(resolved)
+        self._watch = None
+
+    def fold(self, rows: LabelledRows) -> Judged:
+        """Take the next rows of ``labelled`` and return what they cause.
+
+        After a promotion the rest of `rows` counts for metrics and schedule alone.
+        """
+        judged = Judged(alerts=self._leaving)
+        self._leaving = []
+        if not len(rows):
+            return judged
+        is_first = rows.revisions == 0
+        is_first[is_first] = self._recent.add(rows.partitions[is_first], rows.request_offsets[is_first])
+        counts = self._rows + is_first.cumsum()
+        self._rows = int(counts[-1])
+        if self._champion is None:
+            now_ms, due = self._schedule.see(rows.times_ms)
+            self._ask([(row, None) for row in due], rows.offsets, now_ms, counts, judged)
+        else:
+            self._judge(self._champion, rows, is_first, counts, judged)
+        return judged
+
+    def _judge(
+        self,
+        champion: Candidate,
+        rows: LabelledRows,
+        is_first: npt.NDArray[np.bool_],
+        counts: Ints,
+        judged: Judged,
+    ) -> None:
+        losses = losses_of(rows, champion.loss, champion.loss_scale, champion.classes)
+        own = is_first & (rows.versions == champion.version) & ~np.isnan(losses)
+        ended = self._judge_challengers(rows, losses, own, champion)
+        won = next((row for row, trial in ended if trial.is_won), None)
+        end = len(rows) if won is None else won + 1
+        changes = self._judge_champion(rows, losses, own & (np.arange(len(rows)) < end))
+        now_ms, due = self._schedule.see(rows.times_ms[:end])
+        for row, trial in ended:
+            if row >= end or judged.promoted is not None:
+                break
+            decision = self._decide(trial, int(rows.offsets[row]), int(now_ms[row]), champion)
+            if trial.is_won:
+                judged.promoted = decision
+                self._schedule.count_from(trial.challenger.newest_training_data_at_ms)
+            else:
+                judged.rejected.append(decision)
+                del self._trials[decision.version]
+                self._rejected[decision.version] = None
+        rest_ms, rest_due = self._schedule.see(rows.times_ms[end:])
+        causes: list[tuple[int, AccuracyChange | None]] = [
+            *changes,
+            *((row, None) for row in due),
+            *((end + row, None) for row in rest_due),
+        ]
+        self._ask(causes, rows.offsets, np.concatenate((now_ms, rest_ms)), counts, judged)
+        if judged.promoted is not None:
+            self._leave(judged.promoted.at_ms)
+            judged.alerts += self._leaving
+            self._leaving, self._champion = [], None
+            self._trials.clear()
+        while len(self._rejected) > _REJECTED:
+            del self._rejected[next(iter(self._rejected))]
+        self._window.add(rows, losses, champion.classes)
+
+    def _judge_challengers(
+        self, rows: LabelledRows, losses: Floats, own: npt.NDArray[np.bool_], champion: Candidate
+    ) -> list[tuple[int, Trial]]:
+        """Return the trials that ended, each with the row that decided, in the order of rows."""
+        learned_ms = champion.newest_training_data_at_ms
+        answerable = own & np.array([row is not None for row in rows.features])
+        if learned_ms is not None:
+            answerable &= rows.times_ms > learned_ms
+        ended: list[tuple[int, Trial]] = []
+        for trial in self._trials.values():
+            since_ms = _BEGINNING_MS if trial.since_ms is None else trial.since_ms
+            chosen = np.flatnonzero(answerable & (rows.times_ms > since_ms))
+            if not len(chosen):
+                continue
+            decided = trial.judge(rows.take(chosen), losses[chosen], champion)
+            if decided is not None:
+                ended.append((int(chosen[decided]), trial))
+        return sorted(ended, key=lambda entry: (entry[0], entry[1].challenger.version))
+
+    def _judge_champion(
+        self, rows: LabelledRows, losses: Floats, own: npt.NDArray[np.bool_]
+    ) -> list[tuple[int, AccuracyChange]]:
+        chosen = np.flatnonzero(own)
+        if self._watch is None or not len(chosen):
+            return []
+        changes = self._watch.judge(rows.take(chosen), losses[chosen])
+        return [(int(chosen[change.index]), change) for change in changes]
+
+    def _decide(self, trial: Trial, offset: int, at_ms: int, champion: Candidate) -> Decision:
+        return Decision(
+            trial.challenger.version,
+            at_ms,
+            offset,
+            trial.scores(champion.loss),
+            trial.note(champion.loss, champion.version),
+        )
+
+    def _ask(
+        self,
+        causes: list[tuple[int, AccuracyChange | None]],
+        offsets: Ints,
+        now_ms: Ints,
+        counts: Ints,
+        judged: Judged,
+    ) -> None:
+        """Put alerts and reasons to train into the order of their rows; no change: the schedule."""
+        for row, change in sorted(causes, key=lambda cause: cause[0]):
+            if change is None:
+                is_due = True
+            elif change.alert is None:
+                is_due = int(counts[row]) - self._asked_at >= self._cooldown_rows
+            else:
+                judged.alerts.append(change.alert)
+                is_due = change.alert.state == "opened"
+            if is_due:
+                reason: Literal["schedule", "accuracy"] = "schedule" if change is None else "accuracy"
+                event_id = caused_id("retrain", self._deployment, reason, int(offsets[row]))
+                event = Retrain(
+                    id=event_id, reason=reason, caused_by=None if change is None else change.cause
+                )
+                judged.retrains.append(DueRetrain(event, int(now_ms[row])))
+                self._asked_at = int(counts[row])
+
+    def snapshot(self) -> bytes:
+        """Return the state; with full windows about 200 KB."""
+        state = {
+            "schedule": self._schedule.snapshot(),
+            "window": self._window.snapshot(),
+            "recent": self._recent.snapshot(),
+            "watch": None if self._watch is None else self._watch.snapshot(),
+            "gate": self._gate,
+            "trials": self._interrupted | {v: trial.snapshot() for v, trial in self._trials.items()},
+            "rejected": list(self._rejected),
+            "leaving": [alert.model_dump(mode="json", by_alias=True) for alert in self._leaving],
+            "rows": self._rows,
+            "asked_at": self._asked_at,
+        }
+        return zlib.compress(orjson.dumps(state), 1)
+
+    @classmethod
+    def restore(cls, snapshot: bytes, deployment: str, **settings: Any) -> Self:
+        """Return the judge that :meth:`snapshot` was taken from; then let it :meth:`follow` the versions.
+
+        Parameters
+        ----------
+        snapshot
+            Of this deployment.
+        deployment, settings
+            As of the constructor. Where settings of alarm or gate have changed, alarm or gates start afresh.
+        """
+        judge = cls(deployment, **settings)
+        state = orjson.loads(zlib.decompress(snapshot))
+        judge._schedule.restore(state["schedule"])
+        if state["window"]["size"] == judge._window.size:
+            judge._window = AccuracyWindow.restore(state["window"])
+        judge._recent.restore(state["recent"])
+        judge._rejected = dict.fromkeys(state["rejected"])
+        judge._leaving = [Alert.parse(alert) for alert in state["leaving"]]
+        judge._rows, judge._asked_at = state["rows"], state["asked_at"]
+        if state["watch"] is not None:
+            judge._watch = AccuracyWatch.restore(state["watch"], deployment)
+            if judge._watch.false_alarm_every != judge._false_alarm_every:
+                judge._leave(judge._schedule.now_ms)
+        if state["gate"] == judge._gate:
+            judge._interrupted = state["trials"]
+        return judge

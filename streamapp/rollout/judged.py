@@ -1,0 +1,98 @@
+"""What JUDGE is told about versions, and what it decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from streamapp.messages import Alert, Label, Retrain
+from streamapp.models import Baseline, Predictions, Rows
+
+__all__ = ["Candidate", "Decision", "DueRetrain", "Judged"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A version that answers, or wants to.
+
+    Attributes
+    ----------
+    version
+        Its name.
+    predict
+        Answers rows, a list of dicts as in requests: ``Bundle.predict``.
+    loss
+        The deployment's loss; that of the champion decides.
+    loss_scale
+        The error that counts as 1, for the loss ``absolute``.
+    classes
+        None for a regressor.
+    newest_training_data_at_ms
+        When the newest label was given that it has learned from; None if unknown.
+    baseline
+        Its losses on its holdout; None if it has none.
+    """
+
+    version: str
+    predict: Callable[[Rows], Predictions]
+    loss: str
+    loss_scale: float | None = None
+    classes: tuple[Label, ...] | None = None
+    newest_training_data_at_ms: int | None = None
+    baseline: Baseline | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A challenger is promoted, or rejected.
+
+    Attributes
+    ----------
+    version
+        The challenger.
+    at_ms
+        Stream time of the decision.
+    offset
+        In ``labelled``, of the row that decided.
+    scores
+        Mean loss of both under the loss's name and ``champion-`` before it, ``rows``, and the ``e-value``
+        that decided.
+    note
+        Why, for people.
+    """
+
+    version: str
+    at_ms: int
+    offset: int
+    scores: dict[str, float]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class DueRetrain:
+    """A reason to train, and the stream time at which it came up."""
+
+    event: Retrain
+    at_ms: int
+
+
+@dataclass(slots=True)
+class Judged:
+    """What some rows have caused, each list in the order of its causes.
+
+    Attributes
+    ----------
+    alerts
+        Accuracy alerts that opened or resolved.
+    retrains
+        Reasons to train.
+    rejected
+        Challengers that are not judged again.
+    promoted
+        The new champion, if one was found: follow it before the next rows.
+    """
+
+    alerts: list[Alert] = field(default_factory=list)
+    retrains: list[DueRetrain] = field(default_factory=list)
+    rejected: list[Decision] = field(default_factory=list)
+    promoted: Decision | None = None
