@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from streamapp.drift.span import Pane
 
-__all__ = ["MAX_PANES", "Rounds"]
+__all__ = ["MAX_PANES", "MIN_EVENTS", "Rounds"]
 
 MAX_PANES = 16
+MIN_EVENTS = 64
 FIRST_PANES = 4
-"""The first round, which has no round before it, closes early if so many panes come from one partition alone."""
+"""The first round, with no round before it, closes early if so many panes come from one partition alone."""
 
 
 class Rounds:
@@ -16,7 +17,7 @@ class Rounds:
 
     A round closes when every partition that was active in the round before has contributed, or after 16
     panes. The first one, when partitions are not known yet, closes after 16 panes, or after 4 if they are
-    all of one partition.
+    all of one partition. No round closes with fewer than 64 events: panes of a slow stream are small.
     """
 
     def __init__(self, active: frozenset[int] = frozenset(), panes: list[Pane] | None = None) -> None:
@@ -27,10 +28,14 @@ class Rounds:
         """Take a pane, and return the panes of the round that it closes, or none."""
         self.panes.append(pane)
         seen = frozenset(pane.partition for pane in self.panes)
-        if len(self.panes) < MAX_PANES:
-            if self.active and not self.active <= seen:
-                return []
-            if not self.active and not (len(self.panes) >= FIRST_PANES and len(seen) == 1):
-                return []
+        if not self._is_complete(seen) or sum(pane.span.events for pane in self.panes) < MIN_EVENTS:
+            return []
         closed, self.panes, self.active = self.panes, [], seen
         return closed
+
+    def _is_complete(self, seen: frozenset[int]) -> bool:
+        if len(self.panes) >= MAX_PANES:
+            return True
+        if self.active:
+            return self.active <= seen
+        return len(self.panes) >= FIRST_PANES and len(seen) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 from streamapp.messages import Window
 from streamapp.profile import Summary
@@ -25,6 +26,17 @@ class Span:
         """Return the span as it stands in an alert."""
         parts = {str(partition): self.partitions[partition] for partition in sorted(self.partitions)}
         return Window(from_=self.from_ms, to=self.to_ms, events=self.events, partitions=parts)
+
+    def to_list(self) -> list[Any]:
+        """Return the span as a JSON-able list."""
+        parts = [[partition, *offsets] for partition, offsets in self.partitions.items()]
+        return [self.from_ms, self.to_ms, self.events, parts]
+
+    @classmethod
+    def from_list(cls, state: list[Any]) -> Self:
+        """Return the span of :meth:`to_list`."""
+        from_ms, to_ms, events, parts = state
+        return cls(from_ms, to_ms, events, {partition: (first, next_) for partition, first, next_ in parts})
 
 
 @dataclass(frozen=True, slots=True)

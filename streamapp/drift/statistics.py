@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import bdtrc, ndtri, xlogy
+from scipy.special import bdtrc, ndtri
 
 __all__ = ["discoveries", "exact_small_counts", "location_in_sd", "normal_of_student", "psi", "signed_root"]
 
@@ -26,55 +26,66 @@ def signed_root(k: np.ndarray, n: np.ndarray, k0: np.ndarray, n0: np.ndarray) ->
     Examples
     --------
     >>> signed_root(np.array([30]), np.array([100]), np.array([200]), np.array([1000])).round(3).tolist()
-    [2.235]
+    [2.252]
     """
     k, n, k0, n0 = (np.asarray(a, dtype=np.float64) for a in (k, n, k0, n0))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p, p1, p0 = (k + k0) / (n + n0), k / n, k0 / n0
-        gain = (
-            xlogy(k, p1 / p)
-            + xlogy(n - k, (1 - p1) / (1 - p))
-            + xlogy(k0, p0 / p)
-            + xlogy(n0 - k0, (1 - p0) / (1 - p))
-        )
-    known = (n > 0) & (n0 > 0) & (p > 0) & (p < 1)
-    return np.where(known, np.sign(p1 - p0) * np.sqrt(2 * np.maximum(gain, 0)), 0.0)
+    own = _entropy(k) + _entropy(n - k) - _entropy(n) + (_entropy(k0) + _entropy(n0 - k0) - _entropy(n0))
+    both = _entropy(k + k0) + _entropy(n + n0 - k - k0) - _entropy(n + n0)
+    more = k * n0 - k0 * n
+    # Up to rounding both are equal where the shares are, or a sample is empty.
+    return np.where(more != 0, np.sign(more) * np.sqrt(2 * np.maximum(own - both, 0)), 0.0)
 
 
 def exact_small_counts(
     z: np.ndarray, k: np.ndarray, n: np.ndarray, k0: np.ndarray, n0: np.ndarray, *, few: int = 60
 ) -> np.ndarray:
-    """Return `z` of :func:`signed_root`, no larger than the exact conditional test allows.
+    """Return `z` of :func:`signed_root`, no larger than small counts allow.
 
-    With a handful of hits in both samples together the root of the likelihood ratio is too large in its
-    tail (three of three hits in a window of 64 against 4,000: 5.0 for a chance of 4 in a million). Where it
-    matters (|z| > 3, at most `few` hits or misses in all) it is held to the tail of the binomial law of the
-    window's hits given all hits.
+    With few hits the root of the likelihood ratio is too large in its tail. Where it matters (|z| > 3) it is
+    held to the root with half a hit less of difference (no hit in 64 where 12 are expected: 5.1 becomes 4.6,
+    for a chance of 2 in a million), and, with at most `few` hits or misses in both samples together, to the
+    tail of the binomial law of the window's hits given all hits (three of three in a window of 64 against
+    4,000: 5.0 becomes 4.5, for a chance of 4 in a million).
+
+    Parameters
+    ----------
+    z, k, n, k0, n0
+        As :func:`signed_root` returns and takes them, all of one shape or broadcast to that of `z`.
+    few
+        Up to so many the exact law is taken.
 
     References
     ----------
     .. [1] J. Przyborowski, H. Wilenski, "Homogeneity of results in testing samples from Poisson series",
        Biometrika 31, 1940.
     """
-    hits, misses = k + k0, n - k + n0 - k0
-    small = np.nonzero((np.abs(z) > 3) & (np.minimum(hits, misses) <= few))
-    if not len(small[0]):
+    large = np.nonzero(np.abs(z) > 3)
+    if not len(large[0]):
         return z
-    z = z.copy()
-    by_hits = hits[small] <= misses[small]
-    count = np.where(by_hits, k[small], (n - k)[small])
-    total = np.where(by_hits, hits[small], misses[small])
-    share = n[small] / (n + n0)[small]
-    up = (z[small] > 0) == by_hits  # more of what is counted in the window than its share
+    k, n, k0, n0 = (np.broadcast_to(a, z.shape)[large] for a in (k, n, k0, n0))
+    sign = np.sign(z[large])
+    bound = np.abs(signed_root(k - sign / 2, n, k0, n0))
+    by_hits = k + k0 <= (n + n0) / 2
+    count, total = np.where(by_hits, k, n - k), np.where(by_hits, k + k0, n - k + n0 - k0)
+    share = n / (n + n0)
+    up = (sign > 0) == by_hits  # more of what is counted in the window than its share
     own = np.where(up, count, total - count)
-    tail = bdtrc(own - 1, total, np.where(up, share, 1 - share))
-    exact = -ndtri(np.clip(tail, 1e-300, 0.5))
-    z[small] = np.sign(z[small]) * np.minimum(np.abs(z[small]), exact)
+    tail = bdtrc(own - 1, np.rint(total).astype(np.int64), np.where(up, share, 1 - share))
+    exact = np.where(total <= few, -ndtri(np.clip(tail, 1e-300, 0.5)), np.inf)
+    z = z.copy()
+    z[large] = sign * np.minimum(np.minimum(np.abs(z[large]), bound), exact)
     return z
 
 
 def normal_of_student(t: np.ndarray, freedom: np.ndarray) -> np.ndarray:
     """Return the normal deviate with the tail of Student's `t`: an estimated variance has heavier tails.
+
+    Parameters
+    ----------
+    t
+        Deviates.
+    freedom
+        Degrees of freedom; broadcast to `t`.
 
     Notes
     -----
@@ -114,10 +125,15 @@ def psi(counts: np.ndarray, reference: np.ndarray) -> float:
 
     An effect size for people: it is no test, its noise depends on the number of rows.
 
+    Parameters
+    ----------
+    counts, reference
+        (b,) rows per bin.
+
     Examples
     --------
     >>> round(psi(np.array([10, 90]), np.array([500, 500])), 2)
-    0.83
+    0.85
     """
     bins = len(counts)
     q = (counts + 0.5) / (counts.sum() + 0.5 * bins)
@@ -154,3 +170,8 @@ def discoveries(p: np.ndarray, rate: float, *, dependent: bool = False) -> np.nd
     ordered = np.sort(p)
     below = np.flatnonzero(ordered <= rate * np.arange(1, k + 1) / max(k, 1))
     return np.asarray(p <= ordered[below[-1]]) if len(below) else np.zeros(k, dtype=bool)
+
+
+def _entropy(x: np.ndarray) -> np.ndarray:
+    """Return x ln x, 0 at 0."""
+    return np.asarray(x * np.log(np.where(x > 0, x, 1)))

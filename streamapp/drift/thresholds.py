@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import ndtri
 
-__all__ = ["WEIGHTS", "group_of", "thresholds"]
+__all__ = ["WEIGHTS", "Thresholds", "group_of"]
 
 WEIGHTS = {"location": 0.35, "levels": 0.22, "scale": 0.1, "pairs": 0.1, "outputs": 0.1, "rest": 0.13}
-"""Shares of the false alarm budget: more for what drifts more often. Those of absent groups go to the others."""
+"""Shares of the false alarm budget: more for what drifts more often. Absent groups leave theirs to others."""
 LOOKS = 4
-"""A scan of six nested windows crosses a high threshold about four times as often as one window (3.1 to 4.2)."""
+"""A scan of six nested windows crosses a high threshold about four times as often as one (3.1 to 4.2)."""
+_MAX_TAIL = 0.05
 
 
 def group_of(aspect: str, *, output: bool = False) -> str:
@@ -24,15 +25,13 @@ def group_of(aspect: str, *, output: bool = False) -> str:
     return aspect if aspect in WEIGHTS else "rest"
 
 
-def thresholds(groups: Sequence[str], events: int, false_alarm_every: int) -> np.ndarray:
-    """Return the threshold of |z| for each component at a look after `events` new events.
+class Thresholds:
+    """Thresholds of |z| for each component, from the false alarm budget of all of them together.
 
     Parameters
     ----------
     groups
         (k,) group of each component.
-    events
-        In the round looked at. It spends events / false_alarm_every of a false alarm.
     false_alarm_every
         Events per false alarm, all components together.
 
@@ -43,10 +42,15 @@ def thresholds(groups: Sequence[str], events: int, false_alarm_every: int) -> np
 
     Examples
     --------
-    >>> thresholds(["location"] * 10 + ["scale"] * 10, 64, 100_000).round(2)[[0, -1]].tolist()
-    [4.35, 4.62]
+    >>> Thresholds(["location"] * 10 + ["scale"] * 10, 100_000).at(64).round(2)[[0, -1]].tolist()
+    [4.37, 4.64]
     """
-    names, inverse, sizes = np.unique(np.array(groups), return_inverse=True, return_counts=True)
-    weights = np.array([WEIGHTS[name] for name in names.tolist()])
-    tail = weights / weights.sum() * events / false_alarm_every / (sizes * LOOKS * 2)
-    return np.asarray(-ndtri(np.minimum(tail, 0.05)))[inverse]
+
+    def __init__(self, groups: Sequence[str], false_alarm_every: int) -> None:
+        names, self._group, sizes = np.unique(np.array(groups), return_inverse=True, return_counts=True)
+        weights = np.array([WEIGHTS[name] for name in names.tolist()])
+        self._tail = weights / weights.sum() / false_alarm_every / (sizes * LOOKS * 2)
+
+    def at(self, events: int) -> np.ndarray:
+        """Return the thresholds (k,) at a look after `events` new events, which spends their part."""
+        return np.asarray(-ndtri(np.minimum(self._tail * events, _MAX_TAIL)))[self._group]

@@ -1,0 +1,160 @@
+"""A window's sums against the reference: every component's mean, effect and standard normal deviate."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamapp.drift.statistics import exact_small_counts, signed_root
+from streamapp.profile import Measures, PairProfile
+from streamapp.profile.pairs import rank_table
+
+__all__ = ["Comparison"]
+
+_KURTOSIS_ROWS = 25
+"""A mean is judged from this many rows per unit of excess (kurtosis - 1): before, it is not normal enough."""
+_TINY = 1e-9
+
+
+class Comparison:
+    """Components of columns and pairs with their reference.
+
+    Parameters
+    ----------
+    measures
+        Components of the columns.
+    pairs
+        Rank correlations; None for outputs.
+
+    Notes
+    -----
+    Everything is computed from *vectors*, integers that can be added and subtracted exactly: the components'
+    sums and rows; of each column the sum of its ranks, of their squares, and the rows that have it; of each
+    pair the sum of products and the rows that lack one of the two; the number of rows.
+    """
+
+    def __init__(self, measures: Measures, pairs: PairProfile | None = None) -> None:
+        self.measures = measures
+        self.pairs = pairs if pairs is not None and len(pairs) else None
+        mean, variance, self._kurtosis, self._rows0 = measures.reference
+        self._mean, self._own = mean, len(mean)
+        self._hits0 = np.rint(mean * self._rows0)
+        self._shares = np.flatnonzero(measures.is_share)
+        self._smooth = np.flatnonzero(~measures.is_share)
+        self._enough = _KURTOSIS_ROWS * (self._kurtosis[self._smooth] - 1)
+        self._ranks = rank_table(measures.columns).astype(np.int64)
+        self._ranks2 = self._ranks**2
+        self.reference, self.variance = mean, variance
+        if self.pairs is not None:
+            self.reference = np.concatenate([mean, self.pairs.correlation])
+            self.variance = np.concatenate([variance, self.pairs.variance])
+            none = np.zeros(len(self.pairs), np.int64)
+            self._spread0 = self._moments(self.vectors(measures.reference_counts, none, none)[None])[1][0]
+        self.size = len(self.reference)
+
+    def vectors(self, counts: np.ndarray, pairs: np.ndarray, apart: np.ndarray) -> np.ndarray:
+        """Return the vector (..., m) of counts (..., bins), sums of products and rows apart (..., p)."""
+        sums, rows = self.measures.sums(counts)
+        if self.pairs is None:
+            return np.concatenate([sums, rows], axis=-1)
+        starts = self.measures.starts
+        total = np.add.reduceat(counts, starts, axis=-1)
+        parts = [
+            sums,
+            rows,
+            np.add.reduceat(counts * self._ranks, starts, axis=-1),
+            np.add.reduceat(counts * self._ranks2, starts, axis=-1),
+            total - counts[..., self.measures.missing_bins],
+            pairs,
+            apart,
+            total[..., :1],
+        ]
+        return np.concatenate(parts, axis=-1)
+
+    def compare(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return z, effect and mean of the windows' vectors (w, m): (w, size) each.
+
+        `z` is 0 where there are too few rows; `effect` is the difference of means in sd of the component,
+        of shares, or of correlations.
+        """
+        own = self._own
+        hits, rows = vectors[:, :own], vectors[:, own : 2 * own]
+        now = np.zeros((len(vectors), self.size))
+        effect, z = np.zeros_like(now), np.zeros_like(now)
+        now[:, :own] = self.measures.means(hits, rows)
+        effect[:, :own] = np.where(rows > 0, now[:, :own] - self._mean, 0)
+        at, n = self._smooth, rows[:, self._smooth]
+        spread = self.variance[at] * (1 / np.maximum(n, 1) + 1 / np.maximum(self._rows0[at], 1))
+        z[:, at] = np.where(n >= self._enough, effect[:, at] / np.sqrt(spread), 0.0)
+        effect[:, at] /= np.sqrt(self.variance[at])
+        at = self._shares
+        samples = (hits[:, at], rows[:, at], self._hits0[at], self._rows0[at])
+        z[:, at] = exact_small_counts(signed_root(*samples), *samples)
+        if self.pairs is not None:
+            now[:, own:], effect[:, own:], z[:, own:] = self._correlations(self.pairs, vectors)
+        return z, effect, now
+
+    def clumping(self, vectors: np.ndarray, partitions: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """Return the variance that whole panes add, relative to that of independent rows, (w, size).
+
+        Parameters
+        ----------
+        vectors
+            (w, m) of the windows.
+        partitions
+            (q, m) of what each partition has contributed so far.
+        sizes
+            (q,) mean square of the size of a partition's panes, over events.
+
+        Notes
+        -----
+        A window holds whole panes, but at its two ends each partition has an unknown part of a pane under
+        way: up to s events too many or too few, with variance s²/6. Where partitions differ (keyed traffic),
+        that moves the mean by (mean of the partition - mean of all) / n for each such event.
+        """
+        own = self._own
+        mean = self._linear_means(partitions.sum(axis=0, keepdims=True))
+        extra = (sizes[:, None] / 6 * (self._linear_means(partitions) - mean) ** 2).sum(axis=0)
+        n = vectors[:, own : 2 * own]
+        if self.pairs is not None:
+            n = np.concatenate([n, self._moments(vectors)[2]], axis=1)
+        # A share that is (almost) never met in the reference has its variance from the live rows.
+        live = np.zeros(self.size)
+        live[self._shares] = (mean * (1 - mean))[0, self._shares]
+        variance = np.maximum(np.maximum(self.variance, live), _TINY)
+        return np.asarray(extra / np.maximum(n * variance, _TINY))
+
+    def _correlations(
+        self, pairs: PairProfile, vectors: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        mean, spread, n, product = self._moments(vectors)
+        a, b = pairs.first, pairs.second
+        with np.errstate(divide="ignore", invalid="ignore"):
+            r = (product / n - mean[:, a] * mean[:, b]) / np.sqrt(spread[:, a] * spread[:, b])
+            z = (r - pairs.correlation) / np.sqrt(pairs.variance * (1 / n + 1 / pairs.rows))
+        enough = (n >= _KURTOSIS_ROWS * (pairs.kurtosis - 1)) & np.isfinite(z)
+        r = np.clip(np.where(np.isfinite(r), r, pairs.correlation), -1, 1)
+        return r, r - pairs.correlation, np.where(enough, z, 0.0)
+
+    def _moments(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Mean and variance of each column's ranks, rows that have both of a pair, sums of products."""
+        assert self.pairs is not None
+        columns, count = len(self.measures.columns), len(self.pairs)
+        cuts = np.cumsum([2 * self._own, columns, columns, columns, count, count])
+        _, ranks, squares, present, product, apart, total = np.split(vectors, cuts, axis=1)
+        rows = np.maximum(present, 1)
+        mean = ranks / rows
+        return mean, squares / rows - mean**2, total - apart, product
+
+    def _linear_means(self, vectors: np.ndarray) -> np.ndarray:
+        """Means of what each row adds to a component, (q, size); for correlations their linear part."""
+        own = self._own
+        means = self.measures.means(vectors[:, :own], vectors[:, own : 2 * own])
+        if self.pairs is None:
+            return means
+        mean, spread, n, product = self._moments(vectors)
+        a, b = self.pairs.first, self.pairs.second
+        square = (spread + mean**2) / np.maximum(self._spread0, _TINY)
+        scale = np.sqrt(np.maximum(self._spread0[a] * self._spread0[b], _TINY))
+        linear = product / np.maximum(n, 1) / scale
+        linear = linear - self.pairs.correlation / 2 * (square[:, a] + square[:, b])
+        return np.concatenate([means, linear], axis=1)

@@ -1,0 +1,264 @@
+"""From a look at all windows to what drifts now, and which columns share the blame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr
+
+from streamapp.drift.comparison import Comparison
+from streamapp.drift.effects import FLOOR, sizes
+from streamapp.drift.findings import Finding
+from streamapp.drift.scan import Look, Scan, Sums
+from streamapp.drift.span import Pane, Span
+from streamapp.drift.statistics import discoveries, location_in_sd, psi
+from streamapp.drift.thresholds import Thresholds, group_of
+from streamapp.messages.alert import AlertKind
+from streamapp.profile import Measures, PairProfile, Profile
+
+__all__ = ["KINDS", "Detector", "Part", "Sighting", "WindowReading"]
+
+KINDS: tuple[AlertKind, ...] = ("input", "missing", "correlation", "output")
+"""Kinds of alerts that come from summaries, in the order in which they are raised."""
+_WRONG_SHARE = 0.01
+"""Expected share of innocent columns among those that an alert names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Whose component it is, and of which kind an alert from it would be."""
+
+    name: str
+    aspect: str
+    level: str | None
+    kind: AlertKind
+    column: int | None
+    """None for a pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A kind of drift in one round: what crossed its threshold."""
+
+    names: frozenset[str]
+    size: float
+    """Largest effect size among them."""
+    look: Look
+    crossing: np.ndarray
+    """(w, k) bool, of this kind alone."""
+    limits: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class WindowReading:
+    """What came closest to an alarm in one window."""
+
+    span: Span
+    name: str
+    aspect: str
+    z: float
+    threshold: float
+    effect: float
+
+
+class Detector:
+    """Decides what drifts: columns, pairs of columns, and outputs once they have a baseline.
+
+    Parameters
+    ----------
+    profile
+        The reference.
+    false_alarm_every
+        Events per false alarm, everything together.
+    """
+
+    def __init__(self, profile: Profile, false_alarm_every: int) -> None:
+        columns = profile.columns
+        if profile.outputs is not None:
+            columns += profile.outputs.columns
+        self.measures = Measures(columns)
+        self.comparison = Comparison(self.measures, profile.pairs)
+        self.parts = _parts(self.measures, self.comparison.pairs, inputs=len(profile.columns))
+        self.scan = Scan(self.comparison, *_inflation(profile, len(self.parts)))
+        groups = [group_of(part.aspect, output=part.kind == "output") for part in self.parts]
+        self._thresholds = Thresholds(groups, false_alarm_every)
+        self._kinds = {
+            kind: mask
+            for kind in KINDS
+            if (mask := np.array([part.kind == kind for part in self.parts], dtype=bool)).any()
+        }
+        self._located = {part.column for part in self.parts if part.aspect == "location"}
+        own = len(self.measures.components)
+        self._sd = np.sqrt(self.comparison.variance)
+        self._is_pair = np.arange(self.comparison.size) >= own
+        self._is_share = np.append(self.measures.is_share, np.zeros(self.comparison.size - own, dtype=bool))
+
+    @property
+    def limits(self) -> np.ndarray:
+        """Thresholds of |z|, (k,), at a look after the newest round."""
+        return self._thresholds.at(self.scan.newest_events)
+
+    def push(self, panes: Sequence[Pane]) -> None:
+        """Add a round, given as its panes."""
+        self.scan.push([(pane.partition, _sums(pane)) for pane in panes])
+
+    def sightings(self) -> dict[AlertKind, Sighting]:
+        """Return what crosses its threshold in the newest rounds and is large enough to matter."""
+        look, limits = self.scan.look(), self.limits
+        crossing = np.abs(look.z) > limits
+        if not crossing.any():
+            return {}
+        size = np.zeros(crossing.shape)
+        rows, at = np.nonzero(crossing)
+        size[rows, at] = self._sizes(look.now[rows, at], at)
+        crossing &= size >= FLOOR
+        found: dict[AlertKind, Sighting] = {}
+        for kind, mask in self._kinds.items():
+            own = crossing & mask
+            if own.any():
+                at = np.flatnonzero(own.any(axis=0))
+                best = np.where(own[:, at], np.abs(look.z[:, at]), 0).argmax(axis=0)
+                names = frozenset(self.parts[k].name for k in at.tolist())
+                found[kind] = Sighting(names, float(size[best, at].max()), look, own, limits)
+        return found
+
+    def attribute(self, kind: AlertKind, seen: Sighting) -> tuple[list[Finding], Span]:
+        """Return what drifts now, ranked, and the window that says so.
+
+        That is every component that crosses its threshold in some window, and those that false discovery
+        control finds in the alarming one (the window that exceeds its threshold most); of a column the
+        aspect with the most evidence, a smooth one before a share.
+
+        References
+        ----------
+        .. [1] Y. Benjamini, Y. Hochberg, "Controlling the false discovery rate", JRSS B 57, 1995.
+        """
+        z = np.abs(seen.look.z)
+        excess = np.where(seen.crossing, z / seen.limits, 0)
+        alarming = int(np.unravel_index(excess.argmax(), excess.shape)[0])
+        mine = np.flatnonzero(self._kinds[kind])
+        p = 2 * ndtr(-z[alarming, mine])
+        found = mine[discoveries(p, _WRONG_SHARE, dependent=kind == "correlation")]
+        found = found[self._sizes(seen.look.now[alarming, found], found) >= FLOOR]
+        window_of = dict.fromkeys(found.tolist(), alarming)
+        for k in np.flatnonzero(seen.crossing.any(axis=0)).tolist():
+            window_of[k] = int(np.where(seen.crossing[:, k], z[:, k], 0).argmax())
+        best: dict[str, int] = {}
+        evidence: dict[str, float] = {}
+        for k, w in window_of.items():
+            name = self.parts[k].name
+            evidence[name] = max(evidence.get(name, 0.0), float(z[w, k]))
+            had = best.get(name)
+            if had is None or self._rank(k, z[w, k]) > self._rank(had, z[window_of[had], had]):
+                best[name] = k
+        ranked = sorted(best, key=lambda name: (-evidence[name], name))
+        findings = [
+            self._finding(best[name], window_of[best[name]], seen.look, evidence[name]) for name in ranked
+        ]
+        return findings, self.scan.span(seen.look.windows[alarming])
+
+    def readings(self) -> list[WindowReading]:
+        """Return what came closest to an alarm in each window, shortest first; none before a round."""
+        if not len(self.scan):
+            return []
+        look, limits = self.scan.look(), self.limits
+        closest = (np.abs(look.z) / limits).argmax(axis=1).tolist()
+        return [
+            WindowReading(
+                self.scan.span(rounds),
+                self.parts[k].name,
+                self.parts[k].aspect,
+                float(look.z[w, k]),
+                float(limits[k]),
+                float(look.effect[w, k]),
+            )
+            for w, (rounds, k) in enumerate(zip(look.windows, closest, strict=True))
+        ]
+
+    def effects(self) -> dict[str, float]:
+        """Return the signed effect of each column in the largest window: sd, or largest change of share."""
+        if not len(self.scan):
+            return {}
+        look = self.scan.look()
+        last = len(look.windows) - 1
+        effects: dict[str, float] = {}
+        for k, part in enumerate(self.parts):
+            if part.kind != "input":
+                continue
+            if part.aspect == "location":
+                effects[part.name] = self._effect(k, last, look)
+            elif part.column not in self._located:
+                change = float(look.effect[last, k])
+                if abs(change) >= abs(effects.get(part.name, 0.0)):
+                    effects[part.name] = change
+        return {name: round(effect, 4) for name, effect in effects.items()}
+
+    def _rank(self, k: int, z: float) -> tuple[bool, float]:
+        return not self._is_share[k], float(z)
+
+    def _sizes(self, now: np.ndarray, at: np.ndarray) -> np.ndarray:
+        before = self.comparison.reference[at]
+        return sizes(now, before, self._sd[at], self._is_share[at], self._is_pair[at])
+
+    def _effect(self, k: int, w: int, look: Look) -> float:
+        if self.parts[k].aspect == "location":
+            return location_in_sd(float(look.now[w, k] - self.comparison.reference[k]))
+        return float(look.effect[w, k])
+
+    def _finding(self, k: int, w: int, look: Look, evidence: float) -> Finding:
+        part = self.parts[k]
+        index = None
+        if part.column is not None:
+            column, start = self.measures.columns[part.column], self.measures.starts[part.column]
+            counts = self.scan.counts(look.windows[w])[start : start + len(column.counts)]
+            index = psi(counts, column.counts)
+        return Finding(
+            name=part.name,
+            aspect=part.aspect,
+            level=part.level,
+            effect=self._effect(k, w, look),
+            before=float(self.comparison.reference[k]),
+            now=float(look.now[w, k]),
+            z=evidence,
+            size=float(self._sizes(look.now[w, [k]], np.array([k]))[0]),
+            psi=index,
+        )
+
+
+def _parts(measures: Measures, pairs: PairProfile | None, *, inputs: int) -> tuple[Part, ...]:
+    parts: list[Part] = []
+    for each in measures.components:
+        kind: AlertKind = "missing" if each.aspect == "missing" else "input"
+        if each.column >= inputs:
+            kind = "output"
+        parts.append(Part(measures.columns[each.column].name, each.aspect, each.level, kind, each.column))
+    if pairs is not None:
+        names = [column.name for column in measures.columns]
+        for a, b in zip(pairs.first.tolist(), pairs.second.tolist(), strict=True):
+            parts.append(Part(f"{names[a]}~{names[b]}", "correlation", None, "correlation", None))
+    return tuple(parts)
+
+
+def _inflation(profile: Profile, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return factor and blocks of all components, (size,): columns', outputs', pairs'."""
+    factor, blocks = np.ones(size), np.full(size, np.inf)
+    if len(profile.factor):
+        own = len(profile.factor)
+        factor[:own], blocks[:own] = profile.factor, profile.blocks
+        if len(profile.pair_factor):
+            pairs = slice(size - len(profile.pair_factor), size)
+            factor[pairs], blocks[pairs] = profile.pair_factor, profile.pair_blocks
+    outputs = profile.outputs
+    if outputs is not None and len(outputs.factor):
+        end = size - len(profile.pairs)
+        start = end - len(outputs.factor)
+        factor[start:end], blocks[start:end] = outputs.factor, outputs.blocks
+    return factor, blocks
+
+
+def _sums(pane: Pane) -> Sums:
+    summary = pane.summary
+    counts = np.concatenate([summary.counts, summary.outputs])
+    return Sums(pane.span, counts, summary.pairs, summary.apart)
