@@ -76,6 +76,8 @@ def predict_rows(model: Predictor, columns: Columns, count: int) -> Outcome:
         try:
             said = model.predict_columns(columns if len(rows) == count else take_rows(columns, rows))
             usable = _usable(said, len(rows))
+            if pieces and _form(said) != _form(pieces[0][1]):
+                raise PredictionError("answered in another form than the rows before")  # noqa: TRY301
         except Exception as error:  # a model can raise anything
             _retry(rows, todo, faults, model, _reason(error))
             continue
@@ -145,6 +147,11 @@ def _usable(said: Predictions, count: int) -> NDArray[np.bool_]:
     return usable
 
 
+def _form(said: Predictions) -> tuple[object, ...]:
+    """Return what the answers to parts of a batch must share to be joined."""
+    return said.values.dtype.kind, said.classes, said.probabilities is None
+
+
 def _is_label(value: object) -> bool:
     try:
         label = as_label(value)
@@ -164,7 +171,9 @@ def _joined(pieces: Sequence[tuple[NDArray[np.intp], Predictions]], faults: dict
         rows = np.concatenate([rows for rows, _ in pieces])[order]
         values = np.concatenate([said.values for _, said in pieces])[order]
         parts = [said.probabilities for _, said in pieces if said.probabilities is not None]
-        probabilities = np.concatenate(parts)[order] if len(parts) == len(pieces) else None
+        probabilities = np.concatenate(parts)[order] if parts else None
+    if values.dtype.kind == "f":  # of any width: no JSON is written of the widest
+        values = values.astype(np.float64, copy=False)
     labels = values.tolist()
     if values.dtype.kind == "O":
         labels = [label if type(label) in {str, float, int, bool} else as_label(label) for label in labels]

@@ -77,9 +77,8 @@ class Scorer:
 
     Examples
     --------
-    >>> from streamapp.messages import Rejection
-    >>> from types import SimpleNamespace
-    >>> request = SimpleNamespace(partition=3, offset=17, timestamp=0, key=b"k", value=b"{", headers=())
+    >>> from streamapp.messages import InRecord, Rejection
+    >>> request = InRecord(partition=3, offset=17, timestamp=0, key=b"k", value=b"{")
     >>> scorer = Scorer("bikes", max_request_bytes=1 << 20, max_answer_bytes=1 << 21)
     >>> answers = scorer.answer([request], None, now_ms=4)
     >>> Rejection.decode(answers.outputs[0].value).error.code, answers.dead_letters[0].value

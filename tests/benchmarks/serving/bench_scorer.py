@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from streamapp.messages import Header, ModelRef
+from streamapp.messages import InRecord, ModelRef
 from streamapp.models import Bundle
 from streamapp.serving.columns import RowReader
 from streamapp.serving.decode import decode_batch
@@ -26,18 +25,6 @@ from streamapp.serving.scorer import Scorer
 
 LIMIT = 1 << 21
 BATCHES = (1, 100, 500, 2_000)
-
-
-@dataclass(slots=True)
-class Raw:
-    """A request record as a consumer hands it over."""
-
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: list[Header] = field(default_factory=list)
 
 
 def main() -> None:
@@ -79,7 +66,7 @@ def mixed() -> tuple[Any, pd.DataFrame, np.ndarray]:
 
 def measure(bundle: Bundle, values: list[bytes], batch: int) -> dict[str, float]:
     """Return us per row of each stage, and of all together."""
-    records = [Raw(0, i, 1_304_323_200_000 + i, b"%d" % i, values[i]) for i in range(batch)]
+    records = [InRecord(0, i, 1_304_323_200_000 + i, b"%d" % i, values[i]) for i in range(batch)]
     reader = RowReader(bundle.signature)
     rows = [orjson.loads(value)["features"] for value in values[:batch]]
     decoded = decode_batch(records, reader, max_request_bytes=LIMIT)
