@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("streamapp.cli.watch:command", "Follow answers, alerts and models."),
     "models": ("streamapp.cli.models:command", "List versions; promote one or roll back."),
     "retrain": ("streamapp.cli.retrain:command", "Ask for a new model now."),
-    "schemas": ("streamapp.cli.schemas:command", "Write the JSON Schemas and the AsyncAPI document."),
+    "schemas": ("streamapp.cli.schemas:command", "Write the JSON Schema of every message, or check them."),
 }
 """Where each command is, and its line in ``streamapp --help``, for which none is imported."""
 
