@@ -184,6 +184,7 @@ class Overlay:
 
     def __init__(self, base: KeyValue) -> None:
         self._base = base
+        self._keys: list[bytes] = []  # of `writes`, in order: a scan must not look at all of them
         self.writes: dict[bytes, bytes | None] = {}
 
     def get(self, key: bytes) -> bytes | None:
@@ -192,15 +193,22 @@ class Overlay:
 
     def put(self, key: bytes, value: bytes) -> None:
         """Collect a write."""
-        self.writes[key] = value
+        self._note(key, value)
 
     def delete(self, key: bytes) -> None:
         """Collect a deletion."""
-        self.writes[key] = None
+        self._note(key, None)
+
+    def _note(self, key: bytes, value: bytes | None) -> None:
+        if key not in self.writes:
+            bisect.insort(self._keys, key)
+        self.writes[key] = value
 
     def scan(self, start: bytes, end: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Return entries with ``start <= key < end``; merges what is there with what is collected."""
-        fresh = sorted((key for key in self.writes if start <= key < end), reverse=reverse)
+        fresh = self._keys[bisect.bisect_left(self._keys, start) : bisect.bisect_left(self._keys, end)]
+        if reverse:
+            fresh.reverse()
         position = 0
         for key, value in self._base.scan(start, end, reverse=reverse):
             while position < len(fresh) and (fresh[position] > key if reverse else fresh[position] < key):

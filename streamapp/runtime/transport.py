@@ -33,6 +33,7 @@ from streamapp.messages import OutRecord
 __all__ = ["BatchTransport", "RecordBatch"]
 
 _OPEN_EVENTS = 2  # per partition: one in the agent, one waiting; with one, latency waits for each delivery
+_FETCH_WAIT_MS = 20
 _HELD_POLL_S = 0.01  # how often a held partition is looked at while others are fetched
 
 BeforeCommit = Callable[[Mapping[TP, int]], Awaitable[None]]
@@ -57,6 +58,17 @@ class _Batches(faust.Schema):  # type: ignore[misc]
         return message.value
 
 
+class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """Faust's consumer thread, with fetches that do not wait long."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # A broker has one fetch at a time. Faust lets it wait 1.5 s for partitions where nothing comes, and
+        # those that have just been read, and have more, must wait with it.
+        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
+        return consumer
+
+
 class _Consumer(driver.Consumer):  # type: ignore[misc]
     """Faust's consumer, with batches on the transport's batched topics."""
 
@@ -67,6 +79,9 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         self._settled: dict[TP, int] = {}
         self._progress = asyncio.Event()
         super().__init__(transport, *args, **kwargs)
+
+    def _new_consumer_thread(self) -> Any:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Any]]:
         wanted = set(active_partitions or ())

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Any
 
 import faust.streams
+from aiokafka import AIOKafkaConsumer
 from faust.app.base import App
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer
@@ -69,6 +70,12 @@ def test_faust_is_the_version_that_was_read() -> None:
 
 def test_what_is_relied_on_has_not_changed() -> None:
     assert {name: fingerprint(name) for name in EXPECTED} == EXPECTED
+
+
+def test_the_fetch_wait_can_still_be_set() -> None:
+    """aiokafka hands the attribute that is set to its fetcher when it starts."""
+    source = inspect.getsource(AIOKafkaConsumer.start)
+    assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in source
 
 
 def test_streams_are_compiled() -> None:
