@@ -13,6 +13,8 @@ __all__ = ["Comparison"]
 _KURTOSIS_ROWS = 25
 """A mean is judged from this many rows per unit of excess (kurtosis - 1): before, it is not normal enough."""
 _TINY = 1e-9
+_UNLIKE = 3
+"""Squared distance, in variances, of the mean of the most unlike partition: that of a rank at its end."""
 
 
 class Comparison:
@@ -93,7 +95,9 @@ class Comparison:
             now[:, own:], effect[:, own:], z[:, own:] = self._correlations(self.pairs, vectors)
         return z, effect, now
 
-    def clumping(self, vectors: np.ndarray, partitions: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    def clumping(
+        self, vectors: np.ndarray, partitions: np.ndarray, events: np.ndarray, sizes: np.ndarray
+    ) -> np.ndarray:
         """Return the variance that whole panes add, relative to that of independent rows, (w, size).
 
         Parameters
@@ -102,6 +106,8 @@ class Comparison:
             (w, m) of the windows.
         partitions
             (q, m) of what each partition has contributed so far.
+        events
+            (q,) how many events that was.
         sizes
             (q,) mean square of the size of a partition's panes, over events.
 
@@ -110,6 +116,10 @@ class Comparison:
         A window holds whole panes, but at its two ends each partition has an unknown part of a pane under
         way: up to s events too many or too few, with variance s²/6. Where partitions differ (keyed traffic),
         that moves the mean by (mean of the partition - mean of all) / n for each such event.
+
+        At the start there may be slow partitions of which no pane has closed yet, as unlike the others as
+        can be. All of one of them is missing then, up to s events, but if it was not seen in T events, not
+        more than s n / T of a window of n.
         """
         own = self._own
         mean = self._linear_means(partitions.sum(axis=0, keepdims=True))
@@ -118,10 +128,14 @@ class Comparison:
         if self.pairs is not None:
             n = np.concatenate([n, self._moments(vectors)[2]], axis=1)
         # A share that is (almost) never met in the reference has its variance from the live rows.
-        live = np.zeros(self.size)
-        live[self._shares] = (mean * (1 - mean))[0, self._shares]
+        live, unlike = np.zeros(self.size), _UNLIKE * self.variance
+        shares = mean[0, self._shares]
+        live[self._shares] = shares * (1 - shares)
+        unlike[self._shares] = np.maximum(shares, 1 - shares) ** 2
+        total = events.sum()
+        hidden = (events @ sizes / total) / 3 * unlike * np.minimum(n / total, 1) ** 2
         variance = np.maximum(np.maximum(self.variance, live), _TINY)
-        return np.asarray(extra / np.maximum(n * variance, _TINY))
+        return np.asarray((extra + hidden) / np.maximum(n * variance, _TINY))
 
     def _correlations(
         self, pairs: PairProfile, vectors: np.ndarray

@@ -157,7 +157,7 @@ class DriftMonitor:
             raise ProfileError(
                 f"pane of layout {pane.summary.layout}; this monitor's profile has {self.profile.layout}"
             )
-        closed = self._rounds.add(pane)
+        closed = self._rounds.add(pane) if pane.span.events else []
         return self._judge(closed) if closed else []
 
     def rebase(self, span: Span) -> list[Alert]:

@@ -120,9 +120,11 @@ class Scan:
         z, effect, now = self.comparison.compare(vectors)
         if len(self._partitions) > 1:
             known = list(self._partitions.values())
-            sizes = np.array([own.cubes / max(own.events, 1) for own in known])
+            events = np.array([own.events for own in known])
+            sizes = np.array([own.cubes for own in known]) / events
             arrays = (np.stack(each) for each in zip(*(own.arrays for own in known), strict=True))
-            z /= np.sqrt(1 + self.comparison.clumping(vectors, self.comparison.vectors(*arrays), sizes))
+            partitions = self.comparison.vectors(*arrays)
+            z /= np.sqrt(1 + self.comparison.clumping(vectors, partitions, events, sizes))
         if len(self._inflated):
             z[:, self._inflated] = normal_of_student(z[:, self._inflated] / self._shrink, self._freedom)
         return Look(windows, z, effect, now)
