@@ -49,19 +49,23 @@ class Settings(BaseSettings):
     state_dir: Path = Field(
         default_factory=lambda: data_dir() / "state", description="Folder of JOIN's stores."
     )
-    web_bind: str = "127.0.0.1"
+    web_bind: str = Field(default="127.0.0.1", description="Address that the web pages listen on.")
     web_port: int | None = Field(default=None, description="Default: score 6066, monitor 6067, train 6068.")
     instance: str | None = Field(default=None, description="Static member id; default HOST-ROLE-WEBPORT.")
 
     # Serving
-    max_request_bytes: int = Field(default=1 << 20, gt=0)
+    max_request_bytes: int = Field(default=1 << 20, gt=0, description="Largest value of a request.")
     answer_features: bool = Field(
         default=True, description="Repeat the input in answers (needed to learn from them)."
     )
-    no_model: Literal["wait", "reject"] = "wait"
-    pane_events: int = Field(default=64, gt=0)
-    pane_seconds: float = Field(default=5.0, gt=0)
-    commit_interval: float = Field(default=0.5, gt=0, le=10)
+    no_model: Literal["wait", "reject"] = Field(
+        default="wait", description="What becomes of requests while there is no model."
+    )
+    pane_events: int = Field(default=64, gt=0, description="Requests that close a pane of distributions.")
+    pane_seconds: float = Field(default=5.0, gt=0, description="Age that closes a pane.")
+    commit_interval: float = Field(
+        default=0.5, gt=0, le=10, description="Seconds between commits; what a crash repeats."
+    )
 
     # Drift
     false_alarm_every: int = Field(default=100_000, gt=0, description="Requests per false drift alarm.")
@@ -80,16 +84,22 @@ class Settings(BaseSettings):
     retrain_cooldown_rows: int = Field(
         default=2_000, ge=0, description="New labelled rows between trainings."
     )
-    training_min_rows: int = Field(default=500, gt=0)
+    training_min_rows: int = Field(default=500, gt=0, description="Fewer labelled rows give no model.")
     training_rows: int = Field(
         default=100_000, gt=0, description="At most this many of the newest labelled rows."
     )
     training_window_s: float | None = Field(
         default=None, gt=0, description="At most this old, in stream time."
     )
-    gate_alpha: float = Field(default=0.05, gt=0, lt=1)
-    gate_margin: float = Field(default=0.0, gt=-1, lt=1)
-    gate_max_rows: int = Field(default=10_000, gt=0)
+    gate_alpha: float = Field(
+        default=0.05, gt=0, lt=1, description="Chance to promote a model that is no better."
+    )
+    gate_margin: float = Field(
+        default=0.0, gt=-1, lt=1, description="By how much loss it must be better; negative: may be worse."
+    )
+    gate_max_rows: int = Field(
+        default=10_000, gt=0, description="Labelled rows after which an undecided challenger is rejected."
+    )
 
     @classmethod
     def of(cls, **values: object) -> Self:
