@@ -44,6 +44,8 @@ class DriftMonitor:
         Named in alerts.
     deployment
         Enters the alerts' ids.
+    active
+        Partitions that are known to have traffic.
 
     Raises
     ------
@@ -75,6 +77,7 @@ class DriftMonitor:
         clear_after: int = 5_000,
         model: ModelRef | None = None,
         deployment: str = "",
+        active: frozenset[int] = frozenset(),
     ) -> None:
         self.check(false_alarm_every, clear_after)
         self.profile = profile
@@ -83,7 +86,7 @@ class DriftMonitor:
         self._has_baseline = profile.outputs is not None and profile.outputs.has_baseline
         self._live = LiveBaseline()
         self._live_outputs: OutputProfile | None = None
-        self._rounds = Rounds()
+        self._rounds = Rounds(active)
         self._tables = TableCutter(profile)
         self._book = AlertBook(
             deployment=deployment, model=model, false_alarm_every=false_alarm_every, clear_after=clear_after
@@ -107,6 +110,11 @@ class DriftMonitor:
     @model.setter
     def model(self, model: ModelRef | None) -> None:
         self._book.model = model
+
+    @property
+    def active(self) -> frozenset[int]:
+        """Partitions that contributed to the newest round."""
+        return self._rounds.active
 
     @property
     def has_output_baseline(self) -> bool:

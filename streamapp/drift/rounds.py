@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from streamapp.drift.span import Pane
 
 __all__ = ["MAX_PANES", "MIN_EVENTS", "Rounds"]
@@ -9,15 +11,15 @@ __all__ = ["MAX_PANES", "MIN_EVENTS", "Rounds"]
 MAX_PANES = 16
 MIN_EVENTS = 64
 FIRST_PANES = 4
-"""The first round, with no round before it, closes early if so many panes come from one partition alone."""
+"""The first round, with no round before it, has at least so many panes."""
 
 
 class Rounds:
     """Gathers panes in log order.
 
     A round closes when every partition that was active in the round before has contributed, or after 16
-    panes. The first one, when partitions are not known yet, closes after 16 panes, or after 4 if they are
-    all of one partition. No round closes with fewer than 64 events: panes of a slow stream are small.
+    panes. The first one, when partitions are not known yet, closes when each that was seen has contributed
+    twice, with 4 panes at least. No round closes with fewer than 64 events: panes of a slow stream are small.
     """
 
     def __init__(self, active: frozenset[int] = frozenset(), panes: list[Pane] | None = None) -> None:
@@ -38,4 +40,6 @@ class Rounds:
             return True
         if self.active:
             return self.active <= seen
-        return len(self.panes) >= FIRST_PANES and len(seen) == 1
+        # A partition that comes again while another has not come twice: there may be more of them.
+        counts = Counter(pane.partition for pane in self.panes)
+        return len(self.panes) >= FIRST_PANES and min(counts.values()) >= 2

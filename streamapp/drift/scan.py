@@ -81,8 +81,11 @@ class Scan:
 
     def push(self, panes: Sequence[tuple[int, Sums]]) -> None:
         """Add a round, given as its panes (at least one), each with its partition."""
-        arrays = [np.sum(each, axis=0) for each in zip(*(own.arrays for _, own in panes), strict=True)]
-        self._append(Sums(join_spans([own.span for _, own in panes]), *arrays))
+        if len(panes) == 1:
+            self._append(panes[0][1])
+        else:
+            arrays = [np.sum(each, axis=0) for each in zip(*(own.arrays for _, own in panes), strict=True)]
+            self._append(Sums(join_spans([own.span for _, own in panes]), *arrays))
         if self._partitions or any(partition != panes[0][0] for partition, _ in panes):
             for partition, own in panes:
                 had = self._partitions.get(partition)

@@ -7,6 +7,8 @@ from scipy.special import bdtrc, ndtri
 
 __all__ = ["discoveries", "exact_small_counts", "location_in_sd", "normal_of_student", "psi", "signed_root"]
 
+_TINY = 1e-300
+
 
 def signed_root(k: np.ndarray, n: np.ndarray, k0: np.ndarray, n0: np.ndarray) -> np.ndarray:
     """Return the signed root of the likelihood ratio of two binomial samples.
@@ -174,4 +176,4 @@ def discoveries(p: np.ndarray, rate: float, *, dependent: bool = False) -> np.nd
 
 def _entropy(x: np.ndarray) -> np.ndarray:
     """Return x ln x, 0 at 0."""
-    return np.asarray(x * np.log(np.where(x > 0, x, 1)))
+    return np.asarray(x * np.log(np.maximum(x, _TINY)))

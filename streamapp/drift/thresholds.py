@@ -49,8 +49,11 @@ class Thresholds:
     def __init__(self, groups: Sequence[str], false_alarm_every: int) -> None:
         names, self._group, sizes = np.unique(np.array(groups), return_inverse=True, return_counts=True)
         weights = np.array([WEIGHTS[name] for name in names.tolist()])
+        self._at: tuple[int, np.ndarray] = (0, np.empty(0))  # rounds are often of one size
         self._tail = weights / weights.sum() / false_alarm_every / (sizes * LOOKS * 2)
 
     def at(self, events: int) -> np.ndarray:
         """Return the thresholds (k,) at a look after `events` new events, which spends their part."""
-        return np.asarray(-ndtri(np.minimum(self._tail * events, _MAX_TAIL)))[self._group]
+        if events != self._at[0]:
+            self._at = (events, (-ndtri(np.minimum(self._tail * events, _MAX_TAIL)))[self._group])
+        return self._at[1]

@@ -216,14 +216,16 @@ class Watch:
         if self.monitor is not None and self.monitor.profile.digest == profile.digest:
             self.monitor.model = model
         else:
+            active: frozenset[int] = frozenset()
             if self.monitor is not None:
-                alerts = self.monitor.rebase(span)
+                alerts, active = self.monitor.rebase(span), self.monitor.active
             self.monitor = DriftMonitor(
                 profile,
                 false_alarm_every=self.false_alarm_every,
                 clear_after=self.clear_after,
                 model=model,
                 deployment=self.deployment,
+                active=active,
             )
         self.version, self._waiting = version, ("", 0)
         self._past = [*(past for past in self._past if past != version), version][-PATIENCE:]
