@@ -1,0 +1,20 @@
+"""Fitting new versions: when, on which rows, in a process of its own."""
+
+from __future__ import annotations
+
+from streamapp.training.job import Job, Trained, TrainingOptions, train
+from streamapp.training.policy import Dropped, Plan, Start, TrainingRules, plan_training
+from streamapp.training.pool import TrainingPool
+
+__all__ = [
+    "Dropped",
+    "Job",
+    "Plan",
+    "Start",
+    "Trained",
+    "TrainingOptions",
+    "TrainingPool",
+    "TrainingRules",
+    "plan_training",
+    "train",
+]

@@ -1,0 +1,248 @@
+"""One training: a clone of the champion's estimator, fitted on recent labelled rows, packed and stored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamapp.errors import InfrastructureError, StreamappError, TrainingError
+from streamapp.messages import Model, OffsetRange
+from streamapp.models import Bundle, Keys, Store
+from streamapp.quality.labelled_rows import LabelledRows
+from streamapp.training.rows import Examples, choose_rows, fitted_signature, holdout_start
+
+__all__ = ["Job", "Trained", "TrainingOptions", "train"]
+
+_SEED = 20_130_101
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOptions:
+    """How to train.
+
+    Attributes
+    ----------
+    min_rows
+        Fewer rows that can be used give no model.
+    window_ms
+        Rows requested longer than this before the newest request are left out; None: all count.
+    holdout_share
+        Share of the newest rows that the model is not fitted on: they are its baseline.
+    holdout_at_least, holdout_at_most
+        Bounds of their number. What is kept from the fit is the freshest that there is, so no more of it than
+        a baseline needs.
+    threads
+        Of BLAS and OpenMP.
+    """
+
+    min_rows: int = 500
+    window_ms: int | None = None
+    holdout_share: float = 0.1
+    holdout_at_least: int = 1_000
+    holdout_at_most: int = 5_000
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """All that a training needs: equal jobs give equal versions, in any worker process. Can be pickled.
+
+    Attributes
+    ----------
+    deployment
+        Name.
+    bundle, sha256
+        The champion's URL, and the hash of its manifest.
+    keys
+        Folder of the keys that are trusted, and of the one that seals.
+    store
+        URL under which the new bundle is put.
+    values
+        Of the records of ``labelled``, in log order.
+    times_ms
+        Event times of their requests, from the header ``ce_time``; None where there is none.
+    data
+        The offset ranges that they were read from.
+    caused_by
+        Id of the retrain event.
+    trained_at_ms
+        What the bundle will say, milliseconds since the epoch.
+    """
+
+    deployment: str
+    bundle: str
+    sha256: str
+    keys: Path
+    store: str
+    values: Sequence[bytes | None] = field(repr=False)
+    times_ms: Sequence[int | None] = field(repr=False)
+    data: tuple[OffsetRange, ...]
+    caused_by: str
+    trained_at_ms: int
+    options: TrainingOptions = TrainingOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training gave.
+
+    Attributes
+    ----------
+    model
+        The version's record, with state ``challenger``; its bundle is in the store.
+    rows, holdout_rows
+        How many rows it was fitted on, and how many were kept from it.
+    loss
+        Mean loss on the latter.
+    left_out
+        Why records were not used, to how many.
+    """
+
+    model: Model
+    rows: int
+    holdout_rows: int
+    loss: float
+    left_out: dict[str, int]
+
+
+def train(job: Job) -> Trained:
+    """Fit a clone of the champion's estimator on a job's rows, and store it as a bundle.
+
+    Rows are put in the order of their requests; the newest are the holdout, and no row requested at a time
+    within it is fitted on. What the estimator draws from NumPy's global generator is seeded.
+
+    Raises
+    ------
+    TrainingError
+        In one line: too few rows, a single class, an estimator that cannot be cloned or fitted, a champion
+        that cannot be loaded, an answer that is none.
+    StoreError
+        If the store does not answer: try again later.
+    """
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
+    champion = _load(job)
+    rows = LabelledRows.read(job.values, range(len(job.values)), job.times_ms)
+    examples = choose_rows(rows, champion.signature, window_ms=job.options.window_ms)
+    start = _split(examples, job.options, is_classifier=champion.signature.classes is not None)
+    with threadpool_limits(job.options.threads), _seeded():
+        estimator = _fit(champion, *examples.part(slice(None, start)))
+        bundle = _pack(job, champion, estimator, examples, start)
+    url = Store(job.store).put(bundle, key=Keys(job.keys).local()[0])
+    assert bundle.baseline is not None  # a holdout was given
+    manifest = bundle.manifest
+    model = Model(
+        version=bundle.version,
+        state="challenger",
+        bundle=url,
+        sha256=bundle.sha256,
+        format=manifest.format,
+        trained_at=manifest.trained_at_ms,
+        newest_training_data_at=manifest.newest_training_data_at_ms,
+        training_data=manifest.training_data,
+        caused_by=job.caused_by,
+    )
+    return Trained(model, start, len(examples) - start, bundle.baseline.mean, examples.left_out)
+
+
+def _load(job: Job) -> Bundle:
+    try:
+        return Bundle.load(job.bundle, trust=job.keys, sha256=job.sha256)
+    except InfrastructureError:
+        raise
+    except StreamappError as exc:
+        raise TrainingError(
+            f"the champion cannot be loaded, so nothing can be trained like it: {exc}"
+        ) from exc
+
+
+def _split(examples: Examples, options: TrainingOptions, *, is_classifier: bool) -> int:
+    """Return where the holdout begins, or raise TrainingError if nothing can be learned."""
+    n = len(examples)
+    if n < max(options.min_rows, 2):
+        why = ", ".join(f"{reason} {count:,}" for reason, count in examples.left_out.items())
+        raise TrainingError(
+            f"{n:,} labelled rows can be used and {max(options.min_rows, 2):,} are needed"
+            + (f"; left out: {why}" if why else "")
+        )
+    start = holdout_start(
+        examples.times_ms,
+        share=options.holdout_share,
+        at_least=options.holdout_at_least,
+        at_most=options.holdout_at_most,
+    )
+    if not start:
+        raise TrainingError(
+            f"all {n:,} rows were requested at nearly the same time: none is older than the holdout; "
+            "wait for more"
+        )
+    counts = Counter(examples.labels[:start].tolist())
+    if is_classifier and len(counts) < 2:
+        raise TrainingError(
+            f"all {start:,} rows to fit on are labelled {next(iter(counts))!r}: with a single class there is "
+            "nothing to tell apart; wait for others"
+        )
+    return start
+
+
+def _fit(champion: Bundle, columns: Any, labels: Any) -> Any:
+    from sklearn.base import clone  # noqa: PLC0415
+
+    kind = type(champion.estimator).__name__
+    try:
+        estimator = clone(champion.estimator)
+    except Exception as exc:  # estimators of others may raise anything
+        raise TrainingError(
+            f"the champion's {kind} cannot be cloned, so no other can be fitted like it: {_line(exc)}; "
+            "it must follow scikit-learn's conventions (get_params, constructor)"
+        ) from exc
+    X = fitted_signature(champion.signature, columns).to_input(columns)
+    # A plain array: of objects scikit-learn would not know whether they are numbers or names.
+    y = np.array(labels.tolist()) if labels.dtype == object else labels
+    try:
+        return estimator.fit(X, y)
+    except Exception as exc:
+        raise TrainingError(f"{kind} could not be fitted on {len(y):,} rows: {_line(exc)}") from exc
+
+
+def _pack(job: Job, champion: Bundle, estimator: Any, examples: Examples, start: int) -> Bundle:
+    try:
+        return Bundle.create(
+            estimator,
+            *examples.part(slice(None, start)),
+            name=job.deployment,
+            format=champion.manifest.format,
+            holdout=examples.part(slice(start, None)),
+            like=champion,
+            created_at_ms=job.trained_at_ms,
+            trained_at_ms=job.trained_at_ms,
+            # The holdout's labels count too: it may not be judged again on what its baseline has seen.
+            newest_training_data_at_ms=int(examples.labelled_at_ms.max()),
+            training_data=job.data,
+            caused_by=job.caused_by,
+        )
+    except InfrastructureError:
+        raise
+    except StreamappError as exc:
+        raise TrainingError(f"the new model was fitted and cannot be packed: {_line(exc)}") from exc
+
+
+def _line(exc: BaseException) -> str:
+    return f"{type(exc).__name__}: {' '.join(str(exc).split())}"
+
+
+@contextmanager
+def _seeded() -> Iterator[None]:
+    """Seed NumPy's global generator, which estimators without a ``random_state`` draw from."""
+    before = np.random.get_state()
+    np.random.seed(_SEED)
+    try:
+        yield
+    finally:
+        np.random.set_state(before)
