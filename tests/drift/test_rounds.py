@@ -23,10 +23,14 @@ def test_with_one_partition_each_pane_is_a_round_after_a_first_one_of_four() -> 
     assert closes(Rounds(), [0] * 8) == [0, 0, 0, 4, 1, 1, 1, 1]
 
 
-def test_the_first_round_of_four_partitions_takes_sixteen_panes_the_next_one_of_each() -> None:
+def test_the_first_round_of_four_partitions_takes_two_panes_of_each_the_next_one_of_each() -> None:
     rounds = Rounds()
-    assert closes(rounds, [0, 1, 2, 3] * 4) == [0] * 15 + [16]
+    assert closes(rounds, [0, 1, 2, 3] * 2) == [0] * 7 + [8]
     assert closes(rounds, [0, 1, 2, 3, 3, 2, 2, 1, 0]) == [0, 0, 0, 4, 0, 0, 0, 0, 5]
+
+
+def test_the_first_round_waits_for_a_second_pane_of_each_partition_seen() -> None:
+    assert closes(Rounds(), [0, 0, 0, 1, 0, 2, 1, 2]) == [0, 0, 0, 0, 0, 0, 0, 8]
 
 
 def test_sixteen_partitions_make_rounds_of_sixteen() -> None:
