@@ -1,0 +1,152 @@
+"""The whole loop on a real broker: the world changes, a new model is trained, judged and swapped in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import numpy as np
+import orjson
+
+from streamapp.messages import Distribution, Labelled, Model, Prediction, Retrain, format_time
+from streamapp.models import Bundle
+from streamapp.runtime.client import latest_models
+from tests.integration.conftest import Make
+from tests.integration.deployment import Deployment, Sending, until
+
+PARTITIONS = 2
+START_MS = 1_300_000_000_000
+STEP_MS = 60_000
+LABEL_AFTER = 20
+"""Requests between a request and its label."""
+
+
+class World:
+    """Sends requests and, a while later, what was true; after `turns` the world is another one."""
+
+    def __init__(self, deployment: Deployment, turns: int) -> None:
+        self.deployment = deployment
+        self.turns = turns
+        self.count = 0
+        self.rng = np.random.default_rng(7)
+        self.labels: list[str] = []
+
+    def go_on(self, rows: int) -> None:
+        requests, feedback = [], []
+        for _ in range(rows):
+            i = self.count
+            has_turned = i >= self.turns
+            temp, wind = self.rng.normal(size=2) + np.array([1.5 if has_turned else 0.0, 0.0])
+            busy = (wind if has_turned else temp) + 0.3 * self.rng.normal() > 0
+            self.labels.append("busy" if busy else "calm")
+            time = ("ce_time", format_time(START_MS + i * STEP_MS).encode())
+            value = orjson.dumps({"id": f"r-{i}", "features": {"temp": float(temp), "wind": float(wind)}})
+            requests.append(Sending(value, b"k%d" % i, i % PARTITIONS, [time]))
+            if (due := i - LABEL_AFTER) >= 0:
+                at = format_time(START_MS + i * STEP_MS)
+                value = orjson.dumps({"id": f"r-{due}", "label": self.labels[due], "at": at})
+                feedback.append(Sending(value, b"k%d" % due, due % PARTITIONS))
+            self.count += 1
+        self.deployment.produce("requests", requests)
+        self.deployment.produce("feedback", feedback)
+
+
+def champion(deployment: Deployment) -> str:
+    models = asyncio.run(latest_models(deployment.bootstrap, deployment.settings.topics))
+    assert models.champion is not None
+    return models.champion.version
+
+
+def test_drift_is_seen_and_a_better_model_takes_over(make: Make, bundle: Bundle) -> None:
+    deployment = make(
+        pane_seconds=1,
+        false_alarm_every=20_000,
+        accuracy_false_alarm_every=2_000,
+        training_min_rows=400,
+        retrain_cooldown_rows=600,
+        training_rows=1_500,
+        gate_max_rows=3_000,
+    )
+    deployment.deploy(bundle, partitions=PARTITIONS)
+    roles = [deployment.start(role) for role in ("score", "monitor", "train")]
+    for role in roles:
+        role.wait_ready()
+    world = World(deployment, turns=1_000)
+    world.go_on(1_000)
+    until(lambda: deployment.count("labelled") >= 1_000 - LABEL_AFTER, what="labels joined")
+    assert not deployment.values("drift-alerts"), "an alarm although nothing has changed"
+
+    def has_been_replaced() -> bool:
+        world.go_on(100)
+        return champion(deployment) != bundle.version
+
+    until(has_been_replaced, what="a new champion", patience_s=150, every_s=1.0)
+    successor = champion(deployment)
+    until(
+        lambda: roles[0].metric(f'streamapp_model_info{{format="joblib",version="{successor}"}}') == 1,
+        what="the new champion serves",
+    )
+    world.go_on(500)
+    until(lambda: deployment.count("predictions") >= world.count, what="all answered")
+    until(lambda: deployment.count("labelled") >= world.count - LABEL_AFTER, what="all labels joined")
+
+    answers = [Prediction.parse(value) for value in deployment.values("predictions")]
+    assert Counter(answer.id for answer in answers) == Counter({f"r-{i}": 1 for i in range(world.count)})
+    truth = {f"r-{i}": label for i, label in enumerate(world.labels)}
+    last = [answer for answer in answers if int(answer.id[2:]) >= world.count - 300]
+    assert {answer.model.version for answer in last} == {successor}
+    first_would_say = bundle.predict([answer.features for answer in last]).values
+    is_right = np.mean([answer.prediction == truth[answer.id] for answer in last])
+    would_be = np.mean([said == truth[answer.id] for answer, said in zip(last, first_would_say, strict=True)])
+    assert is_right > would_be + 0.1
+
+    rows = [Labelled.parse(value) for value in deployment.values("labelled")]
+    assert len(rows) == world.count - LABEL_AFTER
+    assert all(row.label == truth[row.id] for row in rows)
+    alerts = deployment.values("drift-alerts")
+    opened = {alert["kind"] for alert in alerts if alert["state"] == "opened"}
+    assert {"input", "accuracy"} <= opened
+    first = next(alert for alert in alerts if alert["kind"] == "input")
+    assert first["subject"] == "temp"
+    assert first["features"][0]["name"] == "temp"
+    assert any(a["state"] == "resolved" and a["resolution"] == "rebased" for a in alerts)
+    events = {value["id"]: Retrain.parse(value) for value in deployment.values("retrain-events")}
+    assert {event.reason for event in events.values()} >= {"input", "accuracy"}
+    assert all(event.caused_by in {alert["id"] for alert in alerts} for event in events.values())
+
+    models = asyncio.run(latest_models(deployment.bootstrap, deployment.settings.topics))
+    model = models.versions[successor]
+    assert model.state == "champion"
+    assert model.caused_by in events
+    assert model.training_data[0].topic == deployment.settings.topics.labelled
+    assert model.newest_training_data_at is not None
+    assert model.since.keys() == {"0", "1"}
+    assert models.versions[bundle.version].state == "retired"
+    decided = {
+        m.version: m for m in models.versions.values() if m.state in {"rejected", "champion", "retired"}
+    }
+    assert isinstance(decided[successor], Model)
+    panes = {value["first_offset"]: value for value in deployment.values("distributions")}
+    assert panes, Distribution
+
+
+def test_a_user_asks_for_a_new_model(make: Make, bundle: Bundle) -> None:
+    deployment = make(training_min_rows=300, training_rows=1_000)
+    deployment.deploy(bundle, partitions=PARTITIONS)
+    roles = [deployment.start(role) for role in ("score", "monitor", "train")]
+    for role in roles:
+        role.wait_ready()
+    world = World(deployment, turns=10_000)
+    world.go_on(600)
+    until(lambda: deployment.count("labelled") >= 580, what="labels joined")
+    event = orjson.dumps({"id": "asked", "reason": "user"})
+    deployment.produce("retrain-events", [Sending(event, deployment.name.encode())])
+
+    def versions() -> list[Model]:
+        models = asyncio.run(latest_models(deployment.bootstrap, deployment.settings.topics))
+        return [model for model in models.versions.values() if model.version != bundle.version]
+
+    until(lambda: bool(versions()), what="a challenger", patience_s=90)
+    (model,) = versions()
+    assert model.caused_by == "asked"
+    assert model.state in {"challenger", "rejected", "champion"}
