@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from streamapp.errors import MessageError, StoreError, TrainingError
 from streamapp.messages import (
@@ -106,7 +107,11 @@ class Train:
                     self._events = {}
                     self._note(values)
                 if self._events.keys() - self._done:
-                    await self._plan(consumer)
+                    try:
+                        await self._plan(consumer)
+                    except KafkaError as exc:  # nothing is lost: the plan is made again
+                        log.warning("a training waits for the broker: %s", exc)
+                        await asyncio.sleep(_RETRY_S)
         finally:
             await consumer.stop()
 

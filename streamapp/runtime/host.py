@@ -173,6 +173,7 @@ class Host:
         log.critical(
             "%s: %s: %s; exiting to start again", what, type(exc).__name__, exc, exc_info=debug and exc
         )
+        self.end()
         logging.shutdown()
         os._exit(EXIT_RETRY)
 

@@ -56,7 +56,7 @@ class Progress:
                     async with asyncio.timeout(_TIMEOUT_S):
                         await self._look(consumer)
                 except (TimeoutError, KafkaError, OSError) as exc:
-                    log.warning("the broker does not answer: %s", exc or type(exc).__name__)
+                    log.warning("the broker does not answer: %s", str(exc) or type(exc).__name__)
         finally:
             await consumer.stop()
 
