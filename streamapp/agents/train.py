@@ -103,9 +103,7 @@ class Train:
                 self._host.health.waiting_for = None
                 if generation != self._host.assignments:
                     generation = self._host.assignments
-                    values = await _read(consumer, self._host.topics.retrain_events, None, None)
-                    self._events = {}
-                    self._note(values)
+                    self._note(await _read(consumer, self._host.topics.retrain_events, None, None))
                 if self._events.keys() - self._done:
                     try:
                         await self._plan(consumer)
