@@ -21,7 +21,7 @@ _Z = 1.6448536269514722  # one-sided 95 %
 _LOG_20 = math.log(20.0)
 MEMORY = 1_000
 """Rows that a monitor remembers, to say since when."""
-_BLOCK = 64
+_BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class LossMonitor:
         self._begin()
 
     def _begin(self) -> None:
-        self._state = np.zeros(_BETS)
+        self._state = [0.0] * _BETS
         self._recent: Floats = np.empty(0)
 
     def update(self, losses: npt.ArrayLike) -> Alert | None:
@@ -149,26 +149,20 @@ class LossMonitor:
         if self.bound >= 1.0:  # the reference was always wrong: nothing can be worse
             return None
         threshold = float(self.false_alarm_every * len(self._bets))
+        state = self._state  # lists: twelve floats are too few for arrays to pay
         for start in range(0, len(losses), _BLOCK):
-            factors = 1.0 + np.multiply.outer(losses[start : start + _BLOCK] - self.bound, self._bets)
-            states = np.empty_like(factors)
-            before = self._state
-            with np.errstate(over="ignore"):  # what lies behind an alarm in a block may grow beyond float64
-                for factor, after in zip(factors, states, strict=True):
-                    np.add(before, 1.0, after)
-                    np.multiply(after, factor, after)
-                    before = after
-                alarming = states.sum(axis=1) >= threshold
-            if alarming.any():
-                row = int(alarming.argmax())
-                self._state = states[row]
-                return start + row + 1
-            self._state = before
+            excess = losses[start : start + _BLOCK] - self.bound
+            for row, factors in enumerate((1.0 + np.multiply.outer(excess, self._bets)).tolist()):
+                state = [(s + 1.0) * factor for s, factor in zip(state, factors, strict=True)]
+                if sum(state) >= threshold:
+                    self._state = state
+                    return start + row + 1
+        self._state = state
         return None
 
     def _since(self, losses: Floats) -> int:
         """Return how many of the last `losses` speak most for the bet that has won most."""
-        bet = self._bets[int(self._state.argmax())]
+        bet = self._bets[int(np.argmax(self._state))]
         evidence = np.log1p(bet * (losses[::-1] - self.bound)).cumsum()
         return int(evidence.argmax()) + 1
 
@@ -180,7 +174,7 @@ class LossMonitor:
             "bound": self.bound,
             "bets": self._bets.tolist(),
             "rows": self.rows,
-            "state": self._state.tolist(),
+            "state": list(self._state),
             "recent": self._recent.tolist(),
         }
 
@@ -193,7 +187,7 @@ class LossMonitor:
         monitor.bound = snapshot["bound"]
         monitor.rows = snapshot["rows"]
         monitor._bets = np.array(snapshot["bets"])
-        monitor._state = np.array(snapshot["state"])
+        monitor._state = snapshot["state"]
         monitor._recent = np.array(snapshot["recent"], dtype=np.float64)
         return monitor
 

@@ -283,7 +283,7 @@ class Judge:
                 self._asked_at = int(counts[row])
 
     def snapshot(self) -> bytes:
-        """Return the state; with full windows about 200 KB."""
+        """Return the state; with full windows about 130 KB."""
         state = {
             "schedule": self._schedule.snapshot(),
             "window": self._window.snapshot(),

@@ -61,10 +61,6 @@ def changed(
     ------
     ConfigError
         If no such transition exists.
-
-    Notes
-    -----
-    ``since`` speaks of the latest reign alone: it is emptied when a version becomes champion.
     """
     is_new = state != model.state
     if is_new and state not in TRANSITIONS[model.state]:
@@ -77,7 +73,6 @@ def changed(
             "state": state,
             "scores": {**model.scores, **(scores or {})},
             "note": note if is_new or note is not None else model.note,
-            "since": {} if is_new and state == "champion" else model.since,
         }
     )
 

@@ -162,3 +162,13 @@ def test_batches_and_restarts_change_nothing(cut: int) -> None:
 def test_a_window_needs_room() -> None:
     with pytest.raises(ConfigError, match="a window of 0 rows"):
         AccuracyWindow(0)
+
+
+def test_a_person_who_changes_their_mind_disagrees_with_no_system() -> None:
+    quality = filled(
+        record(0, "busy", "busy"),
+        record(0, "busy", "busy", revision=1, source="person:jk"),
+        record(0, "busy", "calm", revision=2, source="person:jk"),
+    ).quality()
+    assert quality is not None
+    assert (quality.agreement, quality.metrics["accuracy"]) == (1.0, 0.0)

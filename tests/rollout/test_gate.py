@@ -22,13 +22,13 @@ def discordant(rng: np.random.Generator, rows: int, *, share: float, gain: float
 
 @pytest.mark.parametrize(("gain", "margin"), [(0.0, 0.0), (0.02, 0.02), (-0.02, -0.02)])
 def test_a_challenger_at_the_margin_is_seldom_promoted(gain: float, margin: float) -> None:
-    """Looked at after each of 5,000 rows, 600 seeds, alpha 5 %: at most 5 % promoted, and 5 % rejected."""
+    """Looked at after each of 3,000 rows, 400 seeds, alpha 5 %: at most 5 % promoted, and 5 % rejected."""
     verdicts = []
-    for seed in range(600):
-        losses = discordant(np.random.default_rng(seed), 5_000, share=0.1, gain=gain)
+    for seed in range(400):
+        losses = discordant(np.random.default_rng(seed), 3_000, share=0.1, gain=gain)
         verdicts.append(PromotionGate(margin=margin).update(*losses))
-    assert verdicts.count("promote") <= 30
-    assert verdicts.count("reject") <= 30
+    assert verdicts.count("promote") <= 20
+    assert verdicts.count("reject") <= 20
 
 
 def test_graded_losses_that_are_equal_in_the_mean_are_seldom_promoted() -> None:
@@ -149,3 +149,13 @@ def test_what_are_no_pairs_of_losses_is_named_and_not_counted(
 def test_settings_outside_their_bounds_are_refused(setting: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         PromotionGate(**setting)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("margin", [-0.9, -0.5, 0.0, 0.5, 0.9])
+@pytest.mark.parametrize("losses", [(1.0, 0.0), (0.0, 1.0)])
+def test_no_row_ruins_a_bettor(margin: float, losses: tuple[float, float]) -> None:
+    gate = PromotionGate(alpha=1e-6, margin=margin)
+    gate.update([losses[0]], [losses[1]])
+    wealth = np.array(gate.snapshot()["wealth"])
+    assert (wealth > 0.0).all()
+    assert wealth.min() < 0.5 / wealth.shape[1]

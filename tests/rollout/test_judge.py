@@ -118,6 +118,19 @@ def test_one_is_promoted_and_the_others_start_afresh_against_it() -> None:
     assert after.rejected[0].scores["rows"] == after.rejected[0].offset - 79
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_champion_that_a_person_chose_is_challenged_afresh(restarts: bool) -> None:
+    judge = judge_of(candidate("old"), candidate("new"), gate_max_rows=100)
+    log = Log().answer(90, old=0.0, new=0.0)
+    judge.fold(log.rows())
+    if restarts:
+        judge = Judge.restore(judge.snapshot(), "bikes", **(SETTINGS | {"gate_max_rows": 100}))
+    judge.follow(candidate("other"), {"new": candidate("new")})
+    log.answer(100, "other", other=0.0, new=0.0)
+    assert judge.fold(log.rows(90, 189)) == Judged()
+    assert [d.offset for d in judge.fold(log.rows(189)).rejected] == [189]
+
+
 def test_all_rows_of_a_batch_are_predicted_in_one_call() -> None:
     sizes = []
     other = candidate("new")
@@ -234,6 +247,7 @@ def test_without_a_holdout_the_first_labelled_rows_are_the_baseline() -> None:
     assert judge.has_baseline
     assert judged.alerts[0].summary.endswith("on its first 2,000 labelled rows")
     assert judged.alerts[0].opened_at > 2_299 * MINUTE_MS
+    assert judged.alerts[0].opened_at == judged.retrains[0].at_ms + 2 * MINUTE_MS
 
 
 def test_a_baseline_of_another_loss_is_none() -> None:

@@ -42,12 +42,11 @@ def test_promotion_rewrites_both_the_former_champion_first() -> None:
     assert outdated(after, Champion(version="n", at=0)) == []
 
 
-def test_a_rollback_brings_a_retired_version_back_with_a_new_reign() -> None:
-    versions = {"a": model("a", "retired", since={"0": 5}), "b": model("b", "champion", since={"0": 9})}
-    back = {m.version: m for m in outdated(versions, Champion(version="a", at=1))}
-    assert back["a"].state == "champion"
-    assert back["a"].since == {}
-    assert back["b"].since == {"0": 9}
+def test_a_rollback_brings_a_retired_version_back_and_leaves_all_else_as_it_is() -> None:
+    versions = {"a": model("a", "retired", since={"0": 5}, note="served"), "b": model("b", "champion")}
+    b, a = outdated(versions, Champion(version="a", at=1))
+    assert a == versions["a"].model_copy(update={"state": "champion", "note": None})
+    assert b == versions["b"].model_copy(update={"state": "retired"})
 
 
 def test_without_a_pointer_or_its_version_nothing_is_invented() -> None:
