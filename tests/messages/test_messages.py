@@ -166,6 +166,12 @@ def test_an_error_names_the_place_in_a_list() -> None:
         Retrain.decode(value)
 
 
+@pytest.mark.parametrize("given_id", [b"1.0", b"true", b"null", b"[]", b"1e400"])
+def test_an_id_is_a_string_or_an_integer(given_id: bytes) -> None:
+    with pytest.raises(MessageError, match=r"^id|not UTF-8 JSON"):
+        Feedback.decode(b'{"id":%b,"label":1}' % given_id)
+
+
 def test_fields_that_are_not_known_are_ignored() -> None:
     assert Feedback.decode(b'{"id":"a","label":1,"colour":"red"}') == Feedback(id="a", label=1)
 
