@@ -24,6 +24,8 @@ KINDS: tuple[AlertKind, ...] = ("input", "missing", "correlation", "output")
 """Kinds of alerts that come from summaries, in the order in which they are raised."""
 _WRONG_SHARE = 0.01
 """Expected share of innocent columns among those that an alert names."""
+_CLARITY = {"location": 2.0, "scale": 1.5}
+"""A large shift moves the higher components even more than location, but it is a shift to people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ class Detector:
 
         That is every component that crosses its threshold in some window, and those that false discovery
         control finds in the alarming one (the window that exceeds its threshold most); of a column the
-        aspect with the most evidence, a smooth one before a share.
+        aspect with the most evidence: a smooth one before a share, location and scale before the others.
 
         References
         ----------
@@ -196,7 +198,7 @@ class Detector:
         return {name: round(effect, 4) for name, effect in effects.items()}
 
     def _rank(self, k: int, z: float) -> tuple[bool, float]:
-        return not self._is_share[k], float(z)
+        return not self._is_share[k], float(z) * _CLARITY.get(self.parts[k].aspect, 1.0)
 
     def _sizes(self, now: np.ndarray, at: np.ndarray) -> np.ndarray:
         before = self.comparison.reference[at]

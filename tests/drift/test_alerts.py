@@ -5,7 +5,7 @@ import orjson
 import pytest
 
 from streamapp.drift import Span, event_id
-from streamapp.drift.alerts import QUIET, AlertBook
+from streamapp.drift.alerts import AlertBook
 from streamapp.drift.detector import Sighting
 from streamapp.drift.effects import severity_of
 from streamapp.drift.findings import Finding, drifted_features, sentence
@@ -81,8 +81,8 @@ def test_of_a_kind_one_alert_is_open_and_kinds_do_not_disturb_each_other() -> No
 def test_a_column_that_joins_is_one_update_a_thousand_requests_after_the_last() -> None:
     story = Story()
     story.round("temp")
-    said = [story.round("wind", "temp") for _ in range(QUIET // STEP)]
-    assert said[:-1] == [[]] * (QUIET // STEP - 1)
+    said = [story.round("wind", "temp") for _ in range(10)]
+    assert said[:-1] == [[]] * 9
     (update,) = said[-1]
     assert (update.state, update.subject) == ("updated", "temp")
     assert [feature.name for feature in update.features] == ["wind", "temp"]
@@ -104,6 +104,16 @@ def test_a_column_that_comes_again_says_nothing_new() -> None:
     story = Story()
     story.round("temp", "wind")
     for _ in range(40):
+        assert story.round("temp") == []
+        assert story.round("temp", "wind") == []
+
+
+def test_a_column_that_joined_once_does_not_join_again() -> None:
+    story = Story()
+    story.round("temp")
+    said = [story.round("temp", "wind") for _ in range(12)]
+    assert [len(each) for each in said] == [0] * 9 + [1, 0, 0]
+    for _ in range(30):
         assert story.round("temp") == []
         assert story.round("temp", "wind") == []
 

@@ -93,6 +93,25 @@ def test_each_kind_of_drift_is_found_named_and_placed(
     assert alert.summary.startswith(("x has moved up", subject, "the correlation of x~y"))
 
 
+def test_a_shift_beyond_the_range_is_a_shift() -> None:
+    columns, outputs = rows(1, 1_280)
+    columns["x"] += 3
+    alerts = DriftMonitor(PROFILE).update(columns, outputs)
+    (lead,) = [feature for feature in alerts[0].features if feature.name == "x"]
+    assert lead.aspect == "location"
+    assert lead.effect == pytest.approx(3, abs=0.3)
+
+
+def test_columns_that_do_not_drift_are_not_named_with_those_that_do() -> None:
+    rng = np.random.default_rng(3)
+    names = [f"c{i}" for i in range(30)]
+    profile = Profile.fit({name: rng.normal(size=4_000) for name in names}, ordered=False)
+    for _ in range(10):
+        table = {name: rng.normal(0.8 * (name in ("c3", "c7")), size=512) for name in names}
+        (alert, *_) = DriftMonitor(profile).update(table)
+        assert {feature.name for feature in alert.features} <= {"c3", "c7"}
+
+
 def test_outputs_that_move_alone_are_an_output_alert() -> None:
     alerts = DriftMonitor(PROFILE).update(*drift(rows(1, 3_840), swap_outputs))
     assert {alert.kind for alert in alerts} == {"output"}
@@ -164,6 +183,7 @@ def test_outputs_without_a_baseline_take_the_first_two_thousand_live_rows() -> N
     assert not monitor.has_output_baseline
     assert monitor.update(*take(table, slice(1_984, 3_840))) == []
     assert monitor.has_output_baseline
+    assert monitor.windows()[-1].span.events > 2_000  # windows of inputs went on
     (alert, *_) = monitor.update(*take(table, slice(3_840, None)))
     assert (alert.kind, alert.state) == ("output", "opened")
 

@@ -9,7 +9,6 @@ import pytest
 
 from streamapp.drift import DriftMonitor, Pane, Span, Watch
 from streamapp.drift.positions import REMEMBERED
-from streamapp.drift.watch import PATIENCE
 from streamapp.errors import ConfigError, ProfileError
 from streamapp.messages import NO_VERSION, Alert, Distribution, ModelRef
 from streamapp.profile import Profile, Summary
@@ -169,9 +168,9 @@ def test_a_partition_that_begins_with_a_new_version_changes_it_and_with_an_old_o
 def test_a_transition_that_was_never_seen_does_not_stall_the_fold() -> None:
     watch = watching()
     fold(watch, [*log("v1", 0, 0, 1), *log("v2", 0, 64, 1)])
-    fold(watch, log("v1", 1, 0, PATIENCE - 1))
+    fold(watch, log("v1", 1, 0, 63))
     assert watch.version == "v2"
-    fold(watch, log("v1", 1, 64 * (PATIENCE - 1), 1))
+    fold(watch, log("v1", 1, 64 * 63, 1))
     assert watch.version == "v1"
 
 
