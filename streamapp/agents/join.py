@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streamapp.quality.join import Join, Joined
 from streamapp.quality.store import RocksStore
 from streamapp.runtime.host import Host
+from streamapp.runtime.topic_plans import answer_limit_bytes
 from streamapp.runtime.transport import RecordBatch
 
 __all__ = ["JoinAgent"]
@@ -92,6 +93,7 @@ class JoinAgent:
                 int(settings.label_horizon_s * 1000),
                 partition=partition,
                 partitions=host.app.consumer.topic_partitions(topics.feedback),
+                max_bytes=answer_limit_bytes(settings.max_request_bytes),
                 siblings=self._joins,
             )
         for partition, join in self._joins.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -95,6 +96,7 @@ def command(
     try:
         settings = Settings.of(name=name, role=role, web_port=web_port, **chosen)
         _check(settings, role)
+        _limit_threads()
         from streamapp.agents import create_host  # noqa: PLC0415  # Faust takes a second to import
         from streamapp.runtime.worker import run  # noqa: PLC0415
 
@@ -106,6 +108,15 @@ def command(
 
         click.echo(exc)
         sys.exit(EXIT_CONFIG)
+
+
+def _limit_threads() -> None:
+    """Give each library one thread, unless the environment says otherwise; before any of them is loaded.
+
+    The roles are processes of their own: threads that wait for each other would cost them more than they give.
+    """
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
 
 
 def role_commands(name: str, *, web_port: int) -> dict[str, list[str]]:
