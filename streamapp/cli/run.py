@@ -113,7 +113,7 @@ def command(
 def _limit_threads() -> None:
     """Give each library one thread, unless the environment says otherwise; before any of them is loaded.
 
-    The roles are processes of their own: threads that wait for each other would cost them more than they give.
+    The roles are processes of their own: threads that wait for each other would cost more than they give.
     """
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
