@@ -156,6 +156,19 @@ def test_a_row_that_a_challenger_cannot_answer_is_its_mistake() -> None:
     assert judged.rejected[0].scores["zero-one"] > 0.5
 
 
+def test_an_answer_that_is_no_number_is_a_mistake() -> None:
+    def predict(rows: Rows) -> Predictions:
+        return Predictions(np.full(len(rows), np.nan))
+
+    regressor = {"loss": "absolute", "loss_scale": 2.0, "classes": None}
+    judge = judge_of(candidate("old", **regressor), candidate("new", predict=predict, **regressor))
+    log = Log()
+    for _ in range(50):
+        log.append("old", {"x": "1"}, prediction=3.0, label=4.0)
+    (decision,) = judge.fold(log.rows()).rejected
+    assert (decision.scores["champion-absolute"], decision.scores["absolute"]) == (0.5, 1.0)
+
+
 def test_a_challenger_that_lacks_what_the_loss_needs_is_rejected() -> None:
     judge = judge_of(candidate("old", loss="brier"), candidate("new"))
     log = Log()
