@@ -53,7 +53,7 @@ class FoldState:
         self._restored_at = 0
         self._is_dirty = False
         self.offset = 0
-        host.before_commit(self._save)
+        host.before_commit(self.save)
 
     @asynccontextmanager
     async def turn(self, batch: RecordBatch) -> AsyncIterator[Sequence[Any]]:
@@ -77,7 +77,8 @@ class FoldState:
             await self._restore(data[_LENGTH_BYTES:])
         self._restored_at, self._is_dirty = self._host.assignments, False
 
-    async def _save(self) -> None:
+    async def save(self) -> None:
+        """Write the snapshot, if there is anything new in it."""
         async with self._turn:
             if self._is_dirty and self._restored_at == self._host.assignments:
                 data = self.offset.to_bytes(_LENGTH_BYTES) + self._snapshot()

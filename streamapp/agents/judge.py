@@ -54,6 +54,7 @@ class JudgeAgent:
 
     async def handle(self, batch: RecordBatch) -> Sequence[Awaitable[Any]]:
         """Judge a batch of labelled rows; what they cause is delivered when this returns."""
+        decided = False
         async with self._state.turn(batch) as records:
             for at in range(0, len(records), _ROWS_AT_ONCE):
                 part = records[at : at + _ROWS_AT_ONCE]
@@ -63,8 +64,12 @@ class JudgeAgent:
                     [record.offset for record in part],
                     [event_time_ms(record.headers, record.timestamp)[0] for record in part],
                 )
-                await self._carry_out(self._judge.fold(rows))
+                judged = self._judge.fold(rows)
+                await self._carry_out(judged)
+                decided = decided or judged.promoted is not None
             self._show()
+        if decided:  # at once: a crash must not leave an alert open that the promotion has resolved
+            await self._state.save()
         return []
 
     async def _follow(self) -> None:
