@@ -10,7 +10,7 @@ import orjson
 
 from streamapp.agents.fold import FoldState
 from streamapp.agents.versions import Versions
-from streamapp.drift import Watch
+from streamapp.drift import Watch, event_id
 from streamapp.errors import MessageError, ProfileError
 from streamapp.messages import Alert, Distribution, OutRecord, Retrain, caused_id, event_headers
 from streamapp.runtime.host import Host, StateTable
@@ -106,10 +106,8 @@ class WatchAgent:
 
 def alert_record(deployment: str, alert: Alert) -> OutRecord:
     """Return an alert as it is written: its ``ce_id`` tells its states apart."""
-    ce_id = caused_id(alert.id, alert.state, alert.updated_at, alert.severity, len(alert.features))
-    return OutRecord(
-        0, alert.key, alert.encode(), event_headers(deployment, Alert.ce_type, ce_id, alert.updated_at)
-    )
+    headers = event_headers(deployment, Alert.ce_type, event_id(alert), alert.updated_at)
+    return OutRecord(0, alert.key, alert.encode(), headers)
 
 
 def retrain_record(deployment: str, event: Retrain, time_ms: int) -> OutRecord:
