@@ -170,7 +170,7 @@ class Waiting:
         """Return the label under `store_key`."""
         (timestamp, arrived_ms, headers), key, feedback = _unpack(value)
         partition, offset = _POSITION.unpack(store_key[1 + _HASH :])
-        decoded = [
+        decoded: list[Any] = [  # the content of a header can be null, which its type does not say
             (name, None if content is None else base64.b64decode(content)) for name, content in headers
         ]
         id_hash = store_key[1 : 1 + _HASH]
