@@ -110,7 +110,7 @@ def test_the_window_is_cut_from_the_newest_request(make_job: MakeJob) -> None:
     assert trained.left_out == {"before the window": 298}
 
 
-class Unfit(ClassifierMixin, BaseEstimator):
+class Unfit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Fits once, and never again on so many rows."""
 
     def fit(self, X: Any, y: Any) -> Unfit:
@@ -132,7 +132,7 @@ class Bare:
         return np.repeat(self.classes_[:1], len(X))
 
 
-class Nothing(RegressorMixin, BaseEstimator):
+class Nothing(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Answers nothing when fitted on many rows."""
 
     def fit(self, X: Any, y: Any) -> Nothing:

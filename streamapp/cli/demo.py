@@ -1,0 +1,44 @@
+"""``streamapp demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("demo")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the figures as JSON.",
+)
+@click.option(
+    "--pace",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="EVENTS_PER_S",
+    help="Requests a second, at most.  [default: as fast as they are answered]",
+)
+@click.option("--fast", is_flag=True, help="The first months alone, to the end of April.")
+@click.option("--no-dashboard", is_flag=True, help="Open no dashboard.")
+@click.option("--keep", is_flag=True, help="Leave all running at the end, until Ctrl-C.")
+def command(*, report: Path | None, pace: float | None, fast: bool, no_dashboard: bool, keep: bool) -> None:
+    """Show the whole loop on real data: every flight that left New York in 2013.
+
+    Asked at its scheduled departure: will it arrive more than 15 minutes late, or not at all? The label comes
+    when the plane has landed. January's model meets the rest of the year on a Kafka broker of its own; drift
+    is seen, new models are trained, judged and swapped in. Nothing is left behind.
+
+    \b
+    Example:
+      streamapp demo
+      streamapp demo --fast --report report.json
+    """  # noqa: D301  # \b is click's mark for lines that stay as they are
+    from streamapp.cli.run import role_commands  # noqa: PLC0415  # not needed for --help
+    from streamapp.demo.run import DemoOptions, run_demo  # noqa: PLC0415
+
+    options = DemoOptions(report=report, pace=pace, fast=fast, keep=keep)
+    run_demo(options, role_commands=lambda name, port: role_commands(name, web_port=port), say=click.echo)
