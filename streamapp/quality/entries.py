@@ -16,12 +16,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
 
 from streamapp.messages import Header, Label
+from streamapp.quality.store import KeyValue
 
 __all__ = [
     "META_KEY",
@@ -32,6 +34,7 @@ __all__ = [
     "arrival_key",
     "arrivals_before",
     "hash_id",
+    "waited_for",
     "waiting_bounds",
 ]
 
@@ -59,6 +62,11 @@ def waiting_bounds(id_hash: bytes) -> tuple[bytes, bytes]:
     """Return the range of keys of all labels that wait for an id."""
     low = b"w" + id_hash
     return low, low + b"\xff" * 13
+
+
+def waited_for(store: KeyValue) -> Iterator[bytes]:
+    """Yield the hash of the id of every label that waits."""
+    return (key[1 : 1 + _HASH] for key, _ in store.scan(b"w", b"x"))
 
 
 def arrival_key(arrived_ms: int, key: bytes) -> bytes:

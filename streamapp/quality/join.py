@@ -35,6 +35,7 @@ from streamapp.quality.entries import (
     arrival_key,
     arrivals_before,
     hash_id,
+    waited_for,
     waiting_bounds,
 )
 from streamapp.quality.joined import JoinBatch, Joined, Positions
@@ -49,6 +50,7 @@ from streamapp.quality.matching import (
 from streamapp.quality.reading import Given, read_answer, read_feedback
 from streamapp.quality.store import KeyValue
 from streamapp.quality.stream_time import StreamTime
+from streamapp.quality.waiting_ids import WaitingIds
 from streamapp.topics import TopicNames
 
 __all__ = ["MAX_FEEDBACK_BYTES", "Join", "JoinBatch", "Joined", "Positions"]
@@ -116,6 +118,7 @@ class Join:
             self._positions = Positions(*fields["positions"])
             self.time = StreamTime.restore(fields["time"])
             self.waiting = fields["waiting"]
+        self._waiting_ids = WaitingIds(waited_for(store) if self.waiting else ())
 
     def positions(self) -> Positions:
         """Return where reading goes on; what lies before is skipped."""
@@ -210,6 +213,8 @@ class Join:
     def _write(self, batch: JoinBatch) -> None:
         self.generation += 1
         self.waiting += batch.waiting[self.partition]
+        if not self.waiting:
+            self._waiting_ids.clear()
         meta = {"positions": list(self._positions), "time": self.time.snapshot(), "waiting": self.waiting}
         view = batch.views.get(self.partition)
         self.store.write({**(view.writes if view else {}), META_KEY: orjson.dumps(meta)})
@@ -245,7 +250,7 @@ class Join:
     def _wake(self, id_hash: bytes, joined: Joined) -> None:
         """Join the labels that waited for an id, here and in siblings."""
         for join in self._family():
-            if not join.waiting:
+            if id_hash not in join._waiting_ids:
                 continue
             view = joined.batch.view(join.partition, join.store)
             for key, value in list(view.scan(*waiting_bounds(id_hash))):
@@ -313,6 +318,7 @@ class Join:
             list(record.headers),
         )
         view = joined.batch.view(self.partition, self.store)
+        self._waiting_ids.add(waiting.id_hash)
         view.put(waiting.store_key, waiting.encode())
         view.put(arrival_key(waiting.arrived_ms, waiting.store_key), b"")
         joined.batch.waiting[self.partition] += 1
