@@ -94,7 +94,7 @@ class Score:
         if self._served.current is None:
             health.idles, health.waiting_for = True, "a model that can be served"
         bundle = await self._served.get()
-        health.idles = False
+        health.idles, health.waiting_for = False, None
         if bundle is not None and bundle.version != self._shown:
             self._show(bundle)
         return bundle
