@@ -2,13 +2,15 @@
 
 | key | value |
 |---|---|
-| ``a`` id-hash event-time request-offset | an answer: its labels so far, its key, its value as answered |
+| ``a`` id-hash place | an answer: its labels so far, its key, its value as answered |
+| ``i`` id-hash | the places of the answers to an id, in order: its event time and its request's offset each |
 | ``w`` id-hash feedback-partition feedback-offset | a label that came before its request's answer |
 | ``t`` arrival key | empty: the order in which answers and waiting labels are forgotten |
 | ``m`` | positions, stream time, number of waiting labels |
 
 Ids are hashed to 16 bytes so that keys are short and of one length; numbers are big-endian, so that the
-order of keys is the order of times.
+order of bytes is the order of times. Answers are found by their exact key: a store that does not hold an id
+says so from memory, where a search for a range of keys would look into its files.
 """
 
 from __future__ import annotations
@@ -29,17 +31,23 @@ __all__ = [
     "META_KEY",
     "Answer",
     "GivenLabel",
+    "Place",
     "Waiting",
-    "answer_bounds",
+    "add_place",
+    "answer_key",
     "arrival_key",
     "arrivals_before",
+    "drop_place",
     "hash_id",
+    "index_key",
+    "places_of",
     "waited_for",
     "waiting_bounds",
 ]
 
 META_KEY = b"m"
 _HASH = 16
+_REUSES = 1_000
 _SHIFT = 1 << 63  # times before 1970 sort before later ones
 _TAIL = struct.Struct(">QQ")
 _POSITION = struct.Struct(">IQ")
@@ -51,11 +59,41 @@ def hash_id(request_id: str) -> bytes:
     return hashlib.blake2b(request_id.encode(errors="surrogatepass"), digest_size=_HASH).digest()
 
 
-def answer_bounds(id_hash: bytes, *, until_ms: int | None = None) -> tuple[bytes, bytes]:
-    """Return the range of keys of all answers to an id, or of those up to and with event time `until_ms`."""
-    low = b"a" + id_hash
-    end_ms = _SHIFT * 2 - 1 if until_ms is None else until_ms + 1 + _SHIFT
-    return low + bytes(16), low + _TAIL.pack(end_ms, 0)
+class Place(NamedTuple):
+    """Where the answer to an id stands among all answers to it."""
+
+    time_ms: int
+    offset: int
+
+
+def answer_key(id_hash: bytes, place: Place) -> bytes:
+    """Return the key of the answer at `place`."""
+    return b"a" + id_hash + _pack_place(place)
+
+
+def index_key(id_hash: bytes) -> bytes:
+    """Return the key of the places of all answers to an id."""
+    return b"i" + id_hash
+
+
+def places_of(index: bytes | None) -> list[Place]:
+    """Return the places in the value of an index, oldest first."""
+    return [Place(shifted - _SHIFT, offset) for shifted, offset in _TAIL.iter_unpack(index or b"")]
+
+
+def add_place(index: bytes | None, place: Place) -> bytes:
+    """Return the value of an index with `place` in its order; beyond a thousand the oldest are left out."""
+    places = sorted({*places_of(index), place})[-_REUSES:]
+    return b"".join(map(_pack_place, places))
+
+
+def drop_place(index: bytes | None, place: Place) -> bytes | None:
+    """Return the value of an index without `place`; None if nothing is left."""
+    return b"".join(_pack_place(each) for each in places_of(index) if each != place) or None
+
+
+def _pack_place(place: Place) -> bytes:
+    return _TAIL.pack(place.time_ms + _SHIFT, place.offset)
 
 
 def waiting_bounds(id_hash: bytes) -> tuple[bytes, bytes]:
@@ -112,9 +150,14 @@ class Answer:
     """Source to its newest label: outranked ones too, so that people and systems can be compared."""
 
     @property
+    def place(self) -> Place:
+        """Where it stands among the answers to its id."""
+        return Place(self.time_ms, self.offset)
+
+    @property
     def store_key(self) -> bytes:
         """The key in the store."""
-        return b"a" + self.id_hash + _TAIL.pack(self.time_ms + _SHIFT, self.offset)
+        return answer_key(self.id_hash, self.place)
 
     def encode(self) -> bytes:
         """Return the value in the store."""

@@ -32,9 +32,12 @@ from streamapp.quality.entries import (
     META_KEY,
     Answer,
     Waiting,
+    add_place,
     arrival_key,
     arrivals_before,
+    drop_place,
     hash_id,
+    index_key,
     waited_for,
     waiting_bounds,
 )
@@ -169,15 +172,22 @@ class Join:
         view = joined.batch.view(self.partition, self.store)
         start, end = arrivals_before(self.time.now_ms - self._horizon_ms)
         due = [key for key, _ in first(self.store.scan(start, end), limit)]
-        for index_key in due:
-            view.delete(index_key)
-            key = index_key[9:]
+        for due_key in due:
+            view.delete(due_key)
+            key = due_key[9:]
             value = view.get(key)
             if value is None:
                 continue
             view.delete(key)
             if key[:1] == b"a":
-                joined.counts["unlabelled"] += not Answer.decode(key, value).labels
+                answer = Answer.decode(key, value)
+                joined.counts["unlabelled"] += not answer.labels
+                index = index_key(answer.id_hash)
+                left = drop_place(view.get(index), answer.place)
+                if left is None:
+                    view.delete(index)
+                else:
+                    view.put(index, left)
                 continue
             joined.batch.waiting[self.partition] -= 1
             record = Waiting.decode(key, value)
@@ -239,6 +249,8 @@ class Join:
             joined.counts["repeats"] += 1
             return None
         joined.counts["answers"] += 1
+        index = index_key(answer.id_hash)
+        view.put(index, add_place(view.get(index), answer.place))
         view.put(answer.store_key, answer.encode())
         view.put(arrival_key(self._arrival(joined, answer.time_ms), answer.store_key), b"")
         return answer

@@ -17,7 +17,7 @@ from streamapp.messages import (
     header,
     labelled_id,
 )
-from streamapp.quality.entries import Answer, GivenLabel, answer_bounds, hash_id
+from streamapp.quality.entries import Answer, GivenLabel, Place, answer_key, hash_id, index_key, places_of
 from streamapp.quality.reading import Given
 from streamapp.quality.store import Overlay
 
@@ -34,7 +34,6 @@ FORWARDED = "streamapp-forwarded"
 """Header of feedback that was sent on: the position where it was first read."""
 
 _POSITION_ID = re.compile(r"([0-9]{1,9})-[0-9]{1,18}")
-_REUSES = 1_000  # how many answers to one id are looked at
 
 
 def first(entries: Iterator[tuple[bytes, bytes]], limit: int) -> Iterator[tuple[bytes, bytes]]:
@@ -53,19 +52,25 @@ def target_partition(feedback: Feedback) -> int | None:
 def find_answer(view: Overlay, given: Given, partition: int) -> Answer | None:
     """Return the answer that a label belongs to, if it is in this partition."""
     id_hash, request = hash_id(given.request_id), given.feedback.request
+    if request is not None and request.partition != partition:
+        return None
+    places = places_of(view.get(index_key(id_hash)))
+    if not places:
+        return None
+
+    def answer_at(place: Place) -> Answer:
+        key = answer_key(id_hash, place)
+        return Answer.decode(key, view.get(key) or b"")
+
+    newest_first = reversed(places)
     if request is not None:
-        if request.partition != partition:
-            return None
-        newest = view.scan(*answer_bounds(id_hash), reverse=True)
-        answers = (Answer.decode(*entry) for entry in first(newest, _REUSES))
-        return next((answer for answer in answers if answer.offset == request.offset), None)
+        chosen = next((place for place in newest_first if place.offset == request.offset), None)
+        return None if chosen is None else answer_at(chosen)
     if given.at_ms is not None:
-        before = next(view.scan(*answer_bounds(id_hash, until_ms=given.at_ms), reverse=True), None)
-    else:
-        newest = first(view.scan(*answer_bounds(id_hash), reverse=True), _REUSES)
-        before = next((e for e in newest if Answer.decode(*e).timestamp_ms <= given.timestamp_ms), None)
-    entry = before or next(view.scan(*answer_bounds(id_hash)), None)
-    return None if entry is None else Answer.decode(*entry)
+        return answer_at(next((p for p in newest_first if p.time_ms <= (given.at_ms or 0)), places[0]))
+    answers = map(answer_at, newest_first)
+    before = next((answer for answer in answers if answer.timestamp_ms <= given.timestamp_ms), None)
+    return before or answer_at(places[0])
 
 
 def given_label(given: Given, record: Record) -> GivenLabel:

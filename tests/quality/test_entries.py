@@ -9,11 +9,16 @@ from streamapp.quality.entries import (
     META_KEY,
     Answer,
     GivenLabel,
+    Place,
     Waiting,
-    answer_bounds,
+    add_place,
+    answer_key,
     arrival_key,
     arrivals_before,
+    drop_place,
     hash_id,
+    index_key,
+    places_of,
     waiting_bounds,
 )
 
@@ -24,6 +29,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 hashes = st.binary(min_size=16, max_size=16)
 labels: st.SearchStrategy[Label] = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(-9, 9) | texts
 given_labels = st.builds(GivenLabel, labels, texts, times, partitions, offsets)
+places = st.builds(Place, times, offsets)
 headers = st.lists(st.tuples(texts, st.none() | st.binary(max_size=8)), max_size=3)
 
 answers = st.builds(
@@ -72,15 +78,28 @@ def test_a_waiting_label_comes_back_as_it_was(label: Waiting) -> None:
     )
 
 
-@given(answers, answers, times)
-def test_answers_to_an_id_lie_in_the_order_of_their_times(one: Answer, other: Answer, until_ms: int) -> None:
-    other.id_hash = one.id_hash
-    order = (one.time_ms, one.offset) < (other.time_ms, other.offset)
-    assert (one.store_key < other.store_key) == order
-    low, high = answer_bounds(one.id_hash)
-    assert low <= one.store_key < high
-    low, high = answer_bounds(one.id_hash, until_ms=until_ms)
-    assert (low <= one.store_key < high) == (one.time_ms <= until_ms)
+@given(st.lists(places, max_size=6), places)
+def test_an_index_holds_places_once_and_in_order(some: list[Place], dropped: Place) -> None:
+    index = None
+    for place in [*some, *some]:
+        index = add_place(index, place)
+    assert places_of(index) == sorted(set(some))
+    left = drop_place(index, dropped)
+    assert places_of(left) == sorted(set(some) - {dropped})
+    assert left is None or left
+
+
+def test_an_index_keeps_the_newest_thousand() -> None:
+    index = None
+    for i in range(1_005):
+        index = add_place(index, Place(i, 0))
+    assert [place.time_ms for place in places_of(index)] == list(range(5, 1_005))
+
+
+@given(answers)
+def test_an_answer_lies_at_its_place(answer: Answer) -> None:
+    assert answer.store_key == answer_key(answer.id_hash, answer.place)
+    assert places_of(add_place(None, answer.place)) == [answer.place]
 
 
 @given(answers, waiting, hashes)
@@ -91,7 +110,8 @@ def test_the_kinds_of_keys_keep_apart(answer: Answer, label: Waiting, other: byt
     if other != label.id_hash:
         low, high = waiting_bounds(other)
         assert not low <= label.store_key < high
-    assert META_KEY not in {answer.store_key[:1], label.store_key[:1]}
+    kinds = [answer.store_key[:1], label.store_key[:1], index_key(answer.id_hash)[:1], META_KEY]
+    assert len(set(kinds)) == len(kinds)
 
 
 @given(times, times, st.binary(max_size=4))
