@@ -8,6 +8,8 @@ import click
 
 __all__ = ["command"]
 
+_FAST_UNTIL_MONTH = 5
+
 
 @click.command("demo")
 @click.option(
@@ -38,7 +40,9 @@ def command(*, report: Path | None, pace: float | None, fast: bool, no_dashboard
       streamapp demo --fast --report report.json
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
     from streamapp.cli.run import role_commands  # noqa: PLC0415  # not needed for --help
+    from streamapp.demo.model import year_day_ms  # noqa: PLC0415
     from streamapp.demo.run import DemoOptions, run_demo  # noqa: PLC0415
 
-    options = DemoOptions(report=report, pace=pace, fast=fast, keep=keep)
+    until_ms = year_day_ms(_FAST_UNTIL_MONTH) if fast else None
+    options = DemoOptions(report=report, pace=pace, until_ms=until_ms, keep=keep)
     run_demo(options, role_commands=lambda name, port: role_commands(name, web_port=port), say=click.echo)

@@ -40,14 +40,13 @@ _DAY_S = 86_400
 _ROLES = 3
 _PARTITIONS = 2
 _READY_S = 120.0
-_FAST_UNTIL_MONTH = 5
 _TUNING: dict[str, Any] = {
     "false_alarm_every": 100_000,
     "label_horizon_s": 30 * _DAY_S,
     "retrain_every_s": 14 * _DAY_S,
     "retrain_cooldown_rows": 10_000,
     "training_window_s": 90 * _DAY_S,
-    "training_rows": 100_000,
+    "training_rows": 80_000,
     "gate_alpha": 0.05,
     "gate_margin": 0.0,
 }
@@ -66,15 +65,15 @@ class DemoOptions:
         File for the report; None for none.
     pace
         Requests a second, at most.
-    fast
-        Stop at the end of April.
+    until_ms
+        Stop before the flights of this time, milliseconds since the epoch; None: with the year.
     keep
         Leave broker and roles running at the end, until Ctrl-C.
     """
 
     report: Path | None = None
     pace: float | None = None
-    fast: bool = False
+    until_ms: int | None = None
     keep: bool = False
 
 
@@ -104,7 +103,7 @@ def run_demo(
     say("reading every flight that left New York in 2013, and the weather")
     year = load_flights()
     first_ms = year_day_ms(2)
-    flights = year.between(first_ms, year_day_ms(_FAST_UNTIL_MONTH if options.fast else 13))
+    flights = year.between(first_ms, options.until_ms or year_day_ms(13))
     january = pack_january(year.between(0, first_ms), known_by_ms=first_ms)
     say(f"January's model is {january.version}: fitted on {january.manifest.reference_rows:,} flights")
     with (

@@ -24,6 +24,21 @@ from streamapp.training.rows import holdout_start
 DAY_MS = 86_400_000
 FIRST_MS, END_MS = year_day_ms(2), year_day_ms(13)
 
+WINDOW_DAYS = 90
+DEMO = [(1, 80_000, 10_000, 0.05, 0.0)]
+"""Days between trainings, rows to train on, labelled rows between trainings, the gate's alpha and margin. The
+demo's accuracy alerts ask for a training nearly always: it is as if the schedule said so every day."""
+POLICIES = [
+    *DEMO,
+    (1, 80_000, 10_000, 0.05, -0.005),
+    (1, 80_000, 10_000, 0.05, -0.01),
+    (1, 80_000, 10_000, 0.2, 0.0),
+    (1, 30_000, 10_000, 0.05, 0.0),
+    (1, 80_000, 5_000, 0.05, 0.0),
+    (1, 80_000, 20_000, 0.05, 0.0),
+    (28, 80_000, 10_000, 0.05, 0.0),
+]
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -44,16 +59,20 @@ class Year:
         self.stream = self.flights.asked_ms >= FIRST_MS
         self.holdout = holdout
         self.fits = 0
-        self._cache: dict[tuple[int, int], Version] = {}
+        self._cache: dict[tuple[int, int, int | None], Version] = {}
 
-    def fit(self, now_ms: int, days: int, first_ms: int = 0) -> Version:
+    def fit(self, now_ms: int, days: int, *, first_ms: int = 0, max_rows: int | None = None) -> Version:
         """Fit on what is known at a moment of the last `days` before the newest request."""
-        key = (now_ms, days)
+        key = (now_ms, days, max_rows)
         if key in self._cache:
             return self._cache[key]
         flights = self.flights
         rows = np.flatnonzero((flights.known_ms <= now_ms) & (flights.asked_ms >= first_ms))
         rows = rows[flights.asked_ms[rows] >= flights.asked_ms[rows[-1]] - days * DAY_MS]
+        rows = (
+            rows if max_rows is None else rows[np.argsort(flights.known_ms[rows], kind="stable")[-max_rows:]]
+        )
+        rows.sort()
         newest = int(flights.known_ms[rows].max())
         if self.holdout:
             times = flights.asked_ms[rows]
@@ -81,12 +100,11 @@ class Year:
         return p
 
     def gated(
-        self, champion: Version, *, days: int, window: int, cooldown: int, alpha: float, margin: float,
-        max_rows: int, start_rows: int,
-    ) -> tuple[Floats, str]:  # fmt: skip
+        self, champion: Version, *, days: int, max_rows: int, cooldown: int, alpha: float, margin: float
+    ) -> tuple[Floats, str]:
         """Return the answers under a schedule, a cooldown in labelled rows, and the gate."""
         flights = self.flights
-        rows = np.flatnonzero(self.stream)
+        stream = np.flatnonzero(self.stream)
         served = np.full(len(self.late), np.nan)
         answered_by: dict[int, int] = {}
         versions = [champion]
@@ -94,17 +112,17 @@ class Year:
         waiting: list[tuple[int, int]] = []
         labelled = trained_at = promoted = rejected = 0
         now, due_ms, wanted = 0, champion.newest_label_ms + days * DAY_MS, False
-        for row in rows.tolist():
+        for row in stream.tolist():
             asked = int(flights.asked_ms[row])
             while waiting and waiting[0][0] <= asked:
                 known_ms, old = heapq.heappop(waiting)
                 labelled += 1
                 if known_ms >= due_ms and not wanted:
                     wanted, due_ms = True, known_ms + days * DAY_MS
-                if wanted and labelled - trained_at >= cooldown and labelled >= start_rows:
+                if wanted and labelled - trained_at >= cooldown:
                     wanted, trained_at = False, labelled
-                    versions.append(self.fit(known_ms, window, FIRST_MS))
-                    trials[len(versions) - 1] = PromotionGate(alpha=alpha, margin=margin, max_rows=max_rows)
+                    versions.append(self.fit(known_ms, WINDOW_DAYS, first_ms=FIRST_MS, max_rows=max_rows))
+                    trials[len(versions) - 1] = PromotionGate(alpha=alpha, margin=margin)
                 if answered_by[old] != now:
                     continue
                 for number, gate in list(trials.items()):
@@ -115,11 +133,7 @@ class Year:
                     verdict = gate.update([losses[0]], [losses[1]])
                     if verdict == "promote":
                         now, promoted = number, promoted + 1
-                        trials = {
-                            n: PromotionGate(alpha=alpha, margin=margin, max_rows=max_rows)
-                            for n in trials
-                            if n != number
-                        }
+                        trials = {n: PromotionGate(alpha=alpha, margin=margin) for n in trials if n != number}
                         break
                     if verdict == "reject":
                         del trials[number]
@@ -137,37 +151,30 @@ def main() -> None:
     with threadpool_limits(1):
         year = Year(holdout=False)
         january = year.fit(FIRST_MS, 90)
-        print("                                    log-loss  brier   accuracy")
-        print(f"January's model                     {year.score(january.p)}", flush=True)
+        print("                                                        log-loss  brier   accuracy")
+        print(f"January's model                                         {year.score(january.p)}", flush=True)
         if not quick:
-            print(f"weekly, 90 days                     {year.score(year.every(7, 90))}", flush=True)
-            print(f"monthly (30 days), 60 days          {year.score(year.every(30, 60))}", flush=True)
+            print(
+                f"weekly, 90 days                                         {year.score(year.every(7, 90))}",
+                flush=True,
+            )
+            print(
+                f"monthly (30 days), 60 days                              {year.score(year.every(30, 60))}",
+                flush=True,
+            )
         gated = Year(holdout=True)
         champion = gated.fit(FIRST_MS, 90)
-        print(f"January's model, holdout kept       {gated.score(champion.p)}", flush=True)
-        for days, window, alpha, margin, max_rows in (
-            [(14, 90, 0.05, 0.0, 10_000)]
-            if quick
-            else [
-                (14, 90, 0.05, 0.0, 10_000),
-                (14, 90, 0.05, -0.005, 10_000),
-                (14, 90, 0.05, -0.01, 10_000),
-                (7, 90, 0.05, -0.005, 10_000),
-                (7, 90, 0.05, 0.0, 10_000),
-                (14, 90, 0.2, 0.0, 10_000),
-                (14, 60, 0.05, -0.005, 10_000),
-                (28, 90, 0.05, 0.0, 10_000),
-                (28, 90, 0.05, -0.005, 10_000),
-            ]
-        ):
+        print(
+            f"January's model, holdout kept                           {gated.score(champion.p)}", flush=True
+        )
+        for days, rows, cooldown, alpha, margin in DEMO if quick else POLICIES:
             began = time.perf_counter()
             p, counts = gated.gated(
-                champion, days=days, window=window, cooldown=5_000, alpha=alpha, margin=margin,
-                max_rows=max_rows, start_rows=500,
-            )  # fmt: skip
+                champion, days=days, max_rows=rows, cooldown=cooldown, alpha=alpha, margin=margin
+            )
             print(
-                f"every {days} d on {window} d, a={alpha} m={margin:<6} {gated.score(p)}  {counts}"
-                f"  ({time.perf_counter() - began:.0f} s)",
+                f"{days:>3} d, {rows:>7,} rows, {cooldown:>6,} apart, a={alpha:<4} m={margin:<6}"
+                f"  {gated.score(p)}  {counts} ({time.perf_counter() - began:.0f} s)",
                 flush=True,
             )
 
