@@ -72,6 +72,8 @@ class Narrator:
     def progress(self, requests: int, time_ms: int, status: str = "") -> None:
         """Show how far the stream is, and what it waits for."""
         now = time.monotonic()
+        if not requests:  # nothing is sent yet: the roles are starting
+            self._began = now
         rate = requests / max(now - self._began, 1e-9)
         date = format_time(time_ms)[:10]
         if self._task is not None:
