@@ -31,7 +31,8 @@ class Comparison:
     -----
     Everything is computed from *vectors*, integers that can be added and subtracted exactly: the components'
     sums and rows; of each column the sum of its ranks, of their squares, and the rows that have it; of each
-    pair the sum of products and the rows that lack one of the two; the number of rows.
+    pair the sum of products, the rows that lack one of the two and the ranks of the other in those; the
+    number of rows.
     """
 
     def __init__(self, measures: Measures, pairs: PairProfile | None = None) -> None:
@@ -49,12 +50,13 @@ class Comparison:
         if self.pairs is not None:
             self.reference = np.concatenate([mean, self.pairs.correlation])
             self.variance = np.concatenate([variance, self.pairs.variance])
-            none = np.zeros(len(self.pairs), np.int64)
-            self._spread0 = self._moments(self.vectors(measures.reference_counts, none, none)[None])[1][0]
+            none = np.zeros((4, len(self.pairs)), np.int64)
+            reference = self.vectors(measures.reference_counts, none[0], none[1:])
+            self._spread0 = self._moments(reference[None])[1][0]
         self.size = len(self.reference)
 
     def vectors(self, counts: np.ndarray, pairs: np.ndarray, apart: np.ndarray) -> np.ndarray:
-        """Return the vector (..., m) of counts (..., bins), sums of products and rows apart (..., p)."""
+        """Return the vector (..., m) of counts (..., bins), products (..., p) and apart (..., 3, p)."""
         sums, rows = self.measures.sums(counts)
         if self.pairs is None:
             return np.concatenate([sums, rows], axis=-1)
@@ -67,7 +69,7 @@ class Comparison:
             np.add.reduceat(counts * self._ranks2, starts, axis=-1),
             total - counts[..., self.measures.missing_bins],
             pairs,
-            apart,
+            apart.reshape(*apart.shape[:-2], -1),
             total[..., :1],
         ]
         return np.concatenate(parts, axis=-1)
@@ -140,24 +142,28 @@ class Comparison:
     def _correlations(
         self, pairs: PairProfile, vectors: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        mean, spread, n, product = self._moments(vectors)
+        _, spread, n, product, first, second = self._moments(vectors)
         a, b = pairs.first, pairs.second
         with np.errstate(divide="ignore", invalid="ignore"):
-            r = (product / n - mean[:, a] * mean[:, b]) / np.sqrt(spread[:, a] * spread[:, b])
+            r = (product / n - first * second) / np.sqrt(spread[:, a] * spread[:, b])
             z = (r - pairs.correlation) / np.sqrt(pairs.variance * (1 / n + 1 / pairs.rows))
         enough = (n >= _KURTOSIS_ROWS * (pairs.kurtosis - 1)) & np.isfinite(z)
         r = np.clip(np.where(np.isfinite(r), r, pairs.correlation), -1, 1)
         return r, r - pairs.correlation, np.where(enough, z, 0.0)
 
-    def _moments(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Mean and variance of each column's ranks, rows that have both of a pair, sums of products."""
+    def _moments(self, vectors: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Mean and variance of each column's ranks; of each pair rows with both, their products and means."""
         assert self.pairs is not None
         columns, count = len(self.measures.columns), len(self.pairs)
-        cuts = np.cumsum([2 * self._own, columns, columns, columns, count, count])
-        _, ranks, squares, present, product, apart, total = np.split(vectors, cuts, axis=1)
-        rows = np.maximum(present, 1)
+        cuts = np.cumsum([2 * self._own, columns, columns, columns, count, count, count, count])
+        _, ranks, squares, present, product, *apart, total = np.split(vectors, cuts, axis=1)
+        rows, n = np.maximum(present, 1), total - apart[0]
         mean = ranks / rows
-        return mean, squares / rows - mean**2, total - apart, product
+        first, second = (
+            (ranks[:, own] - stray) / np.maximum(n, 1)
+            for own, stray in zip((self.pairs.first, self.pairs.second), apart[1:], strict=True)
+        )
+        return mean, squares / rows - mean**2, n, product, first, second
 
     def _linear_means(self, vectors: np.ndarray) -> np.ndarray:
         """Means of what each row adds to a component, (q, size); for correlations their linear part."""
@@ -165,7 +171,7 @@ class Comparison:
         means = self.measures.means(vectors[:, :own], vectors[:, own : 2 * own])
         if self.pairs is None:
             return means
-        mean, spread, n, product = self._moments(vectors)
+        mean, spread, n, product, _, _ = self._moments(vectors)
         a, b = self.pairs.first, self.pairs.second
         square = (spread + mean**2) / np.maximum(self._spread0, _TINY)
         scale = np.sqrt(np.maximum(self._spread0[a] * self._spread0[b], _TINY))

@@ -29,7 +29,7 @@ class Sums:
     pairs: np.ndarray
     """(p,) int64 sums of rank products."""
     apart: np.ndarray
-    """(p,) int64 rows that lack one of the two."""
+    """(3, p) int64: see :class:`~streamapp.profile.Summary`."""
 
     @property
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -175,9 +175,8 @@ class Profile:
 
     def empty(self) -> Summary:
         """Return the summary of no rows, the zero of addition."""
-        pairs = np.zeros(len(self.pairs), np.int64)
-        counts = np.zeros(self._coder.bins, np.int64)
-        return Summary(self.layout, 0, counts, pairs, pairs.copy(), 0, self._no_outputs.copy())
+        counts, pairs = np.zeros(self._coder.bins, np.int64), np.zeros(len(self.pairs), np.int64)
+        return Summary(self.layout, 0, counts, pairs, _none_apart(pairs), 0, self._no_outputs.copy())
 
     def to_bytes(self) -> bytes:
         """Return the profile as canonical JSON: equal profiles are equal bytes."""
@@ -244,10 +243,10 @@ class Profile:
         return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:12]
 
     def _products(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Sum rank products, and count rows with one missing, of every pair."""
+        """Sum rank products of every pair, and what there is of rows with one missing."""
         first, second, members, missing_bins = self._pair_rows
         if not len(first):
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+            return (nothing := np.zeros(0, np.int64)), _none_apart(nothing)
         if numbers.shape[1] > _CHUNK:
             parts = [
                 self._products(numbers[:, at : at + _CHUNK]) for at in range(0, numbers.shape[1], _CHUNK)
@@ -259,11 +258,11 @@ class Profile:
         products = (ranks @ ranks.T)[first, second].astype(np.int64)
         missing = numbers == missing_bins
         if not missing.any():
-            return products, np.zeros(len(first), np.int64)
+            return products, _none_apart(products)
         gone = missing.astype(np.float64)
-        total = gone.sum(axis=1)
+        total, strays = gone.sum(axis=1), ranks @ gone.T
         apart = total[first] + total[second] - (gone @ gone.T)[first, second]
-        return products, apart.astype(np.int64)
+        return products, np.stack([apart, strays[first, second], strays[second, first]]).astype(np.int64)
 
     @cached_property
     def _coder(self) -> Coder:
@@ -291,6 +290,10 @@ class Profile:
         missing = np.array([self._coder.starts[i] + len(self.columns[i].edges) + 1 for i in used.tolist()])
         first, second = np.searchsorted(used, self.pairs.first), np.searchsorted(used, self.pairs.second)
         return first, second, members, missing[:, None].astype(np.intp)
+
+
+def _none_apart(pairs: np.ndarray) -> np.ndarray:
+    return np.zeros((3, len(pairs)), np.int64)
 
 
 def _bins(column: ColumnProfile) -> list[Any]:

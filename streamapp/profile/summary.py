@@ -31,7 +31,9 @@ class Summary:
     pairs: np.ndarray
     """(pairs,) int64: sums of the products of two columns' ranks, in units of the grid of ``pairs.GRID``."""
     apart: np.ndarray
-    """(pairs,) int64: rows in which one of the two is missing."""
+    """(3, pairs) int64: rows in which one of the two is missing; the sum of the first column's ranks over rows
+    in which the second is missing; the sum of the second's over rows in which the first is. Values are seldom
+    missing by chance: the mean of the rows that have both is another one."""
     output_rows: int
     outputs: np.ndarray
     """(bins,) int64: rows per bin of every output column."""

@@ -75,6 +75,30 @@ def test_a_window_is_what_a_direct_computation_says() -> None:
     assert r == pytest.approx(spearmanr(last["x"], last["y"]).statistic, abs=0.03)
 
 
+def test_a_correlation_is_that_of_the_rows_that_have_both_whatever_is_missing_where() -> None:
+    rng = np.random.default_rng(5)
+    table = {"place": rng.integers(0, 3, 4_000) * 1.0 + rng.random(4_000), "pressure": rng.normal(size=4_000)}
+    table["pressure"][::9] = np.nan
+    profile = Profile.fit(table, ordered=False)
+    comparison = Comparison(Measures(profile.columns), profile.pairs)
+    own = Scan(comparison, np.ones(comparison.size), np.full(comparison.size, np.inf))
+    # One place sends no pressure while it is high everywhere: the places that do are not the mean place.
+    storm = {"place": table["place"][:640], "pressure": rng.normal(2.5, 0.1, 640)}
+    storm["pressure"][storm["place"] < 1] = np.nan
+    for at in range(0, 640, 64):
+        part = {name: values[at : at + 64] for name, values in storm.items()}
+        summary = profile.summarize(part)
+        own.push(
+            [(0, Sums(Span(0, 1, 64, {0: (at, at + 64)}), summary.counts, summary.pairs, summary.apart))]
+        )
+    look = own.look()
+    pair = len(comparison.measures.components)
+    both = ~np.isnan(storm["pressure"])
+    expected = spearmanr(storm["place"][both], storm["pressure"][both]).statistic
+    assert look.now[-1, pair] == pytest.approx(expected, abs=0.1)
+    assert np.abs(look.z[:, pair]).max() < 3.5
+
+
 def test_z_is_standard_normal_without_drift() -> None:
     values = []
     for seed in range(40):  # a fresh reference each: its own error is in z

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from streamapp.errors import ProfileError
 from streamapp.profile import Columns, Profile, Summary
+from streamapp.profile.pairs import rank_table
 
 CLASSES = ("no", "yes")
 
@@ -74,7 +75,25 @@ def test_rows_that_lack_one_of_a_pair_are_counted_apart() -> None:
     names = [column.name for column in PROFILE.columns]
     for p, (a, b) in enumerate(zip(PROFILE.pairs.first, PROFILE.pairs.second, strict=True)):
         gone = np.isnan(columns[names[a]]) | np.isnan(columns[names[b]])
-        assert summary.apart[p] == gone.sum()
+        assert summary.apart[0, p] == gone.sum()
+
+
+def test_of_rows_that_lack_one_of_a_pair_the_ranks_of_the_other_are_summed() -> None:
+    columns, _ = table(3, 500)
+    has_both = ~np.isnan(columns["y"])
+    kept = PROFILE.summarize(part(columns, has_both))  # type: ignore[arg-type]
+    whole = PROFILE.summarize(columns)
+    names = [column.name for column in PROFILE.columns]
+    pairs = list(zip(PROFILE.pairs.first, PROFILE.pairs.second, strict=True))
+    p = pairs.index((names.index("x"), names.index("y")))
+    assert whole.pairs[p] == kept.pairs[p]
+    assert not kept.apart[:, p].any()
+    all_x, kept_x = (PROFILE.summarize(part(columns, at)) for at in (slice(None), has_both))  # type: ignore[arg-type]
+    ranks = rank_table(PROFILE.columns)
+    own = slice(0, len(PROFILE.columns[0].counts))
+    strays = ranks[own] @ (all_x.counts[own] - kept_x.counts[own])
+    assert whole.apart[1, p] == strays
+    assert whole.apart[2, p] == 0
 
 
 def test_summaries_against_other_profiles_cannot_be_added_or_read() -> None:
