@@ -31,8 +31,8 @@ class Summary:
     pairs: np.ndarray
     """(pairs,) int64: sums of the products of two columns' ranks, in units of the grid of ``pairs.GRID``."""
     apart: np.ndarray
-    """(3, pairs) int64: rows in which one of the two is missing; the sum of the first column's ranks over rows
-    in which the second is missing; the sum of the second's over rows in which the first is. Values are seldom
+    """(3, pairs) int64: rows that lack one of the two; the sum of the first column's ranks over rows
+    that lack the second; the sum of the second's over rows that lack the first. Values are seldom
     missing by chance: the mean of the rows that have both is another one."""
     output_rows: int
     outputs: np.ndarray
