@@ -7,18 +7,17 @@ import logging
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
+from streamapp.agents.labelled_log import LabelledLog, read_to_end
 from streamapp.errors import MessageError, StoreError, TrainingError
 from streamapp.messages import (
     Model,
-    OffsetRange,
     OutRecord,
     Retrain,
     caused_id,
     event_headers,
-    event_time_ms,
 )
 from streamapp.runtime.host import Host
 from streamapp.runtime.models_log import ModelsLog
@@ -94,6 +93,7 @@ class Train:
             max_partition_fetch_bytes=8 << 20,
         )
         await consumer.start()
+        labelled = LabelledLog(consumer, self._host.topics.labelled, keep=self._rules.max_rows)
         try:
             generation = 0
             while True:
@@ -103,21 +103,19 @@ class Train:
                 self._host.health.waiting_for = None
                 if generation != self._host.assignments:
                     generation = self._host.assignments
-                    self._note(await _read(consumer, self._host.topics.retrain_events, None, None))
+                    self._note(await read_to_end(consumer, self._host.topics.retrain_events))
                 if self._events.keys() - self._done:
                     try:
-                        await self._plan(consumer)
+                        await self._plan(labelled)
                     except KafkaError as exc:  # nothing is lost: the plan is made again
                         log.warning("a training waits for the broker: %s", exc)
                         await asyncio.sleep(_RETRY_S)
         finally:
             await consumer.stop()
 
-    async def _plan(self, consumer: AIOKafkaConsumer) -> None:
+    async def _plan(self, labelled: LabelledLog) -> None:
         topic = self._host.topics.labelled
-        at = TopicPartition(topic, 0)
-        begin = (await consumer.beginning_offsets([at]))[at]
-        end = (await consumer.end_offsets([at]))[at]
+        begin, end = await labelled.bounds()
         # In log order, those that are done too: the plan tells from their order what has been answered.
         events = [event for event in self._events.values() if event.id not in self._done]
         plan = plan_training(
@@ -129,9 +127,9 @@ class Train:
             self._count(dropped.event, "dropped")
             self._done.add(dropped.event.id)
         if plan.start is not None:
-            await self._train(plan.start, consumer)
+            await self._train(plan.start, labelled)
 
-    async def _train(self, start: Start, consumer: AIOKafkaConsumer) -> None:
+    async def _train(self, start: Start, labelled: LabelledLog) -> None:
         host, settings = self._host, self._host.settings
         champion = self._models.champion
         record = None if champion is None else self._models.versions.get(champion.version)
@@ -141,21 +139,21 @@ class Train:
             return
         host.metrics.training.set(1)
         try:
-            records = [record for part in start.data for record in await _read_range(consumer, part)]
+            rows = await labelled.rows(start.data)
             job = Job(
                 deployment=settings.name,
                 bundle=record.bundle,
                 sha256=record.sha256,
                 keys=settings.keys,
                 store=settings.store,
-                values=[record.value for record in records],
-                times_ms=[event_time_ms(record.headers, record.timestamp)[0] for record in records],
+                values=[value for _, value, _ in rows],
+                times_ms=[time_ms for _, _, time_ms in rows],
                 data=start.data,
                 caused_by=start.event.id,
                 trained_at_ms=host.now_ms(),
                 options=self._options,
             )
-            log.info("training on %d labelled rows, for %s", len(records), start.event.reason)
+            log.info("training on %d labelled rows, for %s", len(rows), start.event.reason)
             trained = await asyncio.wrap_future(self._pool.submit(job))
         except TrainingError as exc:
             log.warning("the training for event %s gave no model: %s", start.event.id, exc)
@@ -183,21 +181,3 @@ class Train:
 
     def _count(self, event: Retrain, outcome: str) -> None:
         self._host.metrics.retrains.labels(event.reason, outcome).inc()
-
-
-async def _read_range(consumer: AIOKafkaConsumer, part: OffsetRange) -> list[Any]:
-    return await _read(consumer, part.topic, part.start, part.end)
-
-
-async def _read(consumer: AIOKafkaConsumer, topic: str, start: int | None, end: int | None) -> list[Any]:
-    """Return the records of a topic of one partition from `start` (its beginning) to `end` (its end now)."""
-    at = TopicPartition(topic, 0)
-    consumer.assign([at])
-    first = (await consumer.beginning_offsets([at]))[at]
-    last = (await consumer.end_offsets([at]))[at] if end is None else end
-    consumer.seek(at, max(first, start or 0))
-    records: list[Any] = []
-    while await consumer.position(at) < last:
-        for fetched in (await consumer.getmany(timeout_ms=1_000)).values():
-            records += [record for record in fetched if record.offset < last]
-    return records
