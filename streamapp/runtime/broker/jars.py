@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import ssl
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -152,6 +153,7 @@ def _fetch_all(cache: Path, coordinates: Sequence[str], say: Progress) -> list[P
 
     say(f"fetching what is missing of Apache Kafka {KAFKA_VERSION}, once (45 MB in all)")
     with requests.Session() as session:
+        session.verify = _authorities() or True
         context = MavenContext(
             resolver=_resolver(session, say),
             repo_cache=cache / "maven",
@@ -172,6 +174,17 @@ def _fetch_all(cache: Path, coordinates: Sequence[str], say: Progress) -> list[P
     partial.write_text(json.dumps(listing, indent=1))
     partial.replace(_list_file(cache))
     return jars
+
+
+def _authorities() -> str | None:
+    """Return the system's file of certificate authorities, None if it has none where they usually are.
+
+    Behind a company's proxy only the system knows its certificate; `requests` brings a list of its own, and
+    uses that of ``REQUESTS_CA_BUNDLE`` before either.
+    """
+    usual = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+    places = (ssl.get_default_verify_paths().cafile, *usual)
+    return next((place for place in places if place and Path(place).is_file()), None)
 
 
 def _artifacts(context: Any, coordinates: Sequence[str]) -> list[Any]:
