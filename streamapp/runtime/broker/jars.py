@@ -252,6 +252,7 @@ def _resolver(session: Session, say: Progress) -> Any:
                     requests.ReadTimeout: f"no answer within {timeout:.0f} s",
                     requests.ConnectTimeout: f"no connection within {timeout:.0f} s",
                     requests.ConnectionError: "no connection",
+                    requests.exceptions.SSLError: "its certificate is not trusted (REQUESTS_CA_BUNDLE)",
                     requests.exceptions.ProxyError: "no connection through the proxy",
                     requests.exceptions.ChunkedEncodingError: "connection broken off",
                 }.get(type(exc), str(exc))
