@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from streamapp.cli.progress import ProgressLine
+
 __all__ = ["command"]
 
 _FAST_UNTIL_MONTH = 5
@@ -45,4 +47,15 @@ def command(*, report: Path | None, pace: float | None, fast: bool, no_dashboard
 
     until_ms = year_day_ms(_FAST_UNTIL_MONTH) if fast else None
     options = DemoOptions(report=report, pace=pace, until_ms=until_ms, keep=keep)
-    run_demo(options, role_commands=lambda name, port: role_commands(name, web_port=port), say=click.echo)
+    progress = ProgressLine()
+
+    def say(line: str) -> None:
+        progress.close()
+        click.echo(line)
+
+    run_demo(
+        options,
+        role_commands=lambda name, port: role_commands(name, web_port=port),
+        say=say,
+        progress=progress,
+    )

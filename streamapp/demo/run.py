@@ -78,7 +78,11 @@ class DemoOptions:
 
 
 def run_demo(
-    options: DemoOptions, *, role_commands: RoleCommands, say: Callable[[str], None] = print
+    options: DemoOptions,
+    *,
+    role_commands: RoleCommands,
+    say: Callable[[str], None] = print,
+    progress: Callable[[str], None] | None = None,
 ) -> None:
     """Run the demo in the foreground. For the main thread.
 
@@ -90,6 +94,8 @@ def run_demo(
         How the roles are started.
     say
         Told what is being set up, a line at a time.
+    progress
+        Told how far something is that takes long, often; default: nobody.
 
     Raises
     ------
@@ -109,7 +115,7 @@ def run_demo(
     with (
         _stoppable(),
         tempfile.TemporaryDirectory(prefix="streamapp-demo-") as folder,
-        Broker(on_progress=say) as broker,
+        Broker(on_progress=progress) as broker,
     ):
         home = Path(folder)
         env = {
@@ -121,6 +127,7 @@ def run_demo(
         }
         say(f"Apache Kafka at {broker.bootstrap}; deployment {DEPLOYMENT}")
         asyncio.run(deploy(Settings.of(name=DEPLOYMENT, **env), january, partitions=_PARTITIONS))
+        say("starting the roles score, monitor and train")
         port = _free_ports(_ROLES)
         log_file = home / "roles.log"
         with log_file.open("w", encoding="utf-8") as log:
