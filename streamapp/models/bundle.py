@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 import orjson
 
 from streamapp.errors import BundleError, IntegrityError, PredictionError, StreamappError
-from streamapp.messages import OffsetRange
+from streamapp.messages import Model, ModelState, OffsetRange
 from streamapp.models.baseline import Baseline
 from streamapp.models.column import Columns
 from streamapp.models.formats import Predict, load_format
@@ -297,6 +297,21 @@ class Bundle:
         kinds = {column.name: column.dtype for column in self.signature.columns}
         return tuple(
             c.name for c in self.profile.columns if c.is_names and c.levels and kinds[c.name] != "string"
+        )
+
+    def record(self, url: str, state: ModelState) -> Model:
+        """Return the record of this version for ``models``; its bundle lies at `url`."""
+        manifest = self.manifest
+        return Model(
+            version=self.version,
+            state=state,
+            bundle=url,
+            sha256=self.sha256,
+            format=manifest.format,
+            trained_at=manifest.trained_at_ms,
+            newest_training_data_at=manifest.newest_training_data_at_ms,
+            training_data=manifest.training_data,
+            caused_by=manifest.caused_by,
         )
 
     def predict(self, rows: Any) -> Predictions:

@@ -10,13 +10,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.errors import (
     InvalidPartitionsError,
     InvalidReplicationFactorError,
-    KafkaConnectionError,
-    KafkaError,
     TopicAlreadyExistsError,
     for_code,
 )
 
-from streamapp.errors import BrokerError, ConfigError
+from streamapp.errors import ConfigError
+from streamapp.runtime.client import broker_errors
 from streamapp.runtime.topic_plans import TopicPlan, topic_plans
 from streamapp.topics import TopicNames
 
@@ -250,29 +249,12 @@ async def _connected(bootstrap: str, timeout_s: float) -> AsyncIterator[AIOKafka
         raise malformed
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(timeout_s * 1_000))
     try:
-        async with asyncio.timeout(timeout_s):
-            try:
-                await admin.start()
-            except ValueError:
-                raise malformed from None
-            yield admin
-    except KafkaConnectionError as exc:
-        raise BrokerError(_unreachable(bootstrap)) from exc
-    except TimeoutError as exc:
-        raise BrokerError(
-            f"Kafka at {bootstrap} did not answer within {timeout_s:g} s: "
-            "are the addresses that it advertises reachable from here?"
-        ) from exc
-    except KafkaError as exc:
-        raise BrokerError(f"Kafka at {bootstrap} refused: {exc}") from exc
-    except OSError as exc:
-        raise BrokerError(_unreachable(bootstrap)) from exc
+        with broker_errors(bootstrap, timeout_s=timeout_s):
+            async with asyncio.timeout(timeout_s):
+                try:
+                    await admin.start()
+                except ValueError:
+                    raise malformed from None
+                yield admin
     finally:
         await admin.close()
-
-
-def _unreachable(bootstrap: str) -> str:
-    return (
-        f"no Kafka broker answers at {bootstrap}: start one with streamapp broker, "
-        "or name yours with --bootstrap HOST:PORT"
-    )

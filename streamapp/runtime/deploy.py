@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from streamapp.errors import ConfigError, StreamappError
-from streamapp.messages import CHAMPION_KEY, Champion, Model, ModelState, caused_id
+from streamapp.messages import CHAMPION_KEY, Champion, Model, caused_id
 from streamapp.models import Bundle, Keys, Store
 from streamapp.rollout.states import effective_state
 from streamapp.runtime.admin import create_topics
@@ -114,7 +114,7 @@ async def deploy(
     known = models.versions.get(bundle.version)
     if known is None or known.bundle != url:
         publications.append(
-            _record(names, _model(bundle, url, "challenger" if challenger else "champion"), now_ms)
+            _record(names, bundle.record(url, "challenger" if challenger else "champion"), now_ms)
         )
     before = models.champion.version if models.champion else None
     if not challenger and before != bundle.version:
@@ -233,21 +233,6 @@ def _notes(settings: Settings, bundle: Bundle, models: Models) -> tuple[str, ...
 def _store(settings: Settings, bundle: Bundle) -> str:
     key = Keys(settings.keys).local()[0] if bundle.packed.seal is None else None
     return Store(settings.store).put(bundle, key=key)
-
-
-def _model(bundle: Bundle, url: str, state: ModelState) -> Model:
-    manifest = bundle.manifest
-    return Model(
-        version=bundle.version,
-        state=state,
-        bundle=url,
-        sha256=bundle.sha256,
-        format=manifest.format,
-        trained_at=manifest.trained_at_ms,
-        newest_training_data_at=manifest.newest_training_data_at_ms,
-        training_data=manifest.training_data,
-        caused_by=manifest.caused_by,
-    )
 
 
 def _record(names: TopicNames, model: Model, now_ms: int) -> Publication:

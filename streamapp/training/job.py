@@ -136,18 +136,7 @@ def train(job: Job) -> Trained:
         bundle = _pack(job, champion, estimator, examples, start)
     url = Store(job.store).put(bundle, key=Keys(job.keys).local()[0])
     assert bundle.baseline is not None  # a holdout was given
-    manifest = bundle.manifest
-    model = Model(
-        version=bundle.version,
-        state="challenger",
-        bundle=url,
-        sha256=bundle.sha256,
-        format=manifest.format,
-        trained_at=manifest.trained_at_ms,
-        newest_training_data_at=manifest.newest_training_data_at_ms,
-        training_data=manifest.training_data,
-        caused_by=job.caused_by,
-    )
+    model = bundle.record(url, "challenger")
     return Trained(model, start, len(examples) - start, bundle.baseline.mean, examples.left_out)
 
 

@@ -24,9 +24,10 @@ from streamapp.runtime.deploy import Deployed, deploy
 from streamapp.runtime.processes import bound_to_parent
 from streamapp.settings import Role, Settings
 
-__all__ = ["Deployment", "Sending", "until"]
+__all__ = ["PARTITIONS", "Deployment", "Running", "Sending", "requests", "until"]
 
 PATIENCE_S = 60.0
+PARTITIONS = 3
 
 
 class Sending(NamedTuple):
@@ -36,6 +37,18 @@ class Sending(NamedTuple):
     key: bytes | None = None
     partition: int = 0
     headers: Sequence[Header] = ()
+
+
+def requests(count: int, *, first: int = 0) -> list[Sending]:
+    """Requests number `first` and on, over the partitions in turn."""
+    return [
+        Sending(
+            orjson.dumps({"id": f"r-{i}", "features": {"temp": i % 7 - 3.0, "wind": 0.5}}),
+            key=b"k%d" % i,
+            partition=i % PARTITIONS,
+        )
+        for i in range(first, first + count)
+    ]
 
 
 def until(

@@ -9,20 +9,7 @@ import orjson
 
 from streamapp.models import Bundle
 from tests.integration.conftest import Make
-from tests.integration.deployment import Deployment, Running, Sending, until
-
-PARTITIONS = 2
-
-
-def requests(count: int, *, first: int = 0) -> list[Sending]:
-    return [
-        Sending(
-            orjson.dumps({"id": f"r-{i}", "features": {"temp": i % 7 - 3.0, "wind": 0.5}}),
-            key=b"k%d" % i,
-            partition=i % PARTITIONS,
-        )
-        for i in range(first, first + count)
-    ]
+from tests.integration.deployment import PARTITIONS, Deployment, Running, Sending, requests, until
 
 
 def labels(count: int, *, first: int = 0) -> list[Sending]:

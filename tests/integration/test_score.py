@@ -12,20 +12,7 @@ from streamapp.messages import Distribution, Prediction, answer_id
 from streamapp.models import Bundle
 from streamapp.runtime.deploy import promote
 from tests.integration.conftest import Make, make_bundle
-from tests.integration.deployment import Deployment, Sending, until
-
-PARTITIONS = 3
-
-
-def requests(count: int, *, first: int = 0) -> list[Sending]:
-    return [
-        Sending(
-            orjson.dumps({"id": f"r-{i}", "features": {"temp": i % 7 - 3.0, "wind": 0.5}}),
-            key=b"k%d" % i,
-            partition=i % PARTITIONS,
-        )
-        for i in range(first, first + count)
-    ]
+from tests.integration.deployment import PARTITIONS, Deployment, requests, until
 
 
 def ce_id(message: Any) -> str:
