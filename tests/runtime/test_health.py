@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+
+import pytest
+
+from streamapp.errors import ConfigError
+from streamapp.runtime.broker.properties import free_port
+from streamapp.runtime.health import GIVE_UP_S, STUCK_S, Health
+from streamapp.runtime.metrics import Metrics
+from streamapp.runtime.web import WebServer
+
+SIGNS = {
+    "beat_at": "event loop",
+    "contact_at": "broker has not answered",
+    "progress_at": "nothing was committed",
+    "settled_at": "rebalance",
+}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def health(clock: Clock) -> Health:
+    return Health(clock)
+
+
+def refresh(health: Health, *, but: str = "") -> None:
+    for sign in SIGNS.keys() - {but}:
+        setattr(health, sign, health.clock())
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_a_sign_of_life_that_stays_away_is_a_fault_and_then_the_end(
+    health: Health, clock: Clock, sign: str
+) -> None:
+    assert health.fault() is None
+    clock.now += STUCK_S
+    refresh(health, but=sign)
+    assert health.fault() is None
+    clock.now += 1
+    assert SIGNS[sign] in (health.fault() or "")
+    assert health.must_give_up() is None
+    clock.now += GIVE_UP_S
+    refresh(health, but=sign)
+    assert SIGNS[sign] in (health.must_give_up() or "")
+    refresh(health)
+    assert health.fault() is health.must_give_up() is None
+
+
+def test_standing_still_for_a_good_reason_is_no_fault(health: Health, clock: Clock) -> None:
+    health.idles = True
+    clock.now += STUCK_S + GIVE_UP_S + 1
+    refresh(health, but="progress_at")
+    assert health.fault() is health.must_give_up() is None
+
+
+def test_a_role_is_ready_when_it_waits_for_nothing_or_stands_by(health: Health) -> None:
+    assert health.readiness() == (False, "waiting for partitions")
+    health.is_standby = True
+    assert health.readiness() == (True, "standby")
+    health.is_standby, health.waiting_for = False, None
+    assert health.readiness() == (True, "ready")
+
+
+def get(port: int, page: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{page}", timeout=5) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as exc:
+        with exc:
+            return exc.code, exc.read().decode()
+
+
+def test_the_pages_say_what_holds(health: Health, clock: Clock) -> None:
+    metrics, port = Metrics(), free_port()
+    WebServer("127.0.0.1", port, health, metrics).start()
+    assert get(port, "/health") == (200, "ok\n")
+    assert get(port, "/ready") == (503, "waiting for partitions\n")
+    metrics.requests.labels("prediction").inc(3)
+    status, text = get(port, "/metrics")
+    assert status == 200
+    assert 'streamapp_requests_total{outcome="prediction"} 3.0' in text
+    assert "process_resident_memory_bytes" in text
+    clock.now += STUCK_S + 1
+    assert get(port, "/health") == (503, "the event loop has stood still for 46 s\n")
+    assert get(port, "/")[0] == 404
+
+
+def test_a_taken_port_is_one_line(health: Health) -> None:
+    port = free_port()
+    WebServer("127.0.0.1", port, health, Metrics()).start()
+    with pytest.raises(ConfigError, match=f"web port {port} on 127.0.0.1 is taken.*--web-port"):
+        WebServer("127.0.0.1", port, health, Metrics())
+
+
+def test_the_metrics_of_the_contract_are_there() -> None:
+    names = {family.name for family in Metrics().registry.collect()}
+    wanted = (
+        "requests rejections request_latency_seconds predict_seconds batch_rows lag_records model_info "
+        "model_trained_timestamp_seconds model_deployed_timestamp_seconds "
+        "training_data_newest_timestamp_seconds drift_effect open_alerts labels label_coverage_ratio quality "
+        "retrains promotions"
+    )
+    assert {f"streamapp_{name}" for name in wanted.split()} <= names
+    assert {"process_cpu_seconds", "process_resident_memory_bytes"} <= names
