@@ -13,11 +13,13 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import faust
 from faust.types import TP, StreamT
 
+from streamapp.errors import ConfigError
 from streamapp.messages import OutRecord
 from streamapp.runtime.health import Health
 from streamapp.runtime.metrics import Metrics
@@ -209,6 +211,18 @@ class StateTable:
             self._table.data[key] = value
 
 
+def _state_folder(settings: Settings) -> Path:
+    """Return this deployment's folder for state, which is made if need be."""
+    folder = settings.state_dir / settings.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError(
+            f"state folder {folder} cannot be made: {exc.strerror}; set STREAMAPP_STATE_DIR to another one"
+        ) from exc
+    return folder
+
+
 def _faust_app(settings: Settings) -> faust.App:
     member = settings.member_id
     return faust.App(
@@ -240,6 +254,7 @@ def _faust_app(settings: Settings) -> faust.App:
         # 1 without tables, or Faust takes an assignor that keeps no partitions together
         table_standby_replicas=0 if settings.role != "train" else 1,
         store="memory://",
+        datadir=str(_state_folder(settings) / "faust"),  # it is made, though nothing is kept there
         web_enabled=False,  # its pages say OK whatever happens; runtime/web.py has those of the contract
         stream_buffer_maxsize=4096,
         logging_config=None,

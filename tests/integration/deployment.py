@@ -86,6 +86,8 @@ class Deployment:
                 **settings,
             }.items()
         }
+        self.working_directory = folder / "cwd"
+        self.working_directory.mkdir(exist_ok=True)
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def deploy(self, bundle: Bundle, **options: Any) -> Deployed:
@@ -103,6 +105,7 @@ class Deployment:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                cwd=self.working_directory,
             )
         self.processes.append(process)
         return Running(process, port, log)

@@ -72,6 +72,7 @@ def test_every_request_is_answered_once_and_by_the_contract(make: Make, bundle: 
     assert {ce_id(message) for message in messages} == expected(deployment, 300)
     check_counted_once(deployment, 300)
     assert running.metric('streamapp_requests_total{outcome="prediction"}') == 300
+    assert not list(deployment.working_directory.iterdir()), "something was left where the role was started"
     assert running.page("health") == (200, "ok\n")
     assert running.page("ready") == (200, "ready\n")
 
