@@ -8,6 +8,8 @@ import time
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
+import numpy as np
+
 from streamapp.messages import NO_VERSION, Alert, OutRecord, event_headers
 from streamapp.models import Bundle
 from streamapp.runtime.champion import ServedModel
@@ -136,10 +138,8 @@ class Score:
         await self._host.deliver(self._host.topics.drift_alerts, [record])
 
     def _measure_latency(self, batch: RecordBatch) -> None:
-        now_ms = self._host.now_ms()
-        observe = self._host.metrics.latency.observe
-        for record in batch.records:
-            observe(max(now_ms - record.timestamp, 0) / 1000)
+        timestamps = np.fromiter((record.timestamp for record in batch.records), np.int64, len(batch.records))
+        self._host.metrics.latency.observe(np.maximum(self._host.now_ms() - timestamps, 0) / 1000)
 
     def _count(self, answers: Answers) -> None:
         metrics, counters = self._host.metrics, answers.counters

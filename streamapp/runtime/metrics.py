@@ -2,15 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from threading import Lock
+
+import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
-__all__ = ["Metrics"]
+__all__ = ["BatchHistogram", "Metrics"]
 
 _LATENCY_S = (.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60)  # fmt: skip
 _PREDICT_S = (.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5)  # fmt: skip
 _ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+
+
+class BatchHistogram(Collector):
+    """A histogram of seconds that takes the observations of a batch at once.
+
+    Parameters
+    ----------
+    name, about
+        Of the metric.
+    bounds_s
+        Upper bounds of the buckets, increasing.
+    """
+
+    def __init__(self, name: str, about: str, bounds_s: Sequence[float]) -> None:
+        self._name, self._about = name, about
+        self._bounds = np.array(bounds_s)
+        self._counts = np.zeros(len(bounds_s) + 1, dtype=np.int64)
+        self._sum = 0.0
+        self._lock = Lock()  # the pages are served by another thread
+
+    def observe(self, seconds: np.ndarray) -> None:
+        """Count the observations `seconds`, (n,)."""
+        counts = np.bincount(self._bounds.searchsorted(seconds), minlength=len(self._counts))
+        with self._lock:
+            self._counts += counts
+            self._sum += float(seconds.sum())
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """Yield the metric as it stands now."""
+        with self._lock:
+            cumulated, total = self._counts.cumsum().tolist(), self._sum
+        bounds = [*map(str, self._bounds.tolist()), "+Inf"]
+        yield HistogramMetricFamily(
+            self._name, self._about, buckets=list(zip(bounds, cumulated, strict=True)), sum_value=total
+        )
 
 
 class Metrics:
@@ -32,9 +73,12 @@ class Metrics:
 
         self.requests = counter("requests_total", "Requests answered.", "outcome")
         self.rejections = counter("rejections_total", "Requests rejected.", "code")
-        self.latency = histogram(
-            "request_latency_seconds", "From the request's timestamp to its answer's delivery.", _LATENCY_S
+        self.latency = BatchHistogram(
+            "streamapp_request_latency_seconds",
+            "From the request's timestamp to its answer's delivery.",
+            _LATENCY_S,
         )
+        registry.register(self.latency)
         self.predict = histogram("predict_seconds", "One batch: decode, predict, encode.", _PREDICT_S)
         self.batch_rows = histogram("batch_rows", "Requests in one batch.", _ROWS)
         self.unknown_columns = counter("unknown_columns_total", "Values in columns the model does not know.")

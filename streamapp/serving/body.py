@@ -15,13 +15,15 @@ import orjson
 from streamapp.messages import RejectionCode, read_exactly
 from streamapp.serving.faults import Fault, quote, type_name
 
-__all__ = ["MAX_ID_BYTES", "NO_VALUE", "find_features", "read_id", "unreadable"]
+__all__ = ["MAX_ID_BYTES", "NO_VALUE", "features_as_sent", "find_features", "read_id", "unreadable"]
 
 MAX_ID_BYTES = 4096
 """Longest id in UTF-8; it goes into answers, labelled rows and the store of answers by id."""
 
 NO_VALUE = Fault(RejectionCode.NOT_JSON, "the record has no value: send a JSON object")
 
+_FEATURES = b'"features":'
+_END_OF_KEY = b'":'
 _SHAPE = '{"id": …, "features": {"COLUMN": VALUE, …}}'
 
 
@@ -52,6 +54,35 @@ def find_features(body: object) -> dict[str, Any] | Fault:
                 RejectionCode.BAD_SHAPE, f"requests with {name} are not served by this version: send {_SHAPE}"
             )
     return Fault(RejectionCode.BAD_SHAPE, f"the request has no features: send {_SHAPE}")
+
+
+def features_as_sent(value: bytes, body: dict[str, Any]) -> bytes | None:
+    """Return the bytes of the row in `value`, to be repeated without being written again; None if unsure.
+
+    Sure is a request that has nothing but an id and, behind it, features: they begin behind their key and end
+    where the request does. Within a string a quote is escaped, so no text looks like the key. The row must
+    have as many columns as there are ends of keys in it: nothing is then named twice.
+
+    Parameters
+    ----------
+    value
+        Of the request.
+    body
+        What stands in it, as the fast parser read it.
+
+    Examples
+    --------
+    >>> value = b'{"id": "a", "features": {"temp": 1e0} }'
+    >>> features_as_sent(value, orjson.loads(value))
+    b'{"temp": 1e0}'
+    """
+    if next(reversed(body)) != "features" or len(body) > 2 or (len(body) == 2 and "id" not in body):
+        return None
+    at = value.find(_FEATURES)
+    if at < 0:
+        return None
+    as_sent = value[at + len(_FEATURES) :].rstrip()[:-1].strip()
+    return as_sent if as_sent.count(_END_OF_KEY) == len(body["features"]) else None
 
 
 def read_id(given: object, value: bytes) -> str | Fault | None:

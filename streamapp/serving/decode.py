@@ -16,6 +16,7 @@ from streamapp.profile.columns import Columns
 from streamapp.serving.body import (
     MAX_ID_BYTES,
     NO_VALUE,
+    features_as_sent,
     find_features,
     read_id,
     unreadable,
@@ -45,7 +46,7 @@ class Decoded:
     columns
         The rows of all other requests, (rows,) each.
     features
-        The same rows as they stand in answers.
+        The same rows as they stand in answers: the bytes that were sent where these can be repeated.
     row_records
         Index of the request that each row belongs to, (rows,), ascending. A request can have several rows.
     unknown_columns
@@ -61,7 +62,7 @@ class Decoded:
     replaced_times: int
     faults: dict[int, Fault]
     columns: Columns = field(default_factory=dict)
-    features: list[Row] = field(default_factory=list)
+    features: list[Row | bytes] = field(default_factory=list)
     row_records: list[int] = field(default_factory=list)
     unknown_columns: int = 0
     unknown_names: tuple[str, ...] = ()
@@ -84,17 +85,19 @@ def decode_batch(records: Sequence[Record], reader: RowReader | None, *, max_req
     ids: list[str] = []
     faults: dict[int, Fault] = {}
     rows: list[Row] = []
+    sent: list[bytes | None] = []
     row_records: list[int] = []
     for index, record in enumerate(records):
         value = record.value
         given: object = None
+        as_sent: bytes | None = None
         outcome: Row | Fault
         if value is None:
             outcome = NO_VALUE
         elif len(value) > max_request_bytes:
             outcome = _too_large(len(value), max_request_bytes)
         else:
-            outcome, given = _read(value, reader)
+            outcome, given, as_sent = _read(value, reader)
         # Nearly every id is a string. What is wrong with the row is said before what is wrong with the id.
         if type(given) is not str or len(given) > MAX_ID_BYTES // 4:
             given = read_id(given, value or b"")
@@ -107,19 +110,25 @@ def decode_batch(records: Sequence[Record], reader: RowReader | None, *, max_req
             faults[index] = outcome
         else:
             rows.append(outcome)
+            sent.append(as_sent)
             row_records.append(index)
     times_ms, replaced = _times(records)
     if reader is None or not rows:
         return Decoded(ids, times_ms, replaced, faults)
-    return _in_columns(records, reader, rows, row_records, Decoded(ids, times_ms, replaced, faults))
+    decoded = Decoded(ids, times_ms, replaced, faults, row_records=row_records)
+    return _in_columns(records, reader, rows, sent, decoded)
 
 
 def _in_columns(
-    records: Sequence[Record], reader: RowReader, rows: list[Row], row_records: list[int], decoded: Decoded
+    records: Sequence[Record],
+    reader: RowReader,
+    rows: list[Row],
+    sent: list[bytes | None],
+    decoded: Decoded,
 ) -> Decoded:
     """Return `decoded` with the rows that have no fault, and the faults of the others."""
     read = reader.read(rows)
-    faults = decoded.faults
+    faults, row_records = decoded.faults, decoded.row_records
     for row in read.suspects:
         exact = _exact_features(records[row_records[row]].value)
         fault = find_fault(rows[row] if exact is None else exact, reader.signature)
@@ -127,7 +136,7 @@ def _in_columns(
             faults[row_records[row]] = fault
     if len(faults) + len(rows) > len(records):
         keep = np.array([at for at, index in enumerate(row_records) if index not in faults], dtype=np.intp)
-        rows = [rows[at] for at in keep]
+        rows, sent = [rows[at] for at in keep], [sent[at] for at in keep]
         row_records = [row_records[at] for at in keep]
         read = read.take(keep)
     unseen = {name: count for name, mask in read.unseen.items() if (count := int(mask.sum()))}
@@ -138,7 +147,11 @@ def _in_columns(
         decoded.replaced_times,
         faults,
         read.columns,
-        read.features,
+        # What was sent says the same as the row, unless columns were added or left out.
+        [
+            known if as_sent is None or known is not row else as_sent
+            for known, row, as_sent in zip(read.features, rows, sent, strict=True)
+        ],
         row_records,
         unknown_columns,
         _unknown_names(rows, read.unknown, reader) if unknown_columns else (),
@@ -146,14 +159,16 @@ def _in_columns(
     )
 
 
-def _read(value: bytes, reader: RowReader | None) -> tuple[Row | Fault, object]:
-    """Return the row in `value`, or its fault, and the id as it stands there."""
+def _read(value: bytes, reader: RowReader | None) -> tuple[Row | Fault, object, bytes | None]:
+    """Return the row in `value`, or its fault; the id as it stands there; the row's bytes, if sure."""
     try:
         body = orjson.loads(value)
     except orjson.JSONDecodeError as error:
-        return _read_slowly(value, reader, unreadable(value, error))
+        return *_read_slowly(value, reader, unreadable(value, error)), None
     features = find_features(body)
-    return features, body.get("id") if type(body) is dict else None
+    if isinstance(features, Fault):
+        return features, body.get("id") if type(body) is dict else None, None
+    return features, body.get("id"), features_as_sent(value, body)
 
 
 def _read_slowly(value: bytes, reader: RowReader | None, refused: Fault) -> tuple[Row | Fault, object]:

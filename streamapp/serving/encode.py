@@ -50,13 +50,13 @@ class RowAnswers:
     classes
         None for regressors.
     features
-        The rows as they were read; None if answers leave them out.
+        The rows as they were read, or their bytes as they were sent; None if answers leave them out.
     """
 
     labels: Sequence[Label]
     probabilities: Sequence[Sequence[float]] | None
     classes: tuple[Label, ...] | None
-    features: Sequence[Row] | None
+    features: Sequence[Row | bytes] | None
 
 
 class AnswerWriter:
@@ -181,7 +181,9 @@ class AnswerWriter:
             body = middle + dumps(label)
             if row is not None and names is not None:
                 body += b',"probabilities":' + dumps(dict(zip(names, row, strict=True)))
-            yield body if features is None else body + b',"features":' + dumps(features)
+            if features is not None:
+                body += b',"features":' + (features if type(features) is bytes else dumps(features))
+            yield body
 
     def _request(self, record: Record, timestamp: str) -> bytes:
         return b',"request":{"topic":%b,"partition":%d,"offset":%d,"timestamp":"%b"}' % (

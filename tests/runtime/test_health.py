@@ -3,12 +3,14 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 
+import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from streamapp.errors import ConfigError
 from streamapp.runtime.broker.properties import free_port
 from streamapp.runtime.health import GIVE_UP_S, STUCK_S, Health
-from streamapp.runtime.metrics import Metrics
+from streamapp.runtime.metrics import BatchHistogram, Metrics
 from streamapp.runtime.web import WebServer
 
 SIGNS = {
@@ -104,6 +106,23 @@ def test_a_taken_port_is_one_line(health: Health) -> None:
     WebServer("127.0.0.1", port, health, Metrics()).start()
     with pytest.raises(ConfigError, match=f"web port {port} on 127.0.0.1 is taken.*--web-port"):
         WebServer("127.0.0.1", port, health, Metrics())
+
+
+def test_a_batch_histogram_counts_like_one_that_takes_one_at_a_time() -> None:
+    bounds, seconds = (0.01, 0.1, 1.0), [0.0, 0.01, 0.02, 0.1, 0.5, 7.0]
+    registry, plain = CollectorRegistry(), CollectorRegistry()
+    own = BatchHistogram("h", "About.", bounds)
+    registry.register(own)
+    other = Histogram("h", "About.", buckets=bounds, registry=plain)
+    own.observe(np.array(seconds[:4]))
+    own.observe(np.array(seconds[4:]))
+    for each in seconds:
+        other.observe(each)
+    lines = [
+        {line for line in generate_latest(each).decode().splitlines() if "_created" not in line}
+        for each in (registry, plain)
+    ]
+    assert lines[0] == lines[1]
 
 
 def test_the_metrics_of_the_contract_are_there() -> None:

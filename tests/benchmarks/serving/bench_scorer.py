@@ -76,7 +76,7 @@ def measure(bundle: Bundle, values: list[bytes], batch: int) -> dict[str, float]
     scorer = Scorer("bench", max_request_bytes=LIMIT, max_answer_bytes=LIMIT)
     counted = scorer.answer(records, bundle, 0).counted
 
-    def encode(features: list[dict[str, Any]] | None) -> None:
+    def encode(features: list[dict[str, Any] | bytes] | None) -> None:
         answers = RowAnswers(outcome.labels, outcome.probabilities, outcome.classes, features)
         list(writer.predictions(records, decoded.ids, decoded.times_ms, answers, model=ref, now_ms=4))
 
