@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.errors import (
@@ -15,7 +13,7 @@ from aiokafka.errors import (
 )
 
 from streamapp.errors import ConfigError
-from streamapp.runtime.client import broker_errors
+from streamapp.runtime.client import admin_client, all_partition_counts
 from streamapp.runtime.topic_plans import TopicPlan, topic_plans
 from streamapp.topics import TopicNames
 
@@ -66,8 +64,8 @@ async def create_topics(
     if partitions is not None and partitions < 1:
         raise ConfigError(f"--partitions {partitions}: a topic has at least 1")
     plans = topic_plans(names, label_horizon_s=label_horizon_s, max_request_bytes=max_request_bytes)
-    async with _connected(bootstrap, timeout_s) as admin:
-        existing = await _partition_counts(admin)
+    async with admin_client(bootstrap, timeout_s=timeout_s) as admin:
+        existing = await all_partition_counts(admin)
         missing = [plan for plan in plans if plan.topic not in existing]
         # First of all `requests`, which decides: a user may just have created it, too lately to be seen yet.
         first = [plan for plan in missing if plan.topic == names.requests]
@@ -107,8 +105,8 @@ async def grow_partitions(
     BrokerError
         If the cluster does not answer, or refuses.
     """
-    async with _connected(bootstrap, timeout_s) as admin:
-        existing = await _partition_counts(admin)
+    async with admin_client(bootstrap, timeout_s=timeout_s) as admin:
+        existing = await all_partition_counts(admin)
         wanted = existing.get(names.requests, 0)
         plans = topic_plans(names, label_horizon_s=0, max_request_bytes=0, role=role)
         grown = {p.topic: wanted for p in plans if p.partitioned and 0 < existing.get(p.topic, 0) < wanted}
@@ -119,10 +117,10 @@ async def grow_partitions(
                     {topic: NewPartitions(count)}, timeout_ms=int(timeout_s * 1_000)
                 )
             except InvalidPartitionsError:
-                if (await _partition_counts(admin)).get(topic, 0) < count:
+                if (await all_partition_counts(admin)).get(topic, 0) < count:
                     raise
         while grown:
-            now = await _partition_counts(admin)
+            now = await all_partition_counts(admin)
             if all(now.get(topic, 0) >= count for topic, count in grown.items()):
                 break
             await asyncio.sleep(_LOOK_EVERY_S)
@@ -148,8 +146,8 @@ async def check_topics(
     BrokerError
         If the cluster does not answer.
     """
-    async with _connected(bootstrap, timeout_s) as admin:
-        existing = await _partition_counts(admin)
+    async with admin_client(bootstrap, timeout_s=timeout_s) as admin:
+        existing = await all_partition_counts(admin)
     name = names.deployment
     plans = topic_plans(names, label_horizon_s=0, max_request_bytes=0, role=role)
     missing = [plan.topic for plan in plans if plan.topic not in existing]
@@ -183,11 +181,6 @@ def _unequal(plan: TopicPlan, names: TopicNames, existing: dict[str, int]) -> st
         else f"give {names.requests} {has}, too"
     )
     return f"{plan.topic} has {has} partitions, {names.requests} has {wanted}: {remedy}"
-
-
-async def _partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
-    # All topics: asking for some by name would make a cluster with auto-creation create them.
-    return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
 
 
 async def _create(
@@ -239,22 +232,3 @@ async def _until_known(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[st
         ):
             return {topic: len(described[topic]) for topic in topics}
         await asyncio.sleep(_LOOK_EVERY_S)
-
-
-@asynccontextmanager
-async def _connected(bootstrap: str, timeout_s: float) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Give an admin client, and turn whatever goes wrong with it into one line."""
-    malformed = ConfigError(f"--bootstrap {bootstrap!r} must be HOST:PORT[,HOST:PORT]")
-    if not bootstrap.strip():
-        raise malformed
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(timeout_s * 1_000))
-    try:
-        with broker_errors(bootstrap, timeout_s=timeout_s):
-            async with asyncio.timeout(timeout_s):
-                try:
-                    await admin.start()
-                except ValueError:
-                    raise malformed from None
-                yield admin
-    finally:
-        await admin.close()

@@ -19,6 +19,8 @@ from streamapp.topics import TopicNames
 __all__ = [
     "Models",
     "Publication",
+    "admin_client",
+    "all_partition_counts",
     "broker_errors",
     "existing_topics",
     "latest_models",
@@ -158,23 +160,53 @@ async def producer(bootstrap: str, *, timeout_s: float = TIMEOUT_S) -> AsyncIter
         yield started
 
 
-async def partition_counts(
-    bootstrap: str, topics: Sequence[str], *, timeout_s: float = TIMEOUT_S
-) -> dict[str, int]:
-    """Return how many partitions each of `topics` has; those that do not exist are left out."""
+@asynccontextmanager
+async def admin_client(bootstrap: str, *, timeout_s: float = TIMEOUT_S) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Give an admin client for `timeout_s`, and turn whatever goes wrong with it into one line.
+
+    Parameters
+    ----------
+    bootstrap
+        Kafka brokers, ``HOST:PORT[,HOST:PORT]``.
+    timeout_s
+        Of the whole block, after which the cluster counts as not answering.
+
+    Raises
+    ------
+    BrokerError
+        If the cluster does not answer, or refuses.
+    ConfigError
+        If `bootstrap` is no address.
+    """
+    malformed = ConfigError(f"--bootstrap {bootstrap!r} must be HOST:PORT[,HOST:PORT]")
+    if not bootstrap.strip():
+        raise malformed
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(timeout_s * 1000))
-    with broker_errors(bootstrap, timeout_s=timeout_s):
-        try:
+    try:
+        with broker_errors(bootstrap, timeout_s=timeout_s):
             async with asyncio.timeout(timeout_s):
                 try:
                     await admin.start()
                 except ValueError:
-                    raise ConfigError(f"--bootstrap {bootstrap!r} must be HOST:PORT[,HOST:PORT]") from None
-                # All topics: asking for some by name would make a cluster with auto-creation create them.
-                described = await admin.describe_topics()
-        finally:
-            await admin.close()
-    return {topic["topic"]: len(topic["partitions"]) for topic in described if topic["topic"] in set(topics)}
+                    raise malformed from None
+                yield admin
+    finally:
+        await admin.close()
+
+
+async def all_partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
+    """Return how many partitions each topic of the cluster has."""
+    # All topics: asking for some by name would make a cluster with auto-creation create them.
+    return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+
+
+async def partition_counts(
+    bootstrap: str, topics: Sequence[str], *, timeout_s: float = TIMEOUT_S
+) -> dict[str, int]:
+    """Return how many partitions each of `topics` has; those that do not exist are left out."""
+    async with admin_client(bootstrap, timeout_s=timeout_s) as admin:
+        counts = await all_partition_counts(admin)
+    return {topic: counts[topic] for topic in topics if topic in counts}
 
 
 async def existing_topics(

@@ -167,11 +167,6 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         offset: int | None = self._committed_offset[tp]
         return offset
 
-    @property
-    def open_events(self) -> int:
-        """Events fetched and not yet acknowledged."""
-        return sum(map(len, self._in_flight.values()))
-
 
 class _Producer(driver.Producer):  # type: ignore[misc]
     """Faust's producer, with prepared batches to known partitions."""
