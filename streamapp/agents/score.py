@@ -68,9 +68,10 @@ class Score:
         began = time.perf_counter()
         answers = self._scorer.answer(batch.records, bundle, self._host.now_ms())
         self._host.metrics.predict.observe(time.perf_counter() - began)
-        pending = await self._host.send(self._host.topics.predictions, answers.outputs)
+        limit, topics = self._scorer.max_answer_bytes, self._host.topics
+        pending = await self._host.send(topics.predictions, answers.outputs, max_batch_bytes=limit)
         if answers.dead_letters:
-            pending += await self._host.send(self._host.topics.dead_letters, answers.dead_letters)
+            pending += await self._host.send(topics.dead_letters, answers.dead_letters, max_batch_bytes=limit)
         self._panes.observe(
             batch.partition, answers.counted, version=version, profile=profile, now_ms=self._host.now_ms()
         )

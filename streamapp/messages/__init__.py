@@ -32,6 +32,7 @@ from streamapp.messages.prediction import (
     RejectionError,
     RequestRef,
 )
+from streamapp.messages.record_batch import EncodedHeaders, encode_batches, encode_header, varint
 from streamapp.messages.records import InRecord, OutRecord, Record, record_bytes, record_time
 from streamapp.messages.request import FeatureValue, Request
 from streamapp.messages.retrain import OffsetRange, Retrain, RetrainReason
@@ -49,6 +50,7 @@ __all__ = [
     "Champion",
     "Distribution",
     "DriftedFeature",
+    "EncodedHeaders",
     "FeatureValue",
     "Feedback",
     "FeedbackRequest",
@@ -79,6 +81,8 @@ __all__ = [
     "answer_id",
     "caused_id",
     "dead_letter",
+    "encode_batches",
+    "encode_header",
     "event_headers",
     "event_time_ms",
     "format_time",
@@ -90,6 +94,7 @@ __all__ = [
     "record_bytes",
     "record_time",
     "trace_headers",
+    "varint",
 ]
 
 MESSAGES: dict[str, type[Message]] = {

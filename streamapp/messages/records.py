@@ -9,11 +9,14 @@ from typing import NamedTuple, Protocol
 from streamapp.messages.base import FIRST_MS, LAST_MS
 from streamapp.messages.cloudevents import Header
 
-__all__ = ["InRecord", "OutRecord", "Record", "record_bytes", "record_time"]
+__all__ = ["BATCH_BYTES", "RECORD_BYTES", "InRecord", "OutRecord", "Record", "record_bytes", "record_time"]
 
-# A batch header, and the most that lengths, attributes and deltas of one record take (Kafka's format v2).
-_BATCH_BYTES = 61
-_RECORD_BYTES = 26
+BATCH_BYTES = 61
+"""Length of the header of a batch (Kafka's format v2)."""
+
+RECORD_BYTES = 26
+"""The most that lengths, attributes and deltas of one record take."""
+
 _HEADER_BYTES = 10
 
 
@@ -58,7 +61,17 @@ class InRecord:
 
 
 class OutRecord(NamedTuple):
-    """A record to be written to a known partition (a tuple: the hot path makes one per request)."""
+    """A record to be written to a known partition (a tuple: the hot path makes one per request).
+
+    Attributes
+    ----------
+    partition
+        Where to.
+    key, value
+        None is null.
+    headers
+        May be :class:`~streamapp.messages.EncodedHeaders`.
+    """
 
     partition: int
     key: bytes | None
@@ -76,7 +89,7 @@ def record_bytes(key: bytes | None, value: bytes | None, headers: Iterable[Heade
     >>> record_bytes(b"k", b"value", [("ce_id", b"1")])
     109
     """
-    size = _BATCH_BYTES + _RECORD_BYTES + len(key or b"") + len(value or b"")
+    size = BATCH_BYTES + RECORD_BYTES + len(key or b"") + len(value or b"")
     for name, content in headers:
         size += _HEADER_BYTES + len(name.encode()) + len(content or b"")
     return size

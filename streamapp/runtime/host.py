@@ -32,6 +32,9 @@ __all__ = ["EXIT_RETRY", "Host", "StateTable"]
 EXIT_RETRY = 75
 """Exit status of a role that must be started again (``EX_TEMPFAIL``)."""
 
+BATCH_LIMIT_BYTES = 900_000
+"""Bytes sent to one partition at once: the default of ``max.message.bytes`` is 1 MiB."""
+
 Handler = Callable[[RecordBatch], Awaitable[Sequence[Awaitable[Any]]]]
 Hook = Callable[[], Awaitable[None]]
 
@@ -89,9 +92,24 @@ class Host:
             self.fatal(f"what agent {name} sent was not delivered", exc)
         event.ack()
 
-    async def send(self, topic: str, records: Iterable[OutRecord]) -> list[Awaitable[Any]]:
-        """Queue `records` and return the futures of their delivery."""
-        futures: list[Awaitable[Any]] = await self.app.producer.send_records(topic, records)
+    async def send(
+        self, topic: str, records: Iterable[OutRecord], *, max_batch_bytes: int = BATCH_LIMIT_BYTES
+    ) -> list[Awaitable[Any]]:
+        """Queue `records` and return the futures of their delivery.
+
+        Parameters
+        ----------
+        topic
+            Full name.
+        records
+            Each with its partition.
+        max_batch_bytes
+            Most that the topic takes at once: its ``max.message.bytes``, or less.
+        """
+        producer = self.app.producer
+        futures: list[Awaitable[Any]] = await producer.send_records(
+            topic, records, max_batch_bytes=min(max_batch_bytes, BATCH_LIMIT_BYTES)
+        )
         return futures
 
     async def deliver(self, topic: str, records: Iterable[OutRecord]) -> None:

@@ -19,16 +19,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import faust
+from aiokafka.producer.message_accumulator import BatchBuilder
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streamapp.errors import BrokerError
-from streamapp.messages import OutRecord
+from streamapp.messages import OutRecord, encode_batches
 
 __all__ = ["BatchTransport", "RecordBatch"]
 
@@ -171,7 +173,9 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
 class _Producer(driver.Producer):  # type: ignore[misc]
     """Faust's producer, with prepared batches to known partitions."""
 
-    async def send_records(self, topic: str, records: Iterable[OutRecord]) -> list[Awaitable[Any]]:
+    async def send_records(
+        self, topic: str, records: Iterable[OutRecord], *, max_batch_bytes: int
+    ) -> list[Awaitable[Any]]:
         """Queue `records`; each returned future resolves when its batch was delivered.
 
         Raises
@@ -183,23 +187,23 @@ class _Producer(driver.Producer):  # type: ignore[misc]
         by_partition: dict[int, list[OutRecord]] = defaultdict(list)
         for record in records:
             by_partition[record.partition].append(record)
+        time_ms = time.time_ns() // 1_000_000
         futures: list[Awaitable[Any]] = []
         try:
             for partition, outgoing in by_partition.items():
-                batch = producer.create_batch()
-                for record in outgoing:
-                    if _append(batch, record) is None:  # full: send it, begin the next
-                        futures.append(await producer.send_batch(batch, topic, partition=partition))
-                        batch = producer.create_batch()
-                        _append(batch, record)
-                futures.append(await producer.send_batch(batch, topic, partition=partition))
+                for data, count in encode_batches(outgoing, time_ms=time_ms, max_bytes=max_batch_bytes):
+                    batch = _EncodedBatch(data, count)
+                    futures.append(await producer.send_batch(batch, topic, partition=partition))
         except driver.KafkaError as exc:
             raise BrokerError(f"cannot send to {topic}: {exc!r}") from exc
         return futures
 
 
-def _append(batch: Any, record: OutRecord) -> Any:
-    return batch.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers))
+class _EncodedBatch(BatchBuilder):  # type: ignore[misc]
+    """A batch for aiokafka's producer that needs no building."""
+
+    def __init__(self, data: bytes, count: int) -> None:
+        self._buffer, self._relative_offset, self._closed = data, count, True
 
 
 class BatchTransport(driver.Transport):  # type: ignore[misc]
