@@ -1,33 +1,129 @@
-"""The bytes of one request as JSON: what the fast parser refuses is read again slowly, to say why.
+"""The bytes of one request as JSON: what the typed parser refuses is read again slowly, to say why.
 
-The fast parser (orjson) is strict UTF-8 JSON, with two sides that a request must not suffer from: integers
-beyond 64 bits turn into floats, and a number beyond the largest double is an error that names no column. A
-request with such a number is read again with exact integers. Of a name that stands twice in an object the
-last value counts, as with nearly every reader of JSON.
+That is done with orjson, which is strict UTF-8 JSON, with two sides that a request must not suffer from:
+integers beyond 64 bits turn into floats, and a number beyond the largest double is an error that names no
+column. A request with such a number is read a third time, with exact integers. Of a name that stands twice in
+an object the last value counts, as with nearly every reader of JSON.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from streamapp.messages import RejectionCode, read_exactly
-from streamapp.serving.faults import Fault, quote, type_name
+from streamapp.messages import Record, RejectionCode, header, read_exactly
+from streamapp.models.column import Row
+from streamapp.serving.faults import Fault, find_fault, quote, type_name
 
-__all__ = ["MAX_ID_BYTES", "NO_VALUE", "features_as_sent", "find_features", "read_id", "unreadable"]
+if TYPE_CHECKING:
+    from streamapp.models.signature import Signature
+
+__all__ = ["MAX_ID_BYTES", "default_id", "exact_features", "read_request"]
 
 MAX_ID_BYTES = 4096
 """Longest id in UTF-8; it goes into answers, labelled rows and the store of answers by id."""
 
-NO_VALUE = Fault(RejectionCode.NOT_JSON, "the record has no value: send a JSON object")
-
-_FEATURES = b'"features":'
-_END_OF_KEY = b'":'
+_NO_VALUE = Fault(RejectionCode.NOT_JSON, "the record has no value: send a JSON object")
 _SHAPE = '{"id": …, "features": {"COLUMN": VALUE, …}}'
 
 
-def unreadable(value: bytes, error: orjson.JSONDecodeError) -> Fault:
+def read_request(record: Record, signature: Signature | None, *, max_bytes: int) -> tuple[str, Row | Fault]:
+    """Return the id of a request, and its row or what is wrong with it; no bytes make it raise.
+
+    Parameters
+    ----------
+    record
+        The request.
+    signature
+        What the row must fit. None, while there is no model: then any row does.
+    max_bytes
+        Longest value that is looked at.
+    """
+    value = record.value
+    given: object = None
+    row: Row | Fault
+    if value is None:
+        row = _NO_VALUE
+    elif len(value) > max_bytes:
+        row = _too_large(len(value), max_bytes)
+    else:
+        row, given = _read(value, signature)
+    read = _read_id(given, value or b"")
+    # What is wrong with the row is said before what is wrong with the id.
+    if isinstance(read, Fault) and not isinstance(row, Fault):
+        row = read
+    return (read if isinstance(read, str) else default_id(record)), row
+
+
+def default_id(record: Record) -> str:
+    """Return the id of a request whose body has none: its header ``ce_id``, else its position."""
+    given = header(record.headers, "ce_id") if record.headers else None
+    if given and len(given) <= MAX_ID_BYTES:
+        try:
+            return given.decode()
+        except UnicodeDecodeError:
+            pass
+    return f"{record.partition}-{record.offset}"
+
+
+def exact_features(value: bytes | None) -> Row:
+    """Return the row in a request that could be read, its integers as exact as they were written."""
+    exact = read_exactly(value or b"")
+    assert exact is not None
+    features: Row = exact[0]["features"]
+    return features
+
+
+def _read(value: bytes, signature: Signature | None) -> tuple[Row | Fault, object]:
+    try:
+        body = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        return _read_exactly(value, signature, _unreadable(value, error))
+    row = _find_features(body)
+    if not isinstance(row, Fault) and signature is not None and find_fault(row, signature) is not None:
+        row = find_fault(exact_features(value), signature) or row
+    return row, body.get("id") if type(body) is dict else None
+
+
+def _read_exactly(value: bytes, signature: Signature | None, refused: Fault) -> tuple[Row | Fault, object]:
+    """Read what orjson refused: it may be no more than a number beyond the largest double."""
+    exact = read_exactly(value)
+    if exact is None:
+        return refused, None
+    body, has_literal = exact
+    features = _find_features(body)
+    given = body.get("id") if type(body) is dict else None
+    if isinstance(given, str) and not _is_text(given):
+        return refused, None
+    if isinstance(features, Fault) or signature is None:
+        return refused if has_literal else features, given
+    row = {column.name: features.get(column.name) for column in signature.columns}
+    fault = find_fault(row, signature)
+    if fault is not None and fault.code is RejectionCode.OUT_OF_RANGE:
+        return fault, given
+    if has_literal or not all(_is_text(text) for text in row.values() if isinstance(text, str)):
+        return refused, given
+    return (row if fault is None else fault), given
+
+
+def _is_text(text: str) -> bool:
+    """Return whether `text` is text: the exact parser lets halves of surrogate pairs pass."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _too_large(size: int, bound: int) -> Fault:
+    return Fault(
+        RejectionCode.TOO_LARGE,
+        f"the request is {size} bytes long, more than max_request_bytes = {bound}: send less",
+    )
+
+
+def _unreadable(value: bytes, error: orjson.JSONDecodeError) -> Fault:
     """Return the fault of bytes that are no JSON."""
     hint = ""
     if value.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
@@ -37,7 +133,7 @@ def unreadable(value: bytes, error: orjson.JSONDecodeError) -> Fault:
     return Fault(RejectionCode.NOT_JSON, f"not UTF-8 JSON: {error}{hint}")
 
 
-def find_features(body: object) -> dict[str, Any] | Fault:
+def _find_features(body: object) -> dict[str, Any] | Fault:
     """Return the row in the body of a request, or what is wrong with its shape."""
     if not isinstance(body, dict):
         return Fault(RejectionCode.NOT_AN_OBJECT, f"the request is {type_name(body)}: send {_SHAPE}")
@@ -56,36 +152,7 @@ def find_features(body: object) -> dict[str, Any] | Fault:
     return Fault(RejectionCode.BAD_SHAPE, f"the request has no features: send {_SHAPE}")
 
 
-def features_as_sent(value: bytes, body: dict[str, Any]) -> bytes | None:
-    """Return the bytes of the row in `value`, to be repeated without being written again; None if unsure.
-
-    Sure is a request that has nothing but an id and, behind it, features: they begin behind their key and end
-    where the request does. Within a string a quote is escaped, so no text looks like the key. The row must
-    have as many columns as there are ends of keys in it: nothing is then named twice.
-
-    Parameters
-    ----------
-    value
-        Of the request.
-    body
-        What stands in it, as the fast parser read it.
-
-    Examples
-    --------
-    >>> value = b'{"id": "a", "features": {"temp": 1e0} }'
-    >>> features_as_sent(value, orjson.loads(value))
-    b'{"temp": 1e0}'
-    """
-    if next(reversed(body)) != "features" or len(body) > 2 or (len(body) == 2 and "id" not in body):
-        return None
-    at = value.find(_FEATURES)
-    if at < 0:
-        return None
-    as_sent = value[at + len(_FEATURES) :].rstrip()[:-1].strip()
-    return as_sent if as_sent.count(_END_OF_KEY) == len(body["features"]) else None
-
-
-def read_id(given: object, value: bytes) -> str | Fault | None:
+def _read_id(given: object, value: bytes) -> str | Fault | None:
     """Return the id in the body of a request as text; None if it has none.
 
     Parameters

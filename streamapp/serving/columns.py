@@ -1,7 +1,9 @@
 """Rows to columns, a batch at a time: nothing per value that can be done per column.
 
-A column is looked at as a whole: which types stand in it, whether all of it is finite, whole and within its
-bounds. Rows that do not pass are only *suspects*; :func:`streamapp.serving.faults.find_fault` judges them.
+A row is decoded by a type made from the signature, so the parser itself refuses what has the wrong type,
+lacks a column or has one too many; such rows are read again by :mod:`streamapp.serving.body`. What a parser
+cannot see (bounds, whole numbers, closed categories) is looked at for whole columns here. Rows that do not
+pass are only *suspects*; :func:`streamapp.serving.faults.find_fault` judges them.
 """
 
 from __future__ import annotations
@@ -9,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
+import orjson
+from msgspec import UNSET, UnsetType
 
 from streamapp.models.column import Row
 from streamapp.profile.columns import Columns, take_rows
@@ -22,51 +26,43 @@ if TYPE_CHECKING:
 
     from streamapp.models.signature import Column, Signature
 
-__all__ = ["ReadRows", "RowReader"]
+__all__ = ["ReadRows", "RowReader", "Values"]
 
-_NONE = type(None)
-_NUMBERS = frozenset({int, float})
-_BOOLEANS = frozenset({bool})
-_STRINGS = frozenset({str})
+Values = tuple[Any, ...]
+"""One row in the order of :attr:`RowReader.order`: None where null was sent, UNSET where nothing was."""
+
+_TYPES: dict[str, Any] = {"float": float, "integer": float, "boolean": bool, "string": str}
 
 # From here on a double may stand for an integer beyond 64 bits.
 _HUGE = 2.0**63
 _LARGEST_INT64 = np.nextafter(_HUGE, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReadRows:
     """Rows as columns.
 
     Attributes
     ----------
     columns
-        In the order of the signature; a suspect row holds NaN or None where its value has the wrong type.
+        In the order of the signature.
     suspects
         Indices of the rows to be judged one by one, ascending.
-    features
-        The rows as they stand in answers: the columns of the signature, values as they were sent.
-    unknown
-        Values per row in columns that the model does not know, (n,); None if there are none.
+    incomplete
+        Indices of the rows in which a column was absent.
     unseen
         Column to whether a row has a category that the reference had not, (n,); absent where none has.
     """
 
     columns: Columns
     suspects: list[int]
-    features: list[Row]
-    unknown: NDArray[np.int64] | None
+    incomplete: set[int]
     unseen: dict[str, NDArray[np.bool_]]
 
     def take(self, keep: NDArray[np.intp]) -> ReadRows:
-        """Return the rows at these indices; none of them is a suspect any more."""
-        return ReadRows(
-            take_rows(self.columns, keep),
-            [],
-            [self.features[row] for row in keep],
-            None if self.unknown is None else self.unknown[keep],
-            {name: mask[keep] for name, mask in self.unseen.items()},
-        )
+        """Return the rows at these indices; none of them is a suspect or incomplete any more."""
+        unseen = {name: mask[keep] for name, mask in self.unseen.items()}
+        return ReadRows(take_rows(self.columns, keep), [], set(), unseen)
 
 
 class RowReader:
@@ -76,47 +72,66 @@ class RowReader:
     ----------
     signature
         What the model takes.
+
+    Examples
+    --------
+    >>> from streamapp.models.signature import Signature
+    >>> X = {"temp": np.array([0.5, np.nan]), "wind": np.array([3.0, 4.0])}
+    >>> reader = RowReader(Signature.infer(X, np.ones(2)))
+    >>> row = reader.decode(b'{"wind": 8, "temp": null}')
+    >>> row, reader.read([row]).columns
+    ((None, 8.0), {'temp': array([nan]), 'wind': array([8.])})
     """
 
     def __init__(self, signature: Signature) -> None:
         self.signature = signature
-        self._names = tuple(column.name for column in signature.columns)
-        self._known = frozenset(self._names)
-        self._numbers = _Group([c for c in signature.columns if c.dtype in {"float", "integer"}])
-        self._booleans = _Group([c for c in signature.columns if c.dtype == "boolean"])
-        self._strings = _Group([c for c in signature.columns if c.dtype == "string"])
+        by_type = {dtype: [c for c in signature.columns if c.dtype == dtype] for dtype in _TYPES}
+        # Columns of one type stand together, so that they are taken over into one matrix.
+        self._numbers = _Group(by_type["float"] + by_type["integer"])
+        self._booleans = _Group(by_type["boolean"])
+        self._strings = _Group(by_type["string"])
+        self.order = self._numbers.names + self._booleans.names + self._strings.names
         self._categories = [
-            frozenset(c.categories) | {None} if c.categories is not None else None
-            for c in self._strings.columns
+            None if column.categories is None else frozenset(column.categories) | {None}
+            for column in self._strings.columns
         ]
+        self._known = frozenset(self.order)
+        self.decode_struct = _decoder(self._numbers.columns + self._booleans.columns + self._strings.columns)
 
-    def read(self, rows: Sequence[Row]) -> ReadRows:
-        """Return `rows` as columns."""
-        reading = _Reading(rows, np.zeros(len(rows), dtype=np.bool_))
+    def decode(self, features: bytes) -> Values:
+        """Return the row in JSON, or raise ValueError if it does not fit the signature's types."""
+        return msgspec.structs.astuple(self.decode_struct(features))
+
+    def values(self, row: Row) -> Values:
+        """Return a row that has no fault."""
+        return tuple(map(row.get, self.order))
+
+    def as_read(self, row: Row) -> bytes:
+        """Return a row as it stands in answers: all columns of the signature, and no other."""
+        return orjson.dumps({column.name: row.get(column.name) for column in self.signature.columns})
+
+    def completed(self, features: bytes) -> bytes:
+        """Return a row in JSON with null for the columns that are not in it."""
+        return self.as_read(orjson.loads(features))
+
+    def unknown(self, row: Row) -> set[str]:
+        """Return the names in a row that the signature does not have."""
+        return row.keys() - self._known
+
+    def read(self, rows: Sequence[Values]) -> ReadRows:
+        """Return `rows`, at least one, as columns."""
+        reading = _Reading(list(zip(*rows, strict=True)), np.zeros(len(rows), dtype=np.bool_))
         self._read_numbers(reading)
         self._read_booleans(reading)
         self._read_strings(reading)
-        features, unknown = self._features(rows, complete=reading.is_complete)
-        columns = {name: reading.columns[name] for name in self._names}
-        return ReadRows(columns, np.flatnonzero(reading.suspect).tolist(), features, unknown, reading.unseen)
-
-    def _features(self, rows: Sequence[Row], *, complete: bool) -> tuple[list[Row], NDArray[np.int64] | None]:
-        width = len(self._names)
-        if complete and sum(map(len, rows)) == width * len(rows):
-            return list(rows), None
-        known = self._known
-        features = [
-            row if row.keys() == known else {name: row.get(name) for name in self._names} for row in rows
-        ]
-        unknown = np.fromiter((len(row.keys() - known) for row in rows), np.int64, len(rows))
-        return features, unknown if unknown.any() else None
+        columns = {column.name: reading.columns[column.name] for column in self.signature.columns}
+        return ReadRows(columns, np.flatnonzero(reading.suspect).tolist(), reading.incomplete, reading.unseen)
 
     def _read_numbers(self, reading: _Reading) -> None:
         group = self._numbers
         if not group.columns:
             return
-        flat, types = group.values(reading)
-        matrix, has_missing = _matrix(flat, types, _NUMBERS, group, reading.suspect)
+        matrix, has_missing = reading.matrix(group, begin=0)
         doubtful = np.zeros_like(reading.suspect)
         if has_missing:
             doubtful |= (np.isnan(matrix) & group.required).any(axis=0)
@@ -141,8 +156,7 @@ class RowReader:
         group = self._booleans
         if not group.columns:
             return
-        flat, types = group.values(reading)
-        matrix, has_missing = _matrix(flat, types, _BOOLEANS, group, reading.suspect)
+        matrix, has_missing = reading.matrix(group, begin=len(self._numbers.columns))
         if has_missing:
             missing = (np.isnan(matrix) & group.required).any(axis=0)
             np.logical_or(reading.suspect, missing, out=reading.suspect)
@@ -150,21 +164,21 @@ class RowReader:
 
     def _read_strings(self, reading: _Reading) -> None:
         group, suspect = self._strings, reading.suspect
-        if not group.columns:
-            return
-        flat, types = group.values(reading)
-        if types != _STRINGS:
-            flat = _only(flat, _STRINGS, None, group, suspect)
-        count, width = len(reading.rows), len(group.columns)
-        for at, (column, categories) in enumerate(zip(group.columns, self._categories, strict=True)):
-            values = flat[at::width]
-            array = np.empty(count, dtype=object)
+        first = len(self.order) - len(group.columns)
+        for values, column, categories in zip(
+            reading.values[first:], group.columns, self._categories, strict=True
+        ):
+            distinct = set(values)
+            if UNSET in distinct:
+                values = reading.without_unset(values, None)  # noqa: PLW2901
+                distinct = set(values)
+            array = np.empty(len(values), dtype=object)
             array[:] = values
             reading.columns[column.name] = array
-            if types != _STRINGS and not column.nullable:
-                suspect |= np.fromiter((value is None for value in values), np.bool_, count)
-            if categories is not None and not categories.issuperset(values):
-                strange = np.fromiter((value not in categories for value in values), np.bool_, count)
+            if not column.nullable and None in distinct:
+                suspect |= np.fromiter((value is None for value in values), np.bool_, len(values))
+            if categories is not None and not categories.issuperset(distinct):
+                strange = np.fromiter((value not in categories for value in values), np.bool_, len(values))
                 if column.closed:
                     suspect |= strange
                 reading.unseen[column.name] = strange
@@ -174,12 +188,30 @@ class RowReader:
 class _Reading:
     """Rows being read: what was found so far."""
 
-    rows: Sequence[Row]
+    values: list[Values]
+    """By column."""
     suspect: NDArray[np.bool_]
     columns: Columns = field(default_factory=dict)
     unseen: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
-    is_complete: bool = True
-    """Whether every row has every column."""
+    incomplete: set[int] = field(default_factory=set)
+
+    def matrix(self, group: _Group, *, begin: int) -> tuple[NDArray[np.float64], bool]:
+        """Return the columns of `group`, which begin there, as (columns, rows), and whether any is NaN."""
+        columns, rows = self.values[begin : begin + len(group.columns)], len(self.suspect)
+        has_missing = False
+        try:
+            flat = np.fromiter(chain.from_iterable(columns), np.float64, len(columns) * rows)
+        except TypeError:  # null, or nothing
+            has_missing = True
+            numbers = [self.without_unset(values, np.nan) for values in columns]
+            flat = np.fromiter(chain.from_iterable(numbers), np.float64, len(columns) * rows)
+        return flat.reshape(len(columns), rows), has_missing
+
+    def without_unset(self, values: Values, missing: object) -> Values:
+        """Return a column with `missing` for what is; note the rows that said nothing of it."""
+        if UNSET in values:
+            self.incomplete.update(at for at, value in enumerate(values) if value is UNSET)
+        return tuple([missing if value is None or value is UNSET else value for value in values])
 
 
 class _Group:
@@ -200,43 +232,26 @@ class _Group:
             for at, column in enumerate(columns)
             if column.categories is not None and column.dtype in {"float", "integer"}
         }
-        self._get: Callable[[Row], tuple[Any, ...]] | None = None
-        if len(columns) == 1:
-            (name,) = self.names
-            self._get = lambda row: (row[name],)
-        elif columns:
-            self._get = itemgetter(*self.names)
-
-    def values(self, reading: _Reading) -> tuple[list[Any], set[type]]:
-        """Return all values row by row, and the types among them."""
-        assert self._get is not None
-        try:
-            flat = list(chain.from_iterable(map(self._get, reading.rows)))
-        except KeyError:
-            reading.is_complete = False
-            flat = [get(name) for get in [row.get for row in reading.rows] for name in self.names]
-        return flat, set(map(type, flat))
 
 
-def _matrix(
-    flat: list[Any], types: set[type], wanted: frozenset[type], group: _Group, suspect: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], bool]:
-    """Return the values as (columns, rows), NaN for those of other types, and whether any is NaN."""
-    clean = types <= wanted
-    if not clean:
-        flat = _only(flat, wanted, np.nan, group, suspect)
-    matrix = np.fromiter(flat, np.float64, len(flat)).reshape(-1, len(group.columns))
-    return np.ascontiguousarray(matrix.T), not clean
+def _decoder(columns: Sequence[Column]) -> Callable[[bytes], msgspec.Struct]:
+    """Return the parser of one row, which refuses what does not have the columns' types."""
+    fields: list[Any] = []
+    for at, column in enumerate(columns):
+        wanted = _TYPES[column.dtype]
+        if column.nullable:
+            fields.append((f"c{at}", wanted | None | UnsetType, UNSET))
+        else:
+            fields.append((f"c{at}", wanted))
+    names = {f"c{at}": column.name for at, column in enumerate(columns)}
+    try:
+        struct = msgspec.defstruct(
+            "Row", fields, rename=names, kw_only=True, forbid_unknown_fields=True, gc=False
+        )
+    except ValueError:  # a name that JSON must escape: such rows are read slowly
 
+        def refuse(features: bytes) -> msgspec.Struct:
+            raise ValueError("no type can be made of these columns")
 
-def _only(
-    flat: list[Any], wanted: frozenset[type], missing: object, group: _Group, suspect: NDArray[np.bool_]
-) -> list[Any]:
-    """Return `flat` with `missing` for values of other types; rows with others than null are suspect."""
-    if not wanted.issuperset(types := set(map(type, flat)) - {_NONE}):
-        width = len(group.columns)
-        odd = types - wanted
-        for at, value in enumerate(flat):
-            if type(value) in odd:
-                suspect[at // width] = True
-    return [value if type(value) in wanted else missing for value in flat]
+        return refuse
+    return msgspec.json.Decoder(struct).decode

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+import msgspec
 import numpy as np
-import orjson
-from numpy.typing import NDArray
 
-from streamapp.messages import Record, RejectionCode, event_time_ms, header, read_exactly, record_time
-from streamapp.models.column import Row
+from streamapp.messages import Record, event_time_ms, record_time
+from streamapp.messages.base import FIRST_MS, LAST_MS
 from streamapp.profile.columns import Columns
-from streamapp.serving.body import (
-    MAX_ID_BYTES,
-    NO_VALUE,
-    features_as_sent,
-    find_features,
-    read_id,
-    unreadable,
-)
-from streamapp.serving.columns import RowReader
+from streamapp.serving.body import MAX_ID_BYTES, default_id, exact_features, read_request
+from streamapp.serving.columns import RowReader, Values
 from streamapp.serving.faults import Fault, find_fault
 
 __all__ = ["Decoded", "decode_batch"]
@@ -29,7 +20,17 @@ __all__ = ["Decoded", "decode_batch"]
 _UNKNOWN_NAMES = 8
 
 
-@dataclass(frozen=True, slots=True)
+class _Request(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """What nearly all requests are. Others are looked at in :mod:`streamapp.serving.body`."""
+
+    features: msgspec.Raw
+    id: str | int | None = None
+
+
+_decode_request = msgspec.json.Decoder(_Request).decode
+
+
+@dataclass(slots=True)
 class Decoded:
     """What stands in a batch of n request records.
 
@@ -46,7 +47,7 @@ class Decoded:
     columns
         The rows of all other requests, (rows,) each.
     features
-        The same rows as they stand in answers: the bytes that were sent where these can be repeated.
+        The same rows as they stand in answers, JSON: the bytes that were sent where these can be repeated.
     row_records
         Index of the request that each row belongs to, (rows,), ascending. A request can have several rows.
     unknown_columns
@@ -62,7 +63,7 @@ class Decoded:
     replaced_times: int
     faults: dict[int, Fault]
     columns: Columns = field(default_factory=dict)
-    features: list[Row | bytes] = field(default_factory=list)
+    features: list[bytes] = field(default_factory=list)
     row_records: list[int] = field(default_factory=list)
     unknown_columns: int = 0
     unknown_names: tuple[str, ...] = ()
@@ -82,166 +83,116 @@ def decode_batch(records: Sequence[Record], reader: RowReader | None, *, max_req
     max_request_bytes
         Longest value that is looked at.
     """
-    ids: list[str] = []
-    faults: dict[int, Fault] = {}
-    rows: list[Row] = []
-    sent: list[bytes | None] = []
-    row_records: list[int] = []
-    for index, record in enumerate(records):
-        value = record.value
-        given: object = None
-        as_sent: bytes | None = None
-        outcome: Row | Fault
-        if value is None:
-            outcome = NO_VALUE
-        elif len(value) > max_request_bytes:
-            outcome = _too_large(len(value), max_request_bytes)
-        else:
-            outcome, given, as_sent = _read(value, reader)
-        # Nearly every id is a string. What is wrong with the row is said before what is wrong with the id.
-        if type(given) is not str or len(given) > MAX_ID_BYTES // 4:
-            given = read_id(given, value or b"")
-            if type(given) is not str:
-                if isinstance(given, Fault) and not isinstance(outcome, Fault):
-                    outcome = given
-                given = _default_id(record)
-        ids.append(given)
-        if isinstance(outcome, Fault):
-            faults[index] = outcome
-        else:
-            rows.append(outcome)
-            sent.append(as_sent)
-            row_records.append(index)
+    batch = _Batch(records, reader, max_request_bytes)
+    batch.read()
     times_ms, replaced = _times(records)
-    if reader is None or not rows:
-        return Decoded(ids, times_ms, replaced, faults)
-    decoded = Decoded(ids, times_ms, replaced, faults, row_records=row_records)
-    return _in_columns(records, reader, rows, sent, decoded)
+    decoded = Decoded(batch.ids, times_ms, replaced, batch.faults)
+    if reader is not None and batch.rows:
+        batch.fill(decoded, reader)
+    return decoded
 
 
-def _in_columns(
-    records: Sequence[Record],
-    reader: RowReader,
-    rows: list[Row],
-    sent: list[bytes | None],
-    decoded: Decoded,
-) -> Decoded:
-    """Return `decoded` with the rows that have no fault, and the faults of the others."""
-    read = reader.read(rows)
-    faults, row_records = decoded.faults, decoded.row_records
-    for row in read.suspects:
-        exact = _exact_features(records[row_records[row]].value)
-        fault = find_fault(rows[row] if exact is None else exact, reader.signature)
-        if fault is not None:
-            faults[row_records[row]] = fault
-    if len(faults) + len(rows) > len(records):
-        keep = np.array([at for at, index in enumerate(row_records) if index not in faults], dtype=np.intp)
-        rows, sent = [rows[at] for at in keep], [sent[at] for at in keep]
-        row_records = [row_records[at] for at in keep]
-        read = read.take(keep)
-    unseen = {name: count for name, mask in read.unseen.items() if (count := int(mask.sum()))}
-    unknown_columns = 0 if read.unknown is None else int(read.unknown.sum())
-    return Decoded(
-        decoded.ids,
-        decoded.times_ms,
-        decoded.replaced_times,
-        faults,
-        read.columns,
-        # What was sent says the same as the row, unless columns were added or left out.
-        [
-            known if as_sent is None or known is not row else as_sent
-            for known, row, as_sent in zip(read.features, rows, sent, strict=True)
-        ],
-        row_records,
-        unknown_columns,
-        _unknown_names(rows, read.unknown, reader) if unknown_columns else (),
-        unseen,
-    )
+class _Batch:
+    """Requests being read: one row for each that has no fault so far."""
+
+    def __init__(self, records: Sequence[Record], reader: RowReader | None, max_request_bytes: int) -> None:
+        self.records = records
+        self.reader = reader
+        self.max_request_bytes = max_request_bytes
+        self.ids: list[str] = []
+        self.faults: dict[int, Fault] = {}
+        self.rows: list[Values] = []
+        self.features: list[bytes] = []
+        self.row_records: list[int] = []
+        self.unknown: dict[int, set[str]] = {}
+        """Row to the names in it that the model does not know."""
+
+    def read(self) -> None:
+        """Read all requests: those that are as they should be here, the others slowly."""
+        reader, limit = self.reader, self.max_request_bytes
+        decode, as_values = _decode_request, msgspec.structs.astuple
+        decode_row, width = (_refuse, 0) if reader is None else (reader.decode_struct, len(reader.order))
+        ids, rows, sent, row_records = self.ids, self.rows, self.features, self.row_records
+        for index, record in enumerate(self.records):
+            value = record.value
+            try:
+                if len(value) > limit:  # type: ignore[arg-type]  # None is a TypeError
+                    raise ValueError  # noqa: TRY301
+                request = decode(value)  # type: ignore[arg-type]
+                given = request.id
+                if type(given) is not str:
+                    given = default_id(record) if given is None else str(given)
+                features = bytes(request.features)
+                row = as_values(decode_row(features))
+                # No more colons than columns: none is named twice, and the bytes can be repeated as they are.
+                # A text may hold a colon, a quote and a colon only behind a backslash.
+                if features.count(b":") > width and features.count(b'":') > width:
+                    raise ValueError  # noqa: TRY301
+                if len(given) > MAX_ID_BYTES // 4:
+                    raise ValueError  # noqa: TRY301
+            except (ValueError, TypeError, RecursionError):
+                self._read_slowly(index, record)
+            else:
+                ids.append(given)
+                rows.append(row)
+                sent.append(features)
+                row_records.append(index)
+
+    def _read_slowly(self, index: int, record: Record) -> None:
+        reader = self.reader
+        given, row = read_request(
+            record, None if reader is None else reader.signature, max_bytes=self.max_request_bytes
+        )
+        self.ids.append(given)
+        if isinstance(row, Fault):
+            self.faults[index] = row
+        elif reader is not None:
+            if unknown := reader.unknown(row):
+                self.unknown[len(self.rows)] = unknown
+            self.rows.append(reader.values(row))
+            self.features.append(reader.as_read(row))
+            self.row_records.append(index)
+
+    def fill(self, decoded: Decoded, reader: RowReader) -> None:
+        """Put the rows that have no fault into `decoded`, and the faults of the others."""
+        read, row_records, features, unknown = (
+            reader.read(self.rows),
+            self.row_records,
+            self.features,
+            self.unknown,
+        )
+        for row in read.incomplete:
+            features[row] = reader.completed(features[row])
+        for row in read.suspects:
+            fault = find_fault(exact_features(self.records[row_records[row]].value), reader.signature)
+            if fault is not None:
+                self.faults[row_records[row]] = fault
+        if len(self.faults) + len(self.rows) > len(self.records):
+            keep = np.array([r for r, index in enumerate(row_records) if index not in self.faults], np.intp)
+            read = read.take(keep)
+            features, row_records = [features[row] for row in keep], [row_records[row] for row in keep]
+            unknown = {
+                row: names for row, names in unknown.items() if self.row_records[row] not in self.faults
+            }
+        decoded.columns, decoded.features, decoded.row_records = read.columns, features, row_records
+        decoded.unknown_columns = sum(map(len, unknown.values()))
+        decoded.unknown_names = tuple(sorted(set().union(*unknown.values()))[:_UNKNOWN_NAMES])
+        decoded.unseen = {name: count for name, mask in read.unseen.items() if (count := int(mask.sum()))}
 
 
-def _read(value: bytes, reader: RowReader | None) -> tuple[Row | Fault, object, bytes | None]:
-    """Return the row in `value`, or its fault; the id as it stands there; the row's bytes, if sure."""
-    try:
-        body = orjson.loads(value)
-    except orjson.JSONDecodeError as error:
-        return *_read_slowly(value, reader, unreadable(value, error)), None
-    features = find_features(body)
-    if isinstance(features, Fault):
-        return features, body.get("id") if type(body) is dict else None, None
-    return features, body.get("id"), features_as_sent(value, body)
-
-
-def _read_slowly(value: bytes, reader: RowReader | None, refused: Fault) -> tuple[Row | Fault, object]:
-    """Read what the fast parser refused: it may be no more than a number beyond the largest double."""
-    exact = read_exactly(value)
-    if exact is None:
-        return refused, None
-    body, has_literal = exact
-    features = find_features(body)
-    given = body.get("id") if type(body) is dict else None
-    if isinstance(given, str) and not _is_text(given):
-        return refused, None
-    if isinstance(features, Fault) or reader is None:
-        return refused if has_literal else features, given
-    row = {column.name: features.get(column.name) for column in reader.signature.columns}
-    fault = find_fault(row, reader.signature)
-    if fault is not None and fault.code is RejectionCode.OUT_OF_RANGE:
-        return fault, given
-    if has_literal or not all(_is_text(text) for text in row.values() if isinstance(text, str)):
-        return refused, given
-    return (row if fault is None else fault), given
-
-
-def _is_text(text: str) -> bool:
-    """Return whether `text` is text: the slow parser lets halves of surrogate pairs pass."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _exact_features(value: bytes | None) -> Row | None:
-    exact = read_exactly(value or b"")
-    features: Any = None if exact is None else exact[0].get("features")
-    return features if isinstance(features, dict) else None
-
-
-def _too_large(size: int, bound: int) -> Fault:
-    return Fault(
-        RejectionCode.TOO_LARGE,
-        f"the request is {size} bytes long, more than max_request_bytes = {bound}: send less",
-    )
-
-
-def _default_id(record: Record) -> str:
-    """Return the id of a request whose body has none: its header ``ce_id``, else its position."""
-    given = header(record.headers, "ce_id") if record.headers else None
-    if given and len(given) <= MAX_ID_BYTES:
-        try:
-            return given.decode()
-        except UnicodeDecodeError:
-            pass
-    return f"{record.partition}-{record.offset}"
+def _refuse(features: bytes) -> msgspec.Struct:
+    raise ValueError("there is no model to read rows for")
 
 
 def _times(records: Sequence[Record]) -> tuple[list[int], int]:
     replaced = 0
     times_ms = []
     for record in records:
-        time_ms = record_time(record.timestamp)
+        time_ms = record.timestamp
+        if not FIRST_MS <= time_ms <= LAST_MS:
+            time_ms = record_time(time_ms)
         if record.headers:
             time_ms, was_replaced = event_time_ms(record.headers, time_ms)
             replaced += was_replaced
         times_ms.append(time_ms)
     return times_ms, replaced
-
-
-def _unknown_names(rows: list[Row], unknown: NDArray[np.int64] | None, reader: RowReader) -> tuple[str, ...]:
-    names: set[str] = set()
-    known = {column.name for column in reader.signature.columns}
-    for row in () if unknown is None else np.flatnonzero(unknown):
-        names |= rows[row].keys() - known
-        if len(names) >= _UNKNOWN_NAMES:
-            break
-    return tuple(sorted(names)[:_UNKNOWN_NAMES])

@@ -6,57 +6,54 @@ tests hold these bytes to them. The types themselves would cost ten times as muc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
+import numpy as np
 import orjson
 
 from streamapp.messages import (
-    Header,
     Label,
     ModelRef,
     OutRecord,
     Prediction,
     Record,
     Rejection,
-    answer_id,
-    format_time,
-    record_bytes,
-    record_time,
-    trace_headers,
 )
-from streamapp.models.column import Row
+from streamapp.messages.records import BATCH_BYTES, RECORD_BYTES
+from streamapp.serving.answer_headers import AnswerHeaders, time_text
 from streamapp.serving.faults import Fault
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["AnswerWriter", "RowAnswers"]
 
-_SPEC: Header = ("ce_specversion", b"1.0")
-_JSON: Header = ("content-type", b"application/json")
-_PREDICTION: Header = ("ce_type", Prediction.ce_type.encode())
-_REJECTION: Header = ("ce_type", Rejection.ce_type.encode())
+
+_ALONE_BYTES = BATCH_BYTES + RECORD_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class RowAnswers:
-    """What the model said to some rows, as it goes into answers; all of one length.
+    """What the model said to n rows, as it goes into answers.
 
     Attributes
     ----------
     labels
-        Python labels or numbers.
+        Python labels or numbers, (n,).
     probabilities
-        One list per row in the order of `classes`; None for a model without.
+        (n, k) in the order of `classes`; None for a model without.
     classes
         None for regressors.
     features
-        The rows as they were read, or their bytes as they were sent; None if answers leave them out.
+        The rows as JSON, (n,); None if answers leave them out.
     """
 
     labels: Sequence[Label]
-    probabilities: Sequence[Sequence[float]] | None
+    probabilities: NDArray[np.float64] | None
     classes: tuple[Label, ...] | None
-    features: Sequence[Row | bytes] | None
+    features: Sequence[bytes] | None
 
 
 class AnswerWriter:
@@ -75,11 +72,9 @@ class AnswerWriter:
     def __init__(self, deployment: str, *, topic: str, max_bytes: int) -> None:
         self.topic = topic
         self.max_bytes = max_bytes
-        self._source: Header = ("ce_source", f"/streamapp/{deployment}".encode())
         self._topic_json = orjson.dumps(topic)
-        # What a record takes beside key, value and trace context, however long its numbers are.
-        longest = self._headers(2**31, 2**63, "9999-12-31T23:59:59.999Z", _PREDICTION)
-        self._overhead = record_bytes(None, None, longest)
+        self._prediction_headers = AnswerHeaders(deployment, topic, Prediction.ce_type)
+        self._rejection_headers = AnswerHeaders(deployment, topic, Rejection.ce_type)
 
     def predictions(
         self,
@@ -90,8 +85,8 @@ class AnswerWriter:
         *,
         model: ModelRef,
         now_ms: int,
-    ) -> Iterator[OutRecord | int]:
-        """Yield one answer per request; of one that is too large its size in bytes.
+    ) -> list[OutRecord | int]:
+        """Return one answer per request; of one that is too large its size in bytes.
 
         Parameters
         ----------
@@ -108,24 +103,30 @@ class AnswerWriter:
         now_ms
             Wall clock: the answers' `predicted_at`.
         """
-        dumps = orjson.dumps
-        middle = b',"model":' + dumps(model.model_dump()) + b',"prediction":'
-        end = b',"predicted_at":"' + format_time(now_ms).encode() + b'"}'
-        bodies = self._bodies(answers, middle)
-        for record, given, time_ms, body in zip(records, ids, times_ms, bodies, strict=True):
-            timestamp = format_time(record_time(record.timestamp))
-            value = b'{"id":' + dumps(given) + body + self._request(record, timestamp) + end
-            # Most requests have no ce_time header: their event time is the record's timestamp.
-            time = timestamp if time_ms == record.timestamp else format_time(time_ms)
-            headers = self._headers(record.partition, record.offset, time, _PREDICTION)
-            size = self._overhead + len(value) + len(record.key or b"")
-            if record.headers and (trace := trace_headers(record.headers)):
-                headers += trace
-                size = record_bytes(record.key, value, headers)
-            if size > self.max_bytes:
-                yield size
-            else:
-                yield OutRecord(record.partition, record.key, value, headers)
+        stamps = [time_text(record.timestamp) for record in records]
+        fields: list[Iterable[bytes | int]] = [map(orjson.dumps, ids), *_answer_fields(answers)]
+        fields += [[record.partition for record in records], [record.offset for record in records], stamps]
+        template = self._template(answers, model, now_ms)
+        headers_of = self._prediction_headers.write
+        written: list[OutRecord | int] = []
+        for record, time_ms, row in zip(records, times_ms, zip(*fields, strict=True), strict=True):
+            answer = OutRecord(record.partition, record.key, template % row, headers_of(record, time_ms))
+            size = _size(answer)
+            written.append(answer if size <= self.max_bytes else size)
+        return written
+
+    def _template(self, answers: RowAnswers, model: ModelRef, now_ms: int) -> bytes:
+        """Return an answer with a place for each of its fields: all that the answers of a batch share."""
+        parts = [b'{"id":%b,"model":', _literal(orjson.dumps(model.model_dump())), b',"prediction":%b']
+        if answers.probabilities is not None and answers.classes is not None:
+            names = [_literal(orjson.dumps(str(label))) + b":%b" for label in answers.classes]
+            parts += [b',"probabilities":{', b",".join(names), b"}"]
+        if answers.features is not None:
+            parts.append(b',"features":%b')
+        parts += [b',"request":{"topic":', _literal(self._topic_json)]
+        parts.append(b',"partition":%d,"offset":%d,"timestamp":"%b"}')
+        parts += [b',"predicted_at":"', time_text(now_ms), b'"}']
+        return b"".join(parts)
 
     def rejection(
         self, record: Record, given: str, time_ms: int, fault: Fault, *, model: ModelRef | None, now_ms: int
@@ -158,47 +159,53 @@ class AnswerWriter:
             + (b"" if model is None else b',"model":' + orjson.dumps(model.model_dump()))
             + b',"error":'
             + orjson.dumps(error)
-            + self._request(record, format_time(record_time(record.timestamp)))
+            + self._request(record)
             + b',"predicted_at":"'
-            + format_time(now_ms).encode()
+            + time_text(now_ms)
             + b'"}'
         )
-        headers = self._headers(record.partition, record.offset, format_time(time_ms), _REJECTION)
-        trace = trace_headers(record.headers)
-        if record_bytes(record.key, value, headers + trace) <= self.max_bytes:
-            return OutRecord(record.partition, record.key, value, headers + trace)
-        fits = record_bytes(record.key, value, headers) <= self.max_bytes
-        return OutRecord(record.partition, record.key if fits else None, value, headers)
+        write, key = self._rejection_headers.write, record.key
+        answer = OutRecord(record.partition, key, value, write(record, time_ms))
+        if _size(answer) > self.max_bytes:
+            answer = answer._replace(headers=write(record, time_ms, with_trace=False))
+        return answer if _size(answer) <= self.max_bytes else answer._replace(key=None)
 
-    def _bodies(self, answers: RowAnswers, middle: bytes) -> Iterator[bytes]:
-        """Yield what stands between id and request."""
-        dumps = orjson.dumps
-        names = None if answers.classes is None else [str(label) for label in answers.classes]
-        nothing: list[Any] = [None] * len(answers.labels)
-        for label, row, features in zip(
-            answers.labels, answers.probabilities or nothing, answers.features or nothing, strict=True
-        ):
-            body = middle + dumps(label)
-            if row is not None and names is not None:
-                body += b',"probabilities":' + dumps(dict(zip(names, row, strict=True)))
-            if features is not None:
-                body += b',"features":' + (features if type(features) is bytes else dumps(features))
-            yield body
-
-    def _request(self, record: Record, timestamp: str) -> bytes:
+    def _request(self, record: Record) -> bytes:
         return b',"request":{"topic":%b,"partition":%d,"offset":%d,"timestamp":"%b"}' % (
             self._topic_json,
             record.partition,
             record.offset,
-            timestamp.encode(),
+            time_text(record.timestamp),
         )
 
-    def _headers(self, partition: int, offset: int, time: str, ce_type: Header) -> list[Header]:
-        return [
-            _SPEC,
-            ("ce_id", answer_id(self.topic, partition, offset).encode()),
-            self._source,
-            ce_type,
-            ("ce_time", time.encode()),
-            _JSON,
-        ]
+
+def _answer_fields(answers: RowAnswers) -> Iterator[Iterable[bytes]]:
+    """Yield the fields that the model's answers fill in a template, (n,) each."""
+    # Labels repeat: each is written once.
+    written: dict[tuple[type, Label], bytes] = {}
+    labels = []
+    for label in answers.labels:
+        key = (type(label), label)
+        if key not in written:
+            written[key] = orjson.dumps(label)
+        labels.append(written[key])
+    yield labels
+    if answers.probabilities is not None and answers.classes is not None:
+        width = len(answers.classes)
+        numbers = np.ascontiguousarray(answers.probabilities, dtype=np.float64).ravel()
+        texts = orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+        for at in range(width):
+            yield texts[at::width]
+    if answers.features is not None:
+        yield answers.features
+
+
+def _size(answer: OutRecord) -> int:
+    """Return what an answer takes in a batch of its own, in bytes, at most."""
+    _, key, value, headers = answer
+    return _ALONE_BYTES + len(value) + len(headers.data) + (0 if key is None else len(key))  # type: ignore[arg-type, attr-defined]
+
+
+def _literal(text: bytes) -> bytes:
+    """Return `text` as it must stand in a template."""
+    return text.replace(b"%", b"%%")

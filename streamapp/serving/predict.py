@@ -20,6 +20,7 @@ from streamapp.serving.faults import Fault
 __all__ = ["Outcome", "Predictor", "predict_rows"]
 
 _TEXT = 200
+_PLAIN = frozenset({str, float, int, bool})
 
 
 class Predictor(Protocol):
@@ -44,18 +45,18 @@ class Outcome:
     labels
         Python labels or numbers, (m,).
     probabilities
-        (m,) lists in the order of `classes`; None for a model without.
+        (m, k) in the order of `classes`; None for a model without.
     classes
         None for regressors, or if no row was answered.
     outputs
-        The same as one array, for summaries: (m, k) probabilities, else (m,) values; None without rows.
+        What summaries count: the probabilities, else the values (m,); None without rows.
     faults
         Row to why it was not answered.
     """
 
     rows: NDArray[np.intp]
     labels: list[Label]
-    probabilities: list[list[float]] | None
+    probabilities: Array | None
     classes: tuple[Label, ...] | None
     outputs: Array | None
     faults: dict[int, Fault]
@@ -127,14 +128,8 @@ def _usable(said: Predictions, count: int) -> NDArray[np.bool_]:
         raise PredictionError(f"answers of shape {values.shape} to {count} rows")
     if values.dtype.kind == "f":
         usable = np.isfinite(values)
-    elif values.dtype.kind in "biuU":
+    elif values.dtype.kind in "biuU" or _are_classes(values.tolist(), said.classes):
         usable = np.ones(count, dtype=np.bool_)
-    elif count and set(map(type, listed := values.tolist())) <= {str, bool} and said.classes is not None:
-        # Labels of a classifier are nearly always these; a text that is no text cannot be among its classes.
-        known = set(said.classes)
-        usable = np.ones(count, dtype=np.bool_)
-        if not known.issuperset(listed):
-            usable = np.fromiter(map(_is_label, listed), np.bool_, count)
     else:
         usable = np.fromiter(map(_is_label, values.tolist()), np.bool_, count)
     if said.probabilities is not None:
@@ -145,6 +140,15 @@ def _usable(said: Predictions, count: int) -> NDArray[np.bool_]:
             )
         usable &= np.isfinite(said.probabilities).all(axis=1)
     return usable
+
+
+def _are_classes(values: list[object], classes: tuple[Label, ...] | None) -> bool:
+    """Return whether all are among a classifier's classes, as nearly always: those can be written."""
+    return (
+        classes is not None
+        and set(map(type, classes)).issuperset(map(type, values))
+        and set(classes).issuperset(values)
+    )
 
 
 def _form(said: Predictions) -> tuple[object, ...]:
@@ -175,9 +179,7 @@ def _joined(pieces: Sequence[tuple[NDArray[np.intp], Predictions]], faults: dict
     if values.dtype.kind == "f":  # of any width: no JSON is written of the widest
         values = values.astype(np.float64, copy=False)
     labels = values.tolist()
-    if values.dtype.kind == "O":
-        labels = [label if type(label) in {str, float, int, bool} else as_label(label) for label in labels]
-    listed = None if probabilities is None else probabilities.tolist()
-    return Outcome(
-        rows, labels, listed, first.classes, values if probabilities is None else probabilities, faults
-    )
+    if values.dtype.kind == "O" and not _PLAIN.issuperset(map(type, labels)):
+        labels = list(map(as_label, labels))
+    outputs = values if probabilities is None else probabilities
+    return Outcome(rows, labels, probabilities, first.classes, outputs, faults)

@@ -54,7 +54,7 @@ def test_an_answer_says_what_the_contract_says(bundle: Bundle) -> None:
         "predicted_at": "2011-05-02T08:00:00.004Z",
     }
     assert (output.partition, output.key) == (3, b"k")
-    assert output.headers == [
+    assert list(output.headers) == [
         ("ce_specversion", b"1.0"),
         ("ce_id", b"bikes.requests-3-17"),
         ("ce_source", b"/streamapp/bikes"),

@@ -68,7 +68,8 @@ def measure(bundle: Bundle, values: list[bytes], batch: int) -> dict[str, float]
     """Return us per row of each stage, and of all together."""
     records = [InRecord(0, i, 1_304_323_200_000 + i, b"%d" % i, values[i]) for i in range(batch)]
     reader = RowReader(bundle.signature)
-    rows = [orjson.loads(value)["features"] for value in values[:batch]]
+    features = [orjson.dumps(orjson.loads(value)["features"]) for value in values[:batch]]
+    rows = list(map(reader.decode, features))
     decoded = decode_batch(records, reader, max_request_bytes=LIMIT)
     outcome = predict_rows(bundle, decoded.columns, batch)
     writer = AnswerWriter("bench", topic="bench.requests", max_bytes=LIMIT)
@@ -76,7 +77,7 @@ def measure(bundle: Bundle, values: list[bytes], batch: int) -> dict[str, float]
     scorer = Scorer("bench", max_request_bytes=LIMIT, max_answer_bytes=LIMIT)
     counted = scorer.answer(records, bundle, 0).counted
 
-    def encode(features: list[dict[str, Any] | bytes] | None) -> None:
+    def encode(features: list[bytes] | None) -> None:
         answers = RowAnswers(outcome.labels, outcome.probabilities, outcome.classes, features)
         list(writer.predictions(records, decoded.ids, decoded.times_ms, answers, model=ref, now_ms=4))
 
@@ -89,7 +90,7 @@ def measure(bundle: Bundle, values: list[bytes], batch: int) -> dict[str, float]
         book.save(0, closing={0})
 
     stages: dict[str, Callable[[], object]] = {
-        "orjson.loads": lambda: [orjson.loads(value) for value in values[:batch]],
+        "rows from JSON": lambda: list(map(reader.decode, features)),
         "rows to columns": lambda: reader.read(rows),
         "decode_batch, all of it": lambda: decode_batch(records, reader, max_request_bytes=LIMIT),
         "predict": lambda: predict_rows(bundle, decoded.columns, batch),
