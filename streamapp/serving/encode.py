@@ -28,7 +28,7 @@ from streamapp.serving.faults import Fault
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["AnswerWriter", "RowAnswers"]
+__all__ = ["AnswerWriter", "RowAnswers", "answer_bytes"]
 
 
 _ALONE_BYTES = BATCH_BYTES + RECORD_BYTES
@@ -85,8 +85,8 @@ class AnswerWriter:
         *,
         model: ModelRef,
         now_ms: int,
-    ) -> list[OutRecord | int]:
-        """Return one answer per request; of one that is too large its size in bytes.
+    ) -> list[OutRecord]:
+        """Return one answer per request.
 
         Parameters
         ----------
@@ -106,14 +106,11 @@ class AnswerWriter:
         stamps = [time_text(record.timestamp) for record in records]
         fields: list[Iterable[bytes | int]] = [map(orjson.dumps, ids), *_answer_fields(answers)]
         fields += [[record.partition for record in records], [record.offset for record in records], stamps]
-        template = self._template(answers, model, now_ms)
-        headers_of = self._prediction_headers.write
-        written: list[OutRecord | int] = []
-        for record, time_ms, row in zip(records, times_ms, zip(*fields, strict=True), strict=True):
-            answer = OutRecord(record.partition, record.key, template % row, headers_of(record, time_ms))
-            size = _size(answer)
-            written.append(answer if size <= self.max_bytes else size)
-        return written
+        template, headers_of = self._template(answers, model, now_ms), self._prediction_headers.write
+        return [
+            OutRecord(record.partition, record.key, template % row, headers_of(record, time_ms))
+            for record, time_ms, row in zip(records, times_ms, zip(*fields, strict=True), strict=True)
+        ]
 
     def _template(self, answers: RowAnswers, model: ModelRef, now_ms: int) -> bytes:
         """Return an answer with a place for each of its fields: all that the answers of a batch share."""
@@ -166,9 +163,9 @@ class AnswerWriter:
         )
         write, key = self._rejection_headers.write, record.key
         answer = OutRecord(record.partition, key, value, write(record, time_ms))
-        if _size(answer) > self.max_bytes:
+        if answer_bytes(answer) > self.max_bytes:
             answer = answer._replace(headers=write(record, time_ms, with_trace=False))
-        return answer if _size(answer) <= self.max_bytes else answer._replace(key=None)
+        return answer if answer_bytes(answer) <= self.max_bytes else answer._replace(key=None)
 
     def _request(self, record: Record) -> bytes:
         return b',"request":{"topic":%b,"partition":%d,"offset":%d,"timestamp":"%b"}' % (
@@ -200,8 +197,8 @@ def _answer_fields(answers: RowAnswers) -> Iterator[Iterable[bytes]]:
         yield answers.features
 
 
-def _size(answer: OutRecord) -> int:
-    """Return what an answer takes in a batch of its own, in bytes, at most."""
+def answer_bytes(answer: OutRecord) -> int:
+    """Return the most that an answer takes on its topic, in bytes: in a batch of its own."""
     _, key, value, headers = answer
     return _ALONE_BYTES + len(value) + len(headers.data) + (0 if key is None else len(key))  # type: ignore[arg-type, attr-defined]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
@@ -14,15 +14,19 @@ from streamapp.profile.columns import Columns, take_rows
 from streamapp.serving.answers import Answers, Counted, Counters
 from streamapp.serving.columns import RowReader
 from streamapp.serving.decode import Decoded, decode_batch
-from streamapp.serving.encode import AnswerWriter, RowAnswers
+from streamapp.serving.encode import AnswerWriter, RowAnswers, answer_bytes
 from streamapp.serving.faults import Fault
 from streamapp.serving.predict import Outcome, Predictor, predict_rows
 from streamapp.topics import TopicNames
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from streamapp.models.signature import Signature
 
 __all__ = ["Model", "Scorer"]
+
+_T = TypeVar("_T")
 
 _NO_MODEL = "no model is deployed yet: deploy one, then send the request again"
 
@@ -116,7 +120,7 @@ class Scorer:
         decoded = decode_batch(records, reader, max_request_bytes=self.max_request_bytes)
         if model is None:
             faults = dict.fromkeys(range(len(records)), Fault(RejectionCode.NO_MODEL, _NO_MODEL))
-            return self._answers(_Batch(records, decoded, None, faults, None, now_ms), {})
+            return self._answers(_Batch(records, decoded, None, faults, None, now_ms), [])
         outcome = predict_rows(model, decoded.columns, len(decoded.row_records))
         unanswered = {decoded.row_records[row]: fault for row, fault in outcome.faults.items()}
         ref = ModelRef(name=model.manifest.name, version=model.version)
@@ -128,58 +132,35 @@ class Scorer:
             self._reader = RowReader(signature)
         return self._reader
 
-    def _predictions(self, batch: _Batch, outcome: Outcome, ref: ModelRef) -> dict[int, OutRecord]:
-        """Return the predictions by index of their request; those that are too large become faults."""
-        decoded = batch.decoded
-        rows: Iterable[int] = outcome.rows.tolist()
-        indices = [decoded.row_records[row] for row in rows]
-        answers = RowAnswers(
-            outcome.labels,
-            outcome.probabilities,
-            outcome.classes,
-            [decoded.features[row] for row in rows] if self.answer_features else None,
-        )
+    def _predictions(self, batch: _Batch, outcome: Outcome, ref: ModelRef) -> list[OutRecord]:
+        """Return the answers to requests that have no fault, in order; those too large become faults."""
+        decoded, rows = batch.decoded, outcome.rows
+        indices = _take(decoded.row_records, rows)
         written = self._writer.predictions(
-            [batch.records[index] for index in indices],
-            [decoded.ids[index] for index in indices],
-            [decoded.times_ms[index] for index in indices],
-            answers,
+            _take(batch.records, indices),
+            _take(decoded.ids, indices),
+            _take(decoded.times_ms, indices),
+            RowAnswers(
+                outcome.labels,
+                outcome.probabilities,
+                outcome.classes,
+                _take(decoded.features, rows) if self.answer_features else None,
+            ),
             model=ref,
             now_ms=batch.now_ms,
         )
-        answered: dict[int, OutRecord] = {}
-        for index, record in zip(indices, written, strict=True):
-            if isinstance(record, int):
-                batch.faults[index] = self._answer_too_large(record)
-            else:
-                answered[index] = record
-        return answered
+        too_large = {
+            at: size for at, size in enumerate(map(answer_bytes, written)) if size > self.max_answer_bytes
+        }
+        for at, size in too_large.items():
+            batch.faults[indices[at]] = self._answer_too_large(size)
+        return [answer for at, answer in enumerate(written) if at not in too_large] if too_large else written
 
-    def _answers(self, batch: _Batch, answered: dict[int, OutRecord]) -> Answers:
+    def _answers(self, batch: _Batch, predictions: list[OutRecord]) -> Answers:
         decoded, faults = batch.decoded, batch.faults
-        outputs = answered
-        dead_letters: list[OutRecord] = []
-        for index in sorted(faults):
-            record, fault = batch.records[index], faults[index]
-            outputs[index] = self._writer.rejection(
-                record,
-                decoded.ids[index],
-                decoded.times_ms[index],
-                fault,
-                model=batch.ref,
-                now_ms=batch.now_ms,
-            )
-            letter = dead_letter(
-                record,
-                topic=self.topic,
-                code=fault.code,
-                message=fault.message,
-                max_bytes=self.max_answer_bytes,
-            )
-            dead_letters.append(letter)
         counted = _counted(batch)
         counters = Counters(
-            predictions=len(batch.records) - len(faults),
+            predictions=len(predictions),
             rejections=dict(Counter(fault.code for fault in faults.values())),
             rows=len(counted.row_records),
             unknown_columns=decoded.unknown_columns,
@@ -187,8 +168,35 @@ class Scorer:
             unseen=decoded.unseen,
             replaced_times=decoded.replaced_times,
         )
-        in_order = [outputs[index] for index in range(len(batch.records))]
-        return Answers(in_order, dead_letters, counters, counted)
+        if not faults:
+            return Answers(predictions, [], counters, counted)
+        answered = iter(predictions)
+        outputs = [
+            self._rejection(batch, index, faults[index]) if index in faults else next(answered)
+            for index in range(len(batch.records))
+        ]
+        letters = [
+            dead_letter(
+                batch.records[index],
+                topic=self.topic,
+                code=faults[index].code,
+                message=faults[index].message,
+                max_bytes=self.max_answer_bytes,
+            )
+            for index in sorted(faults)
+        ]
+        return Answers(outputs, letters, counters, counted)
+
+    def _rejection(self, batch: _Batch, index: int, fault: Fault) -> OutRecord:
+        decoded = batch.decoded
+        return self._writer.rejection(
+            batch.records[index],
+            decoded.ids[index],
+            decoded.times_ms[index],
+            fault,
+            model=batch.ref,
+            now_ms=batch.now_ms,
+        )
 
     def _answer_too_large(self, size: int) -> Fault:
         return Fault(
@@ -198,10 +206,16 @@ class Scorer:
         )
 
 
+def _take(values: Sequence[_T], at: Sequence[int] | NDArray[np.intp]) -> Sequence[_T]:
+    """Return the values at ascending places; nearly always these are all."""
+    return values if len(at) == len(values) else [values[i] for i in at]
+
+
 def _counted(batch: _Batch) -> Counted:
     records, decoded, outcome = batch.records, batch.decoded, batch.outcome
     rejected = np.zeros(len(records), dtype=np.bool_)
-    rejected[list(batch.faults)] = True
+    if batch.faults:
+        rejected[list(batch.faults)] = True
     rows = np.array(decoded.row_records, dtype=np.intp)
     columns: Columns = {}
     outputs = None if outcome is None else outcome.outputs
@@ -215,7 +229,7 @@ def _counted(batch: _Batch) -> Counted:
             keep = np.flatnonzero(~rejected[rows])
             rows, columns, outputs = rows[keep], take_rows(columns, keep), outputs[keep]
     return Counted(
-        np.fromiter((record.offset for record in records), np.int64, len(records)),
+        np.fromiter([record.offset for record in records], np.int64, len(records)),
         np.array(decoded.times_ms, dtype=np.int64),
         rejected,
         rows,
