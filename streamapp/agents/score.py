@@ -135,7 +135,7 @@ class Score:
     async def _raise_alert(self, alert: Alert) -> None:
         ce_id = f"{alert.id}-{alert.state}"
         headers = event_headers(self._host.settings.name, Alert.ce_type, ce_id, alert.updated_at)
-        record = OutRecord(0, alert.key, alert.encode(), headers)
+        record = OutRecord.of(0, alert.key, alert.encode(), headers)
         await self._host.deliver(self._host.topics.drift_alerts, [record])
 
     def _measure_latency(self, batch: RecordBatch) -> None:
@@ -170,4 +170,4 @@ def _key(partition: int) -> bytes:
 
 def _published(save: Save) -> OutRecord:
     assert save.distribution is not None
-    return OutRecord(0, save.distribution.key, save.distribution.encode(), [])
+    return OutRecord(0, save.distribution.key, save.distribution.encode())

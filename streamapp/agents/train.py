@@ -175,7 +175,7 @@ class Train:
         name = self._host.settings.name
         ce_id = caused_id("model", name, model.version, model.state, model.bundle)
         headers = event_headers(name, Model.ce_type, ce_id, self._host.now_ms())
-        record = OutRecord(0, model.version.encode(), model.encode(), headers)
+        record = OutRecord.of(0, model.version.encode(), model.encode(), headers)
         await self._host.deliver(self._host.topics.models, [record])
         self._models.fold(model)
 

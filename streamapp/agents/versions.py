@@ -107,4 +107,4 @@ class Versions:
 
     async def _send(self, key: bytes, message: Message, ce_id: str) -> None:
         headers = event_headers(self._host.settings.name, message.ce_type, ce_id, self._host.now_ms())
-        await self._host.deliver(self._host.topics.models, [OutRecord(0, key, message.encode(), headers)])
+        await self._host.deliver(self._host.topics.models, [OutRecord.of(0, key, message.encode(), headers)])

@@ -107,10 +107,10 @@ class WatchAgent:
 def alert_record(deployment: str, alert: Alert) -> OutRecord:
     """Return an alert as it is written: its ``ce_id`` tells its states apart."""
     headers = event_headers(deployment, Alert.ce_type, event_id(alert), alert.updated_at)
-    return OutRecord(0, alert.key, alert.encode(), headers)
+    return OutRecord.of(0, alert.key, alert.encode(), headers)
 
 
 def retrain_record(deployment: str, event: Retrain, time_ms: int) -> OutRecord:
     """Return a retrain event as it is written."""
     headers = event_headers(deployment, Retrain.ce_type, event.id, time_ms)
-    return OutRecord(0, deployment.encode(), event.encode(), headers)
+    return OutRecord.of(0, deployment.encode(), event.encode(), headers)

@@ -32,7 +32,7 @@ from streamapp.messages.prediction import (
     RejectionError,
     RequestRef,
 )
-from streamapp.messages.record_batch import EncodedHeaders, encode_batches, encode_header, varint
+from streamapp.messages.record_batch import encode_batches
 from streamapp.messages.records import InRecord, OutRecord, Record, record_bytes, record_time
 from streamapp.messages.request import FeatureValue, Request
 from streamapp.messages.retrain import OffsetRange, Retrain, RetrainReason
@@ -50,7 +50,6 @@ __all__ = [
     "Champion",
     "Distribution",
     "DriftedFeature",
-    "EncodedHeaders",
     "FeatureValue",
     "Feedback",
     "FeedbackRequest",
@@ -82,7 +81,6 @@ __all__ = [
     "caused_id",
     "dead_letter",
     "encode_batches",
-    "encode_header",
     "event_headers",
     "event_time_ms",
     "format_time",
@@ -94,7 +92,6 @@ __all__ = [
     "record_bytes",
     "record_time",
     "trace_headers",
-    "varint",
 ]
 
 MESSAGES: dict[str, type[Message]] = {

@@ -48,11 +48,11 @@ def dead_letter(
     why: list[Header] = [(name, text.encode(errors="replace")) for name, text in facts.items()]
     headers = [*record.headers, *why]
     if max_bytes is None or record_bytes(record.key, record.value, headers) <= max_bytes:
-        return OutRecord(0, record.key, record.value, headers)
+        return OutRecord.of(0, record.key, record.value, headers)
     if record.value is not None:
         digest = hashlib.sha256(record.value).hexdigest().encode()
         why += [(OMITTED_BYTES, b"%d" % len(record.value)), (SHA256, digest)]
     headers = [*record.headers, *why]
     if record_bytes(record.key, None, headers) <= max_bytes:
-        return OutRecord(0, record.key, None, headers)
-    return OutRecord(0, None, None, why)
+        return OutRecord.of(0, record.key, None, headers)
+    return OutRecord.of(0, None, None, why)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 from streamapp.messages.base import FIRST_MS, LAST_MS
 from streamapp.messages.cloudevents import Header
+from streamapp.messages.encoded_headers import NO_HEADERS, decode_headers, encode_headers
 
 __all__ = ["BATCH_BYTES", "RECORD_BYTES", "InRecord", "OutRecord", "Record", "record_bytes", "record_time"]
 
@@ -69,14 +70,31 @@ class OutRecord(NamedTuple):
         Where to.
     key, value
         None is null.
-    headers
-        May be :class:`~streamapp.messages.EncodedHeaders`.
+    encoded_headers
+        As the record will hold them.
     """
 
     partition: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[Header] = ()
+    encoded_headers: bytes = NO_HEADERS
+
+    @classmethod
+    def of(
+        cls, partition: int, key: bytes | None, value: bytes | None, headers: Iterable[Header] = ()
+    ) -> Self:
+        """Return a record with these headers."""
+        return cls(partition, key, value, encode_headers(headers))
+
+    @property
+    def headers(self) -> list[Header]:
+        """Its headers in their order."""
+        return decode_headers(self.encoded_headers)
+
+    @property
+    def size_bytes(self) -> int:
+        """The most that it takes in a batch of its own, uncompressed: see :func:`record_bytes`."""
+        return BATCH_BYTES + RECORD_BYTES + sum(map(len, filter(None, self[1:])))
 
 
 def record_bytes(key: bytes | None, value: bytes | None, headers: Iterable[Header]) -> int:

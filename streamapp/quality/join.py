@@ -289,7 +289,7 @@ class Join:
             joined.counts["repeated"] += 1
             return
         row = labelled_row(self._deployment, answer, label)
-        if self.max_bytes is not None and (size := record_bytes(*row[1:])) > self.max_bytes:
+        if self.max_bytes is not None and (size := row.size_bytes) > self.max_bytes:
             message = f"its labelled row would take {size} bytes, more than the {self.max_bytes} of its topic"
             self._set_aside(record, "too-large", message, joined)
             return
@@ -314,7 +314,7 @@ class Join:
             return False
         origin = f"{self.partition}-{record.offset}".encode()
         headers = [*record.headers, (FORWARDED, origin)]
-        joined.forwards.append(OutRecord(target, record.key, record.value, headers))
+        joined.forwards.append(OutRecord.of(target, record.key, record.value, headers))
         joined.counts["forwarded"] += 1
         return True
 

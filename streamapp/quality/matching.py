@@ -93,4 +93,4 @@ def labelled_row(deployment: str, answer: Answer, label: GivenLabel) -> OutRecor
     value = answer.value.rstrip()[:-1] + b"," + orjson.dumps(added)[1:]
     ce_id = labelled_id(answer.ce_id, label.partition, label.offset)
     headers = event_headers(deployment, Labelled.ce_type, ce_id, answer.time_ms)
-    return OutRecord(0, answer.key, value, headers)
+    return OutRecord.of(0, answer.key, value, headers)

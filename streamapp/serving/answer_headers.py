@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
-from streamapp.messages import (
-    EncodedHeaders,
-    Record,
-    answer_id,
-    encode_header,
-    format_time,
-    record_time,
-    trace_headers,
-    varint,
-)
+from streamapp.messages import Record, answer_id, format_time, record_time, trace_headers
+from streamapp.messages.encoded_headers import encode_header, varint
 
-__all__ = ["AnswerHeaders", "time_text"]
+__all__ = ["AnswerHeaders", "literal", "time_text"]
 
 _COUNT = 6
 
@@ -37,43 +30,53 @@ class AnswerHeaders:
 
     def __init__(self, deployment: str, topic: str, ce_type: str) -> None:
         self._topic = topic
-        self._before_id = encode_header(("ce_specversion", b"1.0")) + _name("ce_id")
-        self._before_time = (
+        head = encode_header(("ce_specversion", b"1.0")) + _name("ce_id")
+        middle = (
             encode_header(("ce_source", f"/streamapp/{deployment}".encode()))
             + encode_header(("ce_type", ce_type.encode()))
             + _name("ce_time")
         )
-        self._after = encode_header(("content-type", b"application/json"))
+        tail = encode_header(("content-type", b"application/json"))
+        self._template = b"%b".join(map(literal, (head, middle, tail)))
 
-    def write(self, record: Record, time_ms: int, *, with_trace: bool = True) -> EncodedHeaders:
-        """Return the headers of the answer to `record`.
+    def write(
+        self, records: Sequence[Record], times_ms: Sequence[int], *, with_trace: bool = True
+    ) -> list[bytes]:
+        """Return the headers of the answers to `records`, encoded.
 
         Parameters
         ----------
-        record
-            The request.
-        time_ms
-            Its event time.
+        records
+            The requests (n).
+        times_ms
+            Their event times (n).
         with_trace
-            Whether its trace context is carried on.
+            Whether their trace context is carried on.
         """
-        ce_id = answer_id(self._topic, record.partition, record.offset).encode()
-        trace = trace_headers(record.headers) if with_trace and record.headers else ()
-        parts = (
-            varint(_COUNT + len(trace)),
-            self._before_id,
-            varint(len(ce_id)),
-            ce_id,
-            self._before_time,
-            _time_field(time_ms),
-            self._after,
-            *map(encode_header, trace),
-        )
-        return EncodedHeaders(b"".join(parts))
+        topic, template = self._topic, varint(_COUNT) + self._template
+        written = [
+            template % (_field(answer_id(topic, record.partition, record.offset)), _time_field(time_ms))
+            for record, time_ms in zip(records, times_ms, strict=True)
+        ]
+        for at, record in enumerate(records):
+            if with_trace and record.headers and (trace := trace_headers(record.headers)):
+                count = varint(_COUNT + len(trace))
+                written[at] = count + written[at][len(varint(_COUNT)) :] + b"".join(map(encode_header, trace))
+        return written
+
+
+def literal(text: bytes) -> bytes:
+    """Return `text` as it must stand in a template."""
+    return text.replace(b"%", b"%%")
 
 
 def _name(name: str) -> bytes:
     return varint(len(name)) + name.encode()
+
+
+def _field(text: str) -> bytes:
+    encoded = text.encode()
+    return varint(len(encoded)) + encoded
 
 
 @lru_cache(maxsize=4096)  # records of one batch share a few milliseconds
@@ -84,5 +87,4 @@ def time_text(time_ms: int) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _time_field(time_ms: int) -> bytes:
-    text = time_text(time_ms)
-    return varint(len(text)) + text
+    return _field(time_text(time_ms).decode())

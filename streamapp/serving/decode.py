@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import methodcaller
 
 import msgspec
 import numpy as np
@@ -18,6 +19,9 @@ from streamapp.serving.faults import Fault, find_fault
 __all__ = ["Decoded", "decode_batch"]
 
 _UNKNOWN_NAMES = 8
+_UNUSUAL = (ValueError, TypeError, RecursionError)
+_LONG_ID = MAX_ID_BYTES // 4  # in characters, of at most four bytes each
+_count_colons = methodcaller("count", b":")
 
 
 class _Request(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -99,6 +103,8 @@ class _Batch:
         self.records = records
         self.reader = reader
         self.max_request_bytes = max_request_bytes
+        self._decode_row = _refuse if reader is None else reader.decode_struct
+        self._width = 0 if reader is None else len(reader.order)
         self.ids: list[str] = []
         self.faults: dict[int, Fault] = {}
         self.rows: list[Values] = []
@@ -108,35 +114,51 @@ class _Batch:
         """Row to the names in it that the model does not know."""
 
     def read(self) -> None:
-        """Read all requests: those that are as they should be here, the others slowly."""
-        reader, limit = self.reader, self.max_request_bytes
-        decode, as_values = _decode_request, msgspec.structs.astuple
-        decode_row, width = (_refuse, 0) if reader is None else (reader.decode_struct, len(reader.order))
-        ids, rows, sent, row_records = self.ids, self.rows, self.features, self.row_records
+        """Read all requests: at once if nothing is the matter with any, else one by one."""
+        try:
+            self._read_all()
+        except _UNUSUAL:
+            self._read_each()
+
+    def _read_all(self) -> None:
+        values = [record.value for record in self.records]
+        if max(map(len, values)) > self.max_request_bytes:  # type: ignore[arg-type]  # None is a TypeError
+            raise ValueError("a request is too large")
+        requests = list(map(_decode_request, values))  # type: ignore[arg-type]
+        ids = [request.id for request in requests]
+        if set(map(type, ids)) != {str} or max(map(len, ids)) > _LONG_ID:  # type: ignore[arg-type]
+            raise ValueError("an id is no text, or long")
+        features = [bytes(request.features) for request in requests]
+        rows = list(map(msgspec.structs.astuple, map(self._decode_row, features)))
+        if max(map(_count_colons, features)) > self._width:
+            raise ValueError("a name may stand twice")
+        self.ids, self.features, self.rows = ids, features, rows  # type: ignore[assignment]
+        self.row_records = list(range(len(ids)))
+
+    def _read_each(self) -> None:
         for index, record in enumerate(self.records):
             value = record.value
             try:
-                if len(value) > limit:  # type: ignore[arg-type]  # None is a TypeError
-                    raise ValueError  # noqa: TRY301
-                request = decode(value)  # type: ignore[arg-type]
+                if len(value) > self.max_request_bytes:  # type: ignore[arg-type]
+                    raise ValueError
+                request = _decode_request(value)  # type: ignore[arg-type]
                 given = request.id
                 if type(given) is not str:
                     given = default_id(record) if given is None else str(given)
                 features = bytes(request.features)
-                row = as_values(decode_row(features))
+                row = msgspec.structs.astuple(self._decode_row(features))
                 # No more colons than columns: none is named twice, and the bytes can be repeated as they are.
-                # A text may hold a colon, a quote and a colon only behind a backslash.
-                if features.count(b":") > width and features.count(b'":') > width:
-                    raise ValueError  # noqa: TRY301
-                if len(given) > MAX_ID_BYTES // 4:
-                    raise ValueError  # noqa: TRY301
-            except (ValueError, TypeError, RecursionError):
+                # A text may hold a colon, but a quote and a colon only behind a backslash.
+                is_sure = features.count(b":") <= self._width or features.count(b'":') <= self._width
+                if len(given) > _LONG_ID or not is_sure:
+                    raise ValueError
+            except _UNUSUAL:
                 self._read_slowly(index, record)
             else:
-                ids.append(given)
-                rows.append(row)
-                sent.append(features)
-                row_records.append(index)
+                self.ids.append(given)
+                self.rows.append(row)
+                self.features.append(features)
+                self.row_records.append(index)
 
     def _read_slowly(self, index: int, record: Record) -> None:
         reader = self.reader
@@ -185,14 +207,12 @@ def _refuse(features: bytes) -> msgspec.Struct:
 
 
 def _times(records: Sequence[Record]) -> tuple[list[int], int]:
+    times_ms = [record.timestamp for record in records]
+    if times_ms and (min(times_ms) < FIRST_MS or max(times_ms) > LAST_MS):
+        times_ms = list(map(record_time, times_ms))
     replaced = 0
-    times_ms = []
-    for record in records:
-        time_ms = record.timestamp
-        if not FIRST_MS <= time_ms <= LAST_MS:
-            time_ms = record_time(time_ms)
+    for at, record in enumerate(records):
         if record.headers:
-            time_ms, was_replaced = event_time_ms(record.headers, time_ms)
+            times_ms[at], was_replaced = event_time_ms(record.headers, times_ms[at])
             replaced += was_replaced
-        times_ms.append(time_ms)
     return times_ms, replaced

@@ -21,17 +21,13 @@ from streamapp.messages import (
     Record,
     Rejection,
 )
-from streamapp.messages.records import BATCH_BYTES, RECORD_BYTES
-from streamapp.serving.answer_headers import AnswerHeaders, time_text
+from streamapp.serving.answer_headers import AnswerHeaders, literal, time_text
 from streamapp.serving.faults import Fault
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["AnswerWriter", "RowAnswers", "answer_bytes"]
-
-
-_ALONE_BYTES = BATCH_BYTES + RECORD_BYTES
+__all__ = ["AnswerWriter", "RowAnswers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,24 +99,26 @@ class AnswerWriter:
         now_ms
             Wall clock: the answers' `predicted_at`.
         """
-        stamps = [time_text(record.timestamp) for record in records]
-        fields: list[Iterable[bytes | int]] = [map(orjson.dumps, ids), *_answer_fields(answers)]
-        fields += [[record.partition for record in records], [record.offset for record in records], stamps]
-        template, headers_of = self._template(answers, model, now_ms), self._prediction_headers.write
-        return [
-            OutRecord(record.partition, record.key, template % row, headers_of(record, time_ms))
-            for record, time_ms, row in zip(records, times_ms, zip(*fields, strict=True), strict=True)
-        ]
+        partitions = [record.partition for record in records]
+        fields: list[Iterable[bytes | int]] = [map(orjson.dumps, ids), *_answer_fields(answers), partitions]
+        fields.append([record.offset for record in records])
+        fields.append([time_text(record.timestamp) for record in records])
+        template = self._template(answers, model, now_ms)
+        values = [template % row for row in zip(*fields, strict=True)]
+        keys = [record.key for record in records]
+        return list(
+            map(OutRecord, partitions, keys, values, self._prediction_headers.write(records, times_ms))
+        )
 
     def _template(self, answers: RowAnswers, model: ModelRef, now_ms: int) -> bytes:
         """Return an answer with a place for each of its fields: all that the answers of a batch share."""
-        parts = [b'{"id":%b,"model":', _literal(orjson.dumps(model.model_dump())), b',"prediction":%b']
+        parts = [b'{"id":%b,"model":', literal(orjson.dumps(model.model_dump())), b',"prediction":%b']
         if answers.probabilities is not None and answers.classes is not None:
-            names = [_literal(orjson.dumps(str(label))) + b":%b" for label in answers.classes]
+            names = [literal(orjson.dumps(str(label))) + b":%b" for label in answers.classes]
             parts += [b',"probabilities":{', b",".join(names), b"}"]
         if answers.features is not None:
             parts.append(b',"features":%b')
-        parts += [b',"request":{"topic":', _literal(self._topic_json)]
+        parts += [b',"request":{"topic":', literal(self._topic_json)]
         parts.append(b',"partition":%d,"offset":%d,"timestamp":"%b"}')
         parts += [b',"predicted_at":"', time_text(now_ms), b'"}']
         return b"".join(parts)
@@ -162,10 +160,12 @@ class AnswerWriter:
             + b'"}'
         )
         write, key = self._rejection_headers.write, record.key
-        answer = OutRecord(record.partition, key, value, write(record, time_ms))
-        if answer_bytes(answer) > self.max_bytes:
-            answer = answer._replace(headers=write(record, time_ms, with_trace=False))
-        return answer if answer_bytes(answer) <= self.max_bytes else answer._replace(key=None)
+        (headers,) = write([record], [time_ms])
+        answer = OutRecord(record.partition, key, value, headers)
+        if answer.size_bytes > self.max_bytes:
+            (headers,) = write([record], [time_ms], with_trace=False)
+            answer = OutRecord(record.partition, key, value, headers)
+        return answer if answer.size_bytes <= self.max_bytes else answer._replace(key=None)
 
     def _request(self, record: Record) -> bytes:
         return b',"request":{"topic":%b,"partition":%d,"offset":%d,"timestamp":"%b"}' % (
@@ -178,15 +178,7 @@ class AnswerWriter:
 
 def _answer_fields(answers: RowAnswers) -> Iterator[Iterable[bytes]]:
     """Yield the fields that the model's answers fill in a template, (n,) each."""
-    # Labels repeat: each is written once.
-    written: dict[tuple[type, Label], bytes] = {}
-    labels = []
-    for label in answers.labels:
-        key = (type(label), label)
-        if key not in written:
-            written[key] = orjson.dumps(label)
-        labels.append(written[key])
-    yield labels
+    yield _labels_json(answers.labels)
     if answers.probabilities is not None and answers.classes is not None:
         width = len(answers.classes)
         numbers = np.ascontiguousarray(answers.probabilities, dtype=np.float64).ravel()
@@ -197,12 +189,9 @@ def _answer_fields(answers: RowAnswers) -> Iterator[Iterable[bytes]]:
         yield answers.features
 
 
-def answer_bytes(answer: OutRecord) -> int:
-    """Return the most that an answer takes on its topic, in bytes: in a batch of its own."""
-    _, key, value, headers = answer
-    return _ALONE_BYTES + len(value) + len(headers.data) + (0 if key is None else len(key))  # type: ignore[arg-type, attr-defined]
-
-
-def _literal(text: bytes) -> bytes:
-    """Return `text` as it must stand in a template."""
-    return text.replace(b"%", b"%%")
+def _labels_json(labels: Sequence[Label]) -> list[bytes]:
+    distinct = set(labels)
+    if len(distinct) > len(labels) // 2 or len(set(map(type, labels))) > 1:  # 1 and True would be one label
+        return list(map(orjson.dumps, labels))
+    written = {label: orjson.dumps(label) for label in distinct}
+    return [written[label] for label in labels]

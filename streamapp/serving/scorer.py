@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import numpy as np
 
 from streamapp.messages import ModelRef, OutRecord, Record, RejectionCode, dead_letter
+from streamapp.messages.records import BATCH_BYTES, RECORD_BYTES
 from streamapp.profile.columns import Columns, take_rows
 from streamapp.serving.answers import Answers, Counted, Counters
 from streamapp.serving.columns import RowReader
 from streamapp.serving.decode import Decoded, decode_batch
-from streamapp.serving.encode import AnswerWriter, RowAnswers, answer_bytes
+from streamapp.serving.encode import AnswerWriter, RowAnswers
 from streamapp.serving.faults import Fault
 from streamapp.serving.predict import Outcome, Predictor, predict_rows
 from streamapp.topics import TopicNames
@@ -149,11 +150,14 @@ class Scorer:
             model=ref,
             now_ms=batch.now_ms,
         )
+        room = self.max_answer_bytes - BATCH_BYTES - RECORD_BYTES
         too_large = {
-            at: size for at, size in enumerate(map(answer_bytes, written)) if size > self.max_answer_bytes
+            at
+            for at, (_, key, value, headers) in enumerate(written)
+            if len(value or b"") + len(headers) + len(key or b"") > room
         }
-        for at, size in too_large.items():
-            batch.faults[indices[at]] = self._answer_too_large(size)
+        for at in too_large:
+            batch.faults[indices[at]] = self._answer_too_large(written[at].size_bytes)
         return [answer for at, answer in enumerate(written) if at not in too_large] if too_large else written
 
     def _answers(self, batch: _Batch, predictions: list[OutRecord]) -> Answers:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from streamapp.errors import ConfigError
-from streamapp.messages import Feedback, InRecord, Labelled, event_headers, header
+from streamapp.messages import Feedback, InRecord, Labelled, OutRecord, event_headers, header
 from streamapp.messages.schemas import schema_of
 from streamapp.quality.join import MAX_FEEDBACK_BYTES, Join
 from streamapp.quality.matching import FORWARDED
@@ -325,7 +325,7 @@ def test_a_label_is_forwarded_where_it_says_that_it_belongs(
         assert (joined.forwards, joined.counts) == ([], {"waiting": 1})
         return
     (forward,) = joined.forwards
-    assert forward == (target, b"k", record.value, [(FORWARDED, b"0-9")])
+    assert forward == OutRecord.of(target or 0, b"k", record.value, [(FORWARDED, b"0-9")])
     assert joined.counts == {"forwarded": 1}
 
 
@@ -335,7 +335,7 @@ def test_a_label_is_forwarded_once_and_keeps_its_first_position() -> None:
     arrived = InRecord(2, 55, START, forward.key, forward.value, forward.headers)
     again = InRecord(2, 56, START, forward.key, forward.value, forward.headers)
     third = Reader(partition=3, partitions=4)
-    assert third.feedback(InRecord(3, 1, START, *forward[1:])).forwards == []
+    assert third.feedback(InRecord(3, 1, START, forward.key, forward.value, forward.headers)).forwards == []
     second.answers(answer(0, "2-0", partition=2))
     joined = second.feedback(arrived, again)
     assert ids_of(joined) == [b"bikes.requests-2-0+0-9"]
