@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     no_model: Literal["wait", "reject"] = Field(
         default="wait", description="What becomes of requests while there is no model."
     )
+    predict_timeout: float = Field(
+        default=10.0, gt=0, le=30, description="Seconds for a call of the model; then smaller ones are tried."
+    )
     pane_events: int = Field(default=64, gt=0, description="Requests that close a pane of distributions.")
     pane_seconds: float = Field(default=5.0, gt=0, description="Age that closes a pane.")
     commit_interval: float = Field(

@@ -56,12 +56,12 @@ class FoldState:
         host.before_commit(self.save)
 
     @asynccontextmanager
-    async def turn(self, batch: RecordBatch) -> AsyncIterator[Sequence[Any]]:
-        """Give the records of `batch` that were not read yet; they count as read at the end of the block."""
+    async def turn(self, batches: Sequence[RecordBatch]) -> AsyncIterator[Sequence[Any]]:
+        """Give the records in `batches` that were not read yet; they are at the end of the block."""
         async with self._turn:
             if self._restored_at != self._host.assignments:
                 await self._load()
-            records = [record for record in batch.records if record.offset >= self.offset]
+            records = [r for batch in batches for r in batch.records if r.offset >= self.offset]
             yield records
             if records:
                 self.offset = records[-1].offset + 1

@@ -42,16 +42,17 @@ class JoinAgent:
         host.on_revoked(self._close)
         host.every(1.0, self._tick)
 
-    async def handle(self, batch: RecordBatch) -> Sequence[Awaitable[Any]]:
-        """Join a batch; everything it causes is delivered when this returns."""
+    async def handle(self, batches: Sequence[RecordBatch]) -> Sequence[Awaitable[Any]]:
+        """Join what came; everything it causes is delivered when this returns."""
         async with self._turn:
             await self._open()
             self._read_at = self._host.health.clock()
-            join = self._joins[batch.partition]
-            is_answers = batch.topic == self._host.topics.predictions
-            joined = join.answers(batch.records) if is_answers else join.feedback(batch.records)
-            await self._deliver(joined)
-            join.apply(joined.batch)
+            for batch in batches:
+                join = self._joins[batch.partition]
+                is_answers = batch.topic == self._host.topics.predictions
+                joined = join.answers(batch.records) if is_answers else join.feedback(batch.records)
+                await self._deliver(joined)
+                join.apply(joined.batch)
         return []
 
     async def _deliver(self, joined: Joined) -> None:

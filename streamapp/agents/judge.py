@@ -52,10 +52,10 @@ class JudgeAgent:
         self._state = FoldState(host, folds, "judge", restore=self._restore, snapshot=self._snapshot)
         host.agent("judge", [host.topics.labelled], self.handle)
 
-    async def handle(self, batch: RecordBatch) -> Sequence[Awaitable[Any]]:
+    async def handle(self, batches: Sequence[RecordBatch]) -> Sequence[Awaitable[Any]]:
         """Judge a batch of labelled rows; what they cause is delivered when this returns."""
         decided = False
-        async with self._state.turn(batch) as records:
+        async with self._state.turn(batches) as records:
             for at in range(0, len(records), _ROWS_AT_ONCE):
                 part = records[at : at + _ROWS_AT_ONCE]
                 await self._follow()

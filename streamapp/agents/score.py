@@ -6,18 +6,23 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from streamapp.messages import NO_VERSION, Alert, OutRecord, event_headers
 from streamapp.models import Bundle
+from streamapp.profile import Profile
 from streamapp.runtime.champion import ServedModel
 from streamapp.runtime.host import Host
 from streamapp.runtime.models_log import ModelsLog
+from streamapp.runtime.time_limit import TimeLimitExceeded, time_limit
 from streamapp.runtime.topic_plans import answer_limit_bytes
 from streamapp.runtime.transport import RecordBatch
 from streamapp.serving.answers import Answers
+from streamapp.serving.pace import Pace, Parts
 from streamapp.serving.panes import PaneBook, Restored, Save
 from streamapp.serving.scorer import Scorer
 
@@ -45,6 +50,7 @@ class Score:
             answer_features=settings.answer_features,
         )
         self._panes = PaneBook(pane_events=settings.pane_events, pane_seconds=settings.pane_seconds)
+        self._pace = Pace(limit_s=settings.predict_timeout)
         self._table = host.table("panes")
         self._saving = asyncio.Lock()
         self._restored: set[int] = set()
@@ -58,24 +64,57 @@ class Score:
         host.task(models.run)
         host.task(self._served.run)
 
-    async def handle(self, batch: RecordBatch) -> Sequence[Awaitable[Any]]:
-        """Answer a batch; the futures are of its answers and dead letters."""
-        bundle = await self._model()
-        version, profile = (NO_VERSION, None) if bundle is None else (bundle.version, bundle.profile)
-        await self._restore()
-        while self._panes.must_close_before(batch.partition, version, profile):
-            await self.save(closing=frozenset({batch.partition}))
+    async def handle(self, batches: Sequence[RecordBatch]) -> Sequence[Awaitable[Any]]:
+        """Answer what came; the futures are of its answers and dead letters."""
+        pending: list[Awaitable[Any]] = []
+        records = [record for batch in batches for record in batch.records]
+        work = self._pace.parts(records)
+        while (part := work.next()) is not None:
+            bundle = await self._model()
+            await self._restore()
+            version, profile = (NO_VERSION, None) if bundle is None else (bundle.version, bundle.profile)
+            for partition in {record.partition for record in part}:
+                while self._panes.must_close_before(partition, version, profile):
+                    await self.save(closing=frozenset({partition}))
+            answers = self._answer(part, bundle, work)
+            if answers is not None:
+                pending += await self._send(part, answers, version, profile)
+            if work:  # a model that is slow, or hangs: everything else wants its turn
+                self._host.health.progress_at = self._host.health.clock()
+                await asyncio.sleep(0)
+        return pending
+
+    def _answer(self, part: Sequence[Any], bundle: Bundle | None, work: Parts) -> Answers | None:
+        """Return the answers to `part`; None if they took too long, and smaller parts are to be tried."""
         began = time.perf_counter()
-        answers = self._scorer.answer(batch.records, bundle, self._host.now_ms())
-        self._host.metrics.predict.observe(time.perf_counter() - began)
+        try:
+            with time_limit(work.limit_s(part)):
+                answers = self._scorer.answer(part, bundle, self._host.now_ms())
+        except TimeLimitExceeded as exc:
+            log.warning("the model was interrupted with %d requests: %s", len(part), exc)
+            if len(part) > 1:
+                work.halve(part)
+                return None
+            answers = self._scorer.reject(part, bundle, str(exc), self._host.now_ms())
+        elapsed = time.perf_counter() - began
+        self._host.metrics.predict.observe(elapsed)
+        self._pace.took(len(part), elapsed)
+        return answers
+
+    async def _send(
+        self, part: Sequence[Any], answers: Answers, version: str, profile: Profile | None
+    ) -> list[Awaitable[Any]]:
         limit, topics = self._scorer.max_answer_bytes, self._host.topics
         pending = await self._host.send(topics.predictions, answers.outputs, max_batch_bytes=limit)
         if answers.dead_letters:
             pending += await self._host.send(topics.dead_letters, answers.dead_letters, max_batch_bytes=limit)
-        self._panes.observe(
-            batch.partition, answers.counted, version=version, profile=profile, now_ms=self._host.now_ms()
-        )
-        pending[0].add_done_callback(lambda _: self._measure_latency(batch))  # type: ignore[attr-defined]
+        begin, now_ms = 0, self._host.now_ms()
+        for partition, records in groupby(part, attrgetter("partition")):
+            end = begin + len(list(records))
+            counted = answers.counted.part(begin, end)
+            self._panes.observe(partition, counted, version=version, profile=profile, now_ms=now_ms)
+            begin = end
+        pending[0].add_done_callback(lambda _: self._measure_latency(part))  # type: ignore[attr-defined]
         self._count(answers)
         return pending
 
@@ -138,8 +177,8 @@ class Score:
         record = OutRecord.of(0, alert.key, alert.encode(), headers)
         await self._host.deliver(self._host.topics.drift_alerts, [record])
 
-    def _measure_latency(self, batch: RecordBatch) -> None:
-        timestamps = np.fromiter((record.timestamp for record in batch.records), np.int64, len(batch.records))
+    def _measure_latency(self, records: Sequence[Any]) -> None:
+        timestamps = np.fromiter([record.timestamp for record in records], np.int64, len(records))
         self._host.metrics.latency.observe(np.maximum(self._host.now_ms() - timestamps, 0) / 1000)
 
     def _count(self, answers: Answers) -> None:

@@ -69,9 +69,10 @@ class Train:
         host.task(self._work)
         host.at_end(lambda: self._pool.close(kill=True))
 
-    async def handle(self, batch: RecordBatch) -> Sequence[Awaitable[Any]]:
+    async def handle(self, batches: Sequence[RecordBatch]) -> Sequence[Awaitable[Any]]:
         """Take note of retrain events."""
-        self._note(batch.records)
+        for batch in batches:
+            self._note(batch.records)
         return []
 
     def _note(self, records: Sequence[Any]) -> None:

@@ -41,10 +41,10 @@ class WatchAgent:
         self._state = FoldState(host, folds, "watch", restore=self._restore, snapshot=self._snapshot)
         host.agent("watch", [host.topics.distributions], self.handle)
 
-    async def handle(self, batch: RecordBatch) -> Sequence[Awaitable[Any]]:
+    async def handle(self, batches: Sequence[RecordBatch]) -> Sequence[Awaitable[Any]]:
         """Judge a batch of panes; what they cause is delivered when this returns."""
         name, topics = self._host.settings.name, self._host.topics
-        async with self._state.turn(batch) as records:
+        async with self._state.turn(batches) as records:
             for record in records:
                 try:
                     pane = Distribution.decode(record.value)

@@ -97,6 +97,11 @@ def command(
         settings = Settings.of(name=name, role=role, web_port=web_port, **chosen)
         _check(settings, role)
         _limit_threads()
+        import uvloop  # noqa: PLC0415
+
+        # Before Faust makes its app, which takes the loop that there is.
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+        asyncio.set_event_loop(asyncio.new_event_loop())
         from streamapp.agents import create_host  # noqa: PLC0415  # Faust takes a second to import
         from streamapp.runtime.worker import run  # noqa: PLC0415
 

@@ -1,9 +1,10 @@
 """The process that a role's agents live in: topics in, delivery out, state saved, failures fatal.
 
-An agent is a coroutine function that takes a :class:`~streamapp.runtime.transport.RecordBatch` and returns
-the futures of what it has sent. The host reads, waits for delivery, acknowledges in order, saves state before
-each commit, and ends the process when something fails that no retry inside it can mend: nothing was
-committed, so a restart replays it. Faust itself would acknowledge a record whose agent raised.
+An agent is a coroutine function that takes what one fetch brought, a
+:class:`~streamapp.runtime.transport.RecordBatch` per partition, and returns the futures of what it has sent.
+The host reads, waits for delivery, acknowledges in order, saves state before each commit, and ends the
+process when something fails that no retry inside it can mend: nothing was committed, so a restart replays it.
+Faust itself would acknowledge a record whose agent raised.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ EXIT_RETRY = 75
 BATCH_LIMIT_BYTES = 900_000
 """Bytes sent to one partition at once: the default of ``max.message.bytes`` is 1 MiB."""
 
-Handler = Callable[[RecordBatch], Awaitable[Sequence[Awaitable[Any]]]]
+Handler = Callable[[Sequence[RecordBatch]], Awaitable[Sequence[Awaitable[Any]]]]
 Hook = Callable[[], Awaitable[None]]
 
 _YEAR_S = 31_536_000
@@ -69,7 +70,7 @@ class Host:
         self.app.on_partitions_revoked.connect(self._revoked)
 
     def agent(self, name: str, topics: Sequence[str], handle: Handler) -> None:
-        """Run `handle` on every batch of `topics`, one at a time, in the order of each partition."""
+        """Run `handle` on every fetch of `topics`, one at a time, in the order of each partition."""
 
         async def agent(stream: StreamT[Any]) -> None:
             async for event in stream.noack().events():

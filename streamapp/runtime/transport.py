@@ -1,9 +1,9 @@
-"""Batches of records through Faust: one event per fetched partition, one prepared batch per produce.
+"""Batches of records through Faust: one event per fetch, one prepared batch per produce.
 
 Faust handles one event at a time: some eighty microseconds each, whatever the agent does. Here an event
-carries everything a fetch brought from one partition, so that cost is paid once per batch, and Faust still
-keeps groups, rebalances, tables, recovery, web and lifecycle. This is the only file that touches Faust's
-internals; ``tests/runtime/test_faust_guard.py`` fails when one of them changes.
+carries what a fetch brought from all partitions of a topic, so that cost (and that of a call of the model)
+is paid once per fetch, and Faust still keeps groups, rebalances, tables, recovery and lifecycle. All that
+touches its internals is here; ``tests/runtime/test_faust_guard.py`` fails when one of them changes.
 
 Delivery rests on four rules, each of which Faust alone does not keep:
 
@@ -36,13 +36,14 @@ __all__ = ["BatchTransport", "RecordBatch"]
 
 _OPEN_EVENTS = 2  # per partition: one in the agent, one waiting; with one, latency waits for each delivery
 _FETCH_WAIT_MS = 20
+_EVENT_RECORDS = 1_000  # partitions share an event until it has so many: a larger one gains nothing
 _HELD_POLL_S = 0.01  # how often a held partition is looked at while others are fetched
 
 BeforeCommit = Callable[[Mapping[TP, int]], Awaitable[None]]
 
 
 class RecordBatch(NamedTuple):
-    """Consecutive records of one partition: the value of an event."""
+    """Consecutive records of one partition. The value of an event is a list of them, one per partition."""
 
     topic: str
     partition: int
@@ -77,7 +78,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
     def __init__(self, transport: BatchTransport, *args: Any, **kwargs: Any) -> None:
         self._batched = transport.batched
         self._before_commit = transport.before_commit
-        self._in_flight: dict[TP, deque[Any]] = defaultdict(deque)
+        self._in_flight: dict[TP, deque[tuple[Any, int]]] = defaultdict(deque)
         self._settled: dict[TP, int] = {}
         self._progress = asyncio.Event()
         super().__init__(transport, *args, **kwargs)
@@ -99,20 +100,28 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
                 await asyncio.wait_for(self._progress.wait(), 0.1)
             return {}
         fetched = await super()._getmany(wanted - held, _HELD_POLL_S if held else timeout)
-        batches: dict[TP, list[Any]] = {}
+        events: dict[TP, list[Any]] = {}
+        shared: dict[str, list[RecordBatch]] = {}
         for tp, records in fetched.items():
             if tp.topic not in self._batched:
-                batches[tp] = records
+                events[tp] = records
             elif records and not self.app.rebalancing:
-                batches[tp] = [RecordBatch(tp.topic, tp.partition, records)]
-        return batches
+                batches = shared.get(tp.topic)
+                if batches is None or sum(len(batch.records) for batch in batches) >= _EVENT_RECORDS:
+                    shared[tp.topic] = batches = []
+                    events[tp] = [batches]  # an event of its first partition, for Faust
+                batches.append(RecordBatch(tp.topic, tp.partition, records))
+        return events
 
     def _to_message(self, tp: TP, record: Any) -> Any:
-        if not isinstance(record, RecordBatch):
+        if tp.topic not in self._batched:
             return super()._to_message(tp, record)
-        message = super()._to_message(tp, record.records[-1])
-        message.key, message.value, message.headers = None, record, None
-        self._in_flight[tp].append(message)
+        batches: list[RecordBatch] = record
+        message = super()._to_message(tp, batches[0].records[-1])
+        message.key, message.value, message.headers = None, batches, None
+        for batch in batches:
+            end = batch.records[-1].offset + 1
+            self._in_flight[TP(batch.topic, batch.partition)].append((message, end))
         return message
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
@@ -122,18 +131,18 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
     def ack(self, message: Any) -> bool:
         acked: bool = super().ack(message)
         if message.topic in self._batched:
-            tp = message.tp
-            self._acked[tp].clear()  # the order of batches is kept in _in_flight
-            self._acked_index[tp].clear()
-            self._settle(tp)
+            self._acked[message.tp].clear()  # the order of batches is kept in _in_flight
+            self._acked_index[message.tp].clear()
+            for batch in message.value:
+                self._settle(TP(batch.topic, batch.partition))
             self._progress.set()
         return acked
 
     def _settle(self, tp: TP) -> None:
         """Move the acknowledged head of what is in flight to what may be committed."""
         in_flight = self._in_flight[tp]
-        while in_flight and in_flight[0].acked:
-            self._settled[tp] = in_flight.popleft().offset + 1
+        while in_flight and in_flight[0][0].acked:
+            self._settled[tp] = in_flight.popleft()[1]
 
     def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
         offsets: dict[TP, int] = super()._filter_committable_offsets(

@@ -56,12 +56,12 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What panes count of a batch of n requests of one partition.
+    """What panes count of n requests.
 
     Attributes
     ----------
     offsets
-        (n,) ascending.
+        (n,), those of one partition ascending.
     times_ms
         Event times, (n,).
     rejected
@@ -85,15 +85,20 @@ class Counted:
         """Return the part with offsets from `offset` on."""
         if not len(self.offsets) or self.offsets[0] >= offset:
             return self
-        first = int(self.offsets.searchsorted(offset))
-        row = int(self.row_records.searchsorted(first))
+        return self.part(int(self.offsets.searchsorted(offset)), len(self.offsets))
+
+    def part(self, begin: int, end: int) -> Counted:
+        """Return the requests at these places."""
+        if (begin, end) == (0, len(self.offsets)):
+            return self
+        first, last = self.row_records.searchsorted([begin, end]).tolist()
         return Counted(
-            self.offsets[first:],
-            self.times_ms[first:],
-            self.rejected[first:],
-            self.row_records[row:] - first,
-            {name: values[row:] for name, values in self.columns.items()},
-            None if self.outputs is None else self.outputs[row:],
+            self.offsets[begin:end],
+            self.times_ms[begin:end],
+            self.rejected[begin:end],
+            self.row_records[first:last] - begin,
+            {name: values[first:last] for name, values in self.columns.items()},
+            None if self.outputs is None else self.outputs[first:last],
         )
 
 

@@ -17,7 +17,7 @@ from streamapp.models.predictions import Predictions
 from streamapp.profile.columns import Columns, take_rows
 from streamapp.serving.faults import Fault
 
-__all__ = ["Outcome", "Predictor", "predict_rows"]
+__all__ = ["Outcome", "Predictor", "model_failed", "predict_rows"]
 
 _TEXT = 200
 _PLAIN = frozenset({str, float, int, bool})
@@ -103,9 +103,14 @@ def _retry(
     if len(rows) > 1:
         todo += np.array_split(rows, 2)
         return
-    faults[int(rows[0])] = Fault(
+    faults[int(rows[0])] = model_failed(model.version, reason)
+
+
+def model_failed(version: str, reason: str) -> Fault:
+    """Return why a request has no prediction; `reason` says what the model did."""
+    return Fault(
         RejectionCode.MODEL_FAILED,
-        f"model {model.version} {reason}: send the request again when a model serves that can answer it",
+        f"model {version} {reason}: send the request again when a model serves that can answer it",
     )
 
 

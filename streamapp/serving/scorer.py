@@ -17,7 +17,7 @@ from streamapp.serving.columns import RowReader
 from streamapp.serving.decode import Decoded, decode_batch
 from streamapp.serving.encode import AnswerWriter, RowAnswers
 from streamapp.serving.faults import Fault
-from streamapp.serving.predict import Outcome, Predictor, predict_rows
+from streamapp.serving.predict import Outcome, Predictor, model_failed, predict_rows
 from streamapp.topics import TopicNames
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Scorer:
         Parameters
         ----------
         records
-            Raw requests, offsets ascending.
+            Raw requests; those of one partition stand together, offsets ascending.
         model
             What answers. None: every request is rejected with ``no-model``.
         now_ms
@@ -127,6 +127,22 @@ class Scorer:
         ref = ModelRef(name=model.manifest.name, version=model.version)
         batch = _Batch(records, decoded, outcome, {**decoded.faults, **unanswered}, ref, now_ms)
         return self._answers(batch, self._predictions(batch, outcome, ref))
+
+    def reject(self, records: Sequence[Record], model: Model | None, reason: str, now_ms: int) -> Answers:
+        """Return rejections of requests that the model could not be asked: `reason` says what it did.
+
+        Parameters
+        ----------
+        records, model, now_ms
+            As in :meth:`answer`.
+        reason
+            Continues "model VERSION failed: ".
+        """
+        decoded = decode_batch(records, None, max_request_bytes=self.max_request_bytes)
+        ref = None if model is None else ModelRef(name=model.manifest.name, version=model.version)
+        fault = model_failed("none" if model is None else model.version, f"failed: {reason}")
+        faults = {index: decoded.faults.get(index, fault) for index in range(len(records))}
+        return self._answers(_Batch(records, decoded, None, faults, ref, now_ms), [])
 
     def _reader_of(self, signature: Signature) -> RowReader:
         if self._reader is None or self._reader.signature is not signature:
