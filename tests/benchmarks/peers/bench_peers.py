@@ -208,7 +208,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--rates", type=lambda text: [int(rate) for rate in text.split(",")], default=[500, 2_000]
     )
-    parser.add_argument("--seconds", type=float, default=10, help="of each rate")
+    parser.add_argument("--seconds", type=float, default=5, help="of each rate")
     parser.add_argument("--repetitions", type=int, default=5, help="of start")
     parser.add_argument("--backlog", type=int, default=2_000_000, help="the many requests of memory")
     parser.add_argument("--large", type=int, default=300, help="the requests of 1 MB of memory")

@@ -58,7 +58,7 @@ ALL = {
             "faust_naive",
             "faust_naive.py",
             ("worker", "--loglevel", "warn", "--without-web"),
-            share=0.05,
+            share=0.03,
             most_per_s=500,
         ),
     )
