@@ -22,6 +22,8 @@ GRACE_S = 10.0
 """Between the signal to stop and the hard end: whatever is not committed then is replayed."""
 
 _WATCH_EVERY_S = 5.0
+_SWITCH_S = 0.001
+"""Longest that the consumer's thread waits for the loop's to let it run; unasked, Python takes five times that."""
 _COLLECT_EVERY = 100_000
 """Containers made and not freed between two runs of the collector: more than one batch holds."""
 
@@ -76,6 +78,7 @@ def run(host: Host) -> None:
     )
     worker.spinner, worker.host = None, host
     _calm_collector()
+    sys.setswitchinterval(_SWITCH_S)
     log.info("%s of %s at %s", settings.role, settings.name, settings.bootstrap)
     worker.execute_from_commandline()
 

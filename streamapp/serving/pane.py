@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
+import numpy as np
 import orjson
 
 from streamapp.errors import ProfileError
@@ -15,6 +16,8 @@ from streamapp.serving.answers import Counted
 __all__ = ["Pane", "read_pane"]
 
 _FORMAT = 1
+_MANY_ROWS = 64
+_MOST_WAITING = 256
 
 
 @dataclass(slots=True)
@@ -49,6 +52,10 @@ class Pane:
     rejected: int
     rows: int
     summary: Summary | dict[str, Any] | None
+    waiting: list[Counted] = field(default_factory=list)
+    """Requests whose rows are not in the summary yet: a few rows take as long as some hundred."""
+    profile: Profile | None = None
+    """What the waiting rows are summed up against."""
 
     @classmethod
     def begin(
@@ -80,7 +87,9 @@ class Pane:
             events=len(counted.offsets),
             rejected=int(counted.rejected.sum()),
             rows=len(counted.row_records),
-            summary=None if profile is None else _summary(counted, profile),
+            summary=None if profile is None else profile.empty(),
+            waiting=[counted],
+            profile=profile,
         )
 
     def add(self, counted: Counted, profile: Profile | None) -> None:
@@ -91,9 +100,10 @@ class Pane:
         self.events += len(counted.offsets)
         self.rejected += int(counted.rejected.sum())
         self.rows += len(counted.row_records)
-        if profile is not None and len(counted.row_records):
-            assert isinstance(self.summary, Summary)
-            self.summary = self.summary + _summary(counted, profile)
+        self.profile = profile
+        self.waiting.append(counted)
+        if len(self.waiting) >= _MOST_WAITING or len(counted.row_records) >= _MANY_ROWS:
+            self._sum_up()
 
     def continue_with(self, profile: Profile | None) -> None:
         """Make a restored summary one that can be added to.
@@ -143,7 +153,24 @@ class Pane:
             }
         )
 
+    def _sum_up(self) -> None:
+        """Put the rows that wait into the summary: summaries add up, so one of all is the sum of each."""
+        waiting = [counted for counted in self.waiting if len(counted.row_records)]
+        self.waiting = []
+        if self.profile is None or not waiting:
+            return
+        assert isinstance(self.summary, Summary)
+        columns, outputs = waiting[0].columns, waiting[0].outputs
+        if len(waiting) > 1:
+            columns = {
+                name: np.concatenate([counted.columns[name] for counted in waiting]) for name in columns
+            }
+            said = [counted.outputs for counted in waiting if counted.outputs is not None]
+            outputs = np.concatenate(said)
+        self.summary = self.summary + self.profile.summarize(columns, outputs)
+
     def _summary_fields(self) -> dict[str, Any] | None:
+        self._sum_up()
         return self.summary.to_dict() if isinstance(self.summary, Summary) else self.summary
 
 
@@ -176,9 +203,3 @@ def read_pane(data: bytes) -> tuple[Pane, bool]:
         return pane, bool(fields["closed"])
     except (KeyError, TypeError) as exc:
         raise ValueError(f"not a pane: {exc!r}") from exc
-
-
-def _summary(counted: Counted, profile: Profile) -> Summary:
-    if not len(counted.row_records):
-        return profile.empty()
-    return profile.summarize(counted.columns, counted.outputs)
