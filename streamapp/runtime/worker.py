@@ -23,7 +23,7 @@ GRACE_S = 10.0
 
 _WATCH_EVERY_S = 5.0
 _SWITCH_S = 0.001
-"""Longest that the consumer's thread waits for the loop's to let it run; unasked, Python takes five times that."""
+"""Longest that the consumer's thread waits for the loop's; unasked, Python takes five times that."""
 _COLLECT_EVERY = 100_000
 """Containers made and not freed between two runs of the collector: more than one batch holds."""
 
