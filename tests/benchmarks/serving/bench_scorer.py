@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from streamapp.messages import InRecord, ModelRef
+from streamapp.messages import InRecord, ModelRef, encode_batches
 from streamapp.models import Bundle
 from streamapp.serving.columns import RowReader
 from streamapp.serving.decode import decode_batch
@@ -24,11 +25,15 @@ from streamapp.serving.predict import predict_rows
 from streamapp.serving.scorer import Scorer
 
 LIMIT = 1 << 21
+BATCH_LIMIT_BYTES = 900_000
 BATCHES = (1, 100, 500, 2_000)
 
 
 def main() -> None:
     """Print one table per model."""
+    gc.collect()  # as a role does: runtime/worker.py
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
     for title, (model, X, y) in {"20 floats": floats(), "10 mixed columns": mixed()}.items():
         bundle = Bundle.create(model.fit(X, y), X, y, name="bench", created_at_ms=0, holdout=(X, y))
         rows = bundle.signature.to_rows(bundle.signature.from_frame(X))
@@ -75,14 +80,15 @@ def measure(bundle: Bundle, values: list[bytes], batch: int) -> dict[str, float]
     writer = AnswerWriter("bench", topic="bench.requests", max_bytes=LIMIT)
     ref = ModelRef(name="bench", version=bundle.version)
     scorer = Scorer("bench", max_request_bytes=LIMIT, max_answer_bytes=LIMIT)
-    counted = scorer.answer(records, bundle, 0).counted
+    answers = scorer.answer(records, bundle, 0)
+    counted = answers.counted
 
     def encode(features: list[bytes] | None) -> None:
         answers = RowAnswers(outcome.labels, outcome.probabilities, outcome.classes, features)
         list(writer.predictions(records, decoded.ids, decoded.times_ms, answers, model=ref, now_ms=4))
 
     def observe() -> None:
-        PaneBook().observe(0, counted, version="v", profile=bundle.profile, now_ms=0)
+        bundle.profile.summarize(counted.columns, counted.outputs)
 
     def save() -> None:
         book = PaneBook()
@@ -97,7 +103,10 @@ def measure(bundle: Bundle, values: list[bytes], batch: int) -> dict[str, float]
         "encode": lambda: encode(decoded.features),
         "encode without features": lambda: encode(None),
         "Scorer.answer, all of it": lambda: scorer.answer(records, bundle, 0),
-        "summary (observe)": observe,
+        "record batches": lambda: list(
+            encode_batches(answers.outputs, time_ms=0, max_bytes=BATCH_LIMIT_BYTES)
+        ),
+        "summary": observe,
         "summary and a closing save": save,
     }
     return {stage: best(run) / batch for stage, run in stages.items()}
