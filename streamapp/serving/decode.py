@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import methodcaller
@@ -22,6 +23,7 @@ _UNKNOWN_NAMES = 8
 _UNUSUAL = (ValueError, TypeError, RecursionError)
 _LONG_ID = MAX_ID_BYTES // 4  # in characters, of at most four bytes each
 _count_colons = methodcaller("count", b":")
+_KEY_ENDS = re.compile(rb'"\s*:')  # and what looks so in a text: never fewer than there are names
 
 
 class _Request(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -130,7 +132,7 @@ class _Batch:
             raise ValueError("an id is no text, or long")
         features = [bytes(request.features) for request in requests]
         rows = list(map(msgspec.structs.astuple, map(self._decode_row, features)))
-        if max(map(_count_colons, features)) > self._width:
+        if max(map(_count_colons, features)) > self._width and any(map(self._may_repeat, features)):
             raise ValueError("a name may stand twice")
         self.ids, self.features, self.rows = ids, features, rows  # type: ignore[assignment]
         self.row_records = list(range(len(ids)))
@@ -147,10 +149,7 @@ class _Batch:
                     given = default_id(record) if given is None else str(given)
                 features = bytes(request.features)
                 row = msgspec.structs.astuple(self._decode_row(features))
-                # No more colons than columns: none is named twice, and the bytes can be repeated as they are.
-                # A text may hold a colon, but a quote and a colon only behind a backslash.
-                is_sure = features.count(b":") <= self._width or features.count(b'":') <= self._width
-                if len(given) > _LONG_ID or not is_sure:
+                if len(given) > _LONG_ID or self._may_repeat(features):
                     raise ValueError
             except _UNUSUAL:
                 self._read_slowly(index, record)
@@ -159,6 +158,10 @@ class _Batch:
                 self.rows.append(row)
                 self.features.append(features)
                 self.row_records.append(index)
+
+    def _may_repeat(self, features: bytes) -> bool:
+        """Return whether a row may name a column twice: then its bytes cannot be repeated as they are."""
+        return _count_colons(features) > self._width and len(_KEY_ENDS.findall(features)) > self._width
 
     def _read_slowly(self, index: int, record: Record) -> None:
         reader = self.reader

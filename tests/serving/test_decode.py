@@ -119,6 +119,9 @@ def test_what_clients_usually_send_is_repeated_and_not_written_again(
     [
         b'{"features": {"a": 2, "a": 1}}',
         b'{"features": {"a": 2}, "features": {"a": 1}}',
+        b'{"features": {"a" : 2, "a": 1}}',
+        b'{"features": {"a": 2, "a" : 1, "b c":null, "text"\n:null}}',
+        b'{"id": "x", "features": {"a": 2, "a": 1, "b c": null, "text": null, "\xc3\xa9": null}}',
         b'{"features": {"a": 1, "z": 3}}',
         b'{"features": {"a": 1, "b c": null, "b c": null}}',
         b'{"features": {"\\u0061": 1}}',
