@@ -59,14 +59,32 @@ class _Batches(faust.Schema):  # type: ignore[misc]
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Faust's consumer thread, with fetches that do not wait long."""
+    """Faust's consumer thread, with fetches that do not wait long and see no aborted transactions."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # A broker has one fetch at a time. Faust lets it wait 1.5 s for partitions where nothing comes, and
         # those that have just been read, and have more, must wait with it.
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
+        consumer._isolation_level = "read_committed"
         return consumer
+
+    def read_to(self, tp: TP) -> int | None:
+        """Return the offset of the next record to be fetched, None if that is not known."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        state = subscription and subscription.assignment and subscription.assignment.state_value(tp)
+        return state.position if state and state.has_valid_position else None
+
+
+class _NoRecords(NamedTuple):
+    """Stands among events for offsets that were read and hold no record: nothing in them is open.
+
+    Control records of transactions, and all records of aborted ones, are such. Uncommitted, they would look
+    like lag for as long as nothing follows them.
+    """
+
+    offset: int
+    acked: bool = True
 
 
 class _Consumer(driver.Consumer):  # type: ignore[misc]
@@ -77,6 +95,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         self._before_commit = transport.before_commit
         self._in_flight: dict[TP, deque[Any]] = defaultdict(deque)
         self._settled: dict[TP, int] = {}
+        self._read_to: dict[TP, int] = {}
         self._progress = asyncio.Event()
         super().__init__(transport, *args, **kwargs)
 
@@ -96,6 +115,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._progress.wait(), 0.1)
             return {}
+        before = {tp: self._thread.read_to(tp) for tp in wanted - held if tp.topic in self._batched}
         fetched = await super()._getmany(wanted - held, _HELD_POLL_S if held else timeout)
         batches: dict[TP, list[Any]] = {}
         for tp, records in fetched.items():
@@ -103,6 +123,13 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
                 batches[tp] = records
             elif records and not self.app.rebalancing:
                 batches[tp] = [RecordBatch(tp.topic, tp.partition, records)]
+                self._read_to[tp] = self._thread.read_to(tp) or 0
+        for tp, start in before.items():
+            end = self._thread.read_to(tp)
+            if tp in fetched or start is None or end is None or end <= start or self.app.rebalancing:
+                continue
+            self._in_flight[tp].append(_NoRecords(end - 1))
+            self._settle(tp)
         return batches
 
     def _to_message(self, tp: TP, record: Any) -> Any:
@@ -110,6 +137,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
             return super()._to_message(tp, record)
         message = super()._to_message(tp, record.records[-1])
         message.key, message.value, message.headers = None, record, None
+        message.offset = max(message.offset, self._read_to[tp] - 1)  # there may be no records behind it
         self._in_flight[tp].append(message)
         return message
 
