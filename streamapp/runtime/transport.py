@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -31,6 +32,8 @@ from streamapp.errors import BrokerError
 from streamapp.messages import OutRecord
 
 __all__ = ["BatchTransport", "RecordBatch"]
+
+log = logging.getLogger(__name__)
 
 _OPEN_EVENTS = 2  # per partition: one in the agent, one waiting; with one, latency waits for each delivery
 _FETCH_WAIT_MS = 20
@@ -122,6 +125,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
             if tp.topic not in self._batched:
                 batches[tp] = records
             elif records and not self.app.rebalancing:
+                self._check_forward(tp, records[0].offset)
                 batches[tp] = [RecordBatch(tp.topic, tp.partition, records)]
                 self._read_to[tp] = self._thread.read_to(tp) or 0
         for tp, start in before.items():
@@ -131,6 +135,29 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
             self._in_flight[tp].append(_NoRecords(end - 1))
             self._settle(tp)
         return batches
+
+    def _check_forward(self, tp: TP, offset: int) -> None:
+        """Bear a position that went back, which is what aiokafka does when a broker calls it out of range.
+
+        Faust would drop what it has read before, and the partition would wait for ever for it to be done. In
+        mid-stream a restart is better: the error may be over, and what was committed be right. When nothing
+        was read yet, it is not over: Kafka has lost records, and what it has left is read again.
+
+        Raises
+        ------
+        BrokerError
+            In mid-stream.
+        """
+        expected = self._read_offset[tp]
+        if expected is None or offset >= expected:
+            return
+        if tp in self._read_to:
+            raise BrokerError(f"{tp} goes back from offset {expected} to {offset}")
+        log.warning(
+            "%s has lost what was committed of partition %d, up to %d: reading again from %d",
+            tp.topic, tp.partition, expected, offset,
+        )  # fmt: skip
+        self._read_offset[tp] = self._committed_offset[tp] = None
 
     def _to_message(self, tp: TP, record: Any) -> Any:
         if not isinstance(record, RecordBatch):
@@ -189,6 +216,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         for tp in revoked:
             self._in_flight.pop(tp, None)
             self._settled.pop(tp, None)
+            self._read_to.pop(tp, None)
 
     def committed(self, tp: TP) -> int | None:
         """Return the offset committed last, None if none ever was."""
