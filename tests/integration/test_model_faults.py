@@ -47,6 +47,7 @@ def test_each_row_that_the_model_fails_on_is_rejected_alone(
     assert sum(pane["rejected"] for pane in deployment.values("distributions")) == 48
 
 
+@pytest.mark.soak
 def test_a_slow_model_is_waited_for(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that takes 0.2 s, and many of them to find the rows at fault: the role stays a member."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
