@@ -23,6 +23,7 @@ from streamapp.errors import ConfigError
 from streamapp.messages import OutRecord
 from streamapp.runtime.health import Health
 from streamapp.runtime.metrics import Metrics
+from streamapp.runtime.topic_plans import answer_limit_bytes
 from streamapp.runtime.transport import BatchTransport, RecordBatch
 from streamapp.settings import Settings
 from streamapp.topics import TopicNames
@@ -245,7 +246,8 @@ def _faust_app(settings: Settings) -> faust.App:
         stream_wait_empty=True,
         producer_linger=0,
         producer_acks=-1,
-        producer_max_batch_size=262_144,
+        # What bounds the records of a topic bounds whole batches.
+        producer_max_batch_size=min(262_144, answer_limit_bytes(settings.max_request_bytes)),
         producer_max_request_size=64 << 20,  # each topic has its own, smaller limit
         producer_request_timeout=30,
         consumer_max_fetch_size=1 << 20,

@@ -64,7 +64,6 @@ def codes(deployment: Deployment) -> dict[str, str]:
 def test_records_of_all_kinds_are_answered_in_their_place(make: Make, bundle: Bundle) -> None:
     deployment = make(max_request_bytes=MAX_BYTES, pane_seconds=1)
     deployment.deploy(bundle, partitions=3)
-    deployment.start("score").wait_ready()
 
     # Partition 0: no keys, no values, and sizes around the limit.
     room = request_limit_bytes(MAX_BYTES)
@@ -109,8 +108,11 @@ def test_records_of_all_kinds_are_answered_in_their_place(make: Make, bundle: Bu
         ]
         compressed(deployment, codec, [each._replace(partition=2) for each in batch])
     asyncio.run(_send_with_aiokafka(deployment))
-    expected |= {f"2-{offset}": "prediction" for offset in range(110)}
+    deployment.produce("requests", [Sending(GOOD, partition=2)] * 1_000)
+    expected |= {f"2-{offset}": "prediction" for offset in range(1_110)}
 
+    # All of it is there when the role begins: its batches of answers are as large as they can be.
+    deployment.start("score")
     until(lambda: deployment.count("predictions") >= len(expected), what="an answer to each")
     assert codes(deployment) == expected
     assert deployment.count("predictions") == len(expected), "some were answered twice"
