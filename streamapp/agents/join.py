@@ -132,7 +132,10 @@ async def _records(
 ) -> AsyncGenerator[list[Any], None]:
     """Yield the records of a partition from `start`, or its beginning, up to `end`, exclusive."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",  # as the agent itself reads
     )
     await consumer.start()
     try:

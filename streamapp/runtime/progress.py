@@ -47,7 +47,11 @@ class Progress:
             await asyncio.sleep(1.0)
 
     async def _look_often(self) -> None:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._host.settings.bootstrap, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._host.settings.bootstrap,
+            enable_auto_commit=False,
+            isolation_level="read_committed",  # what cannot be read yet is no lag
+        )
         await consumer.start()
         try:
             while True:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -33,6 +34,8 @@ from streamapp.errors import BrokerError
 from streamapp.messages import OutRecord, encode_batches
 
 __all__ = ["BatchTransport", "RecordBatch"]
+
+log = logging.getLogger(__name__)
 
 _OPEN_EVENTS = 2  # per partition: one in the agent, one waiting; with one, latency waits for each delivery
 _FETCH_WAIT_MS = 20
@@ -62,14 +65,31 @@ class _Batches(faust.Schema):  # type: ignore[misc]
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Faust's consumer thread, with fetches that do not wait long."""
+    """Faust's consumer thread, with fetches that do not wait long and see no aborted transactions."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # A broker has one fetch at a time. Faust lets it wait 1.5 s for partitions where nothing comes, and
         # those that have just been read, and have more, must wait with it.
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
+        consumer._isolation_level = "read_committed"
         return consumer
+
+    def read_to(self, tp: TP) -> int | None:
+        """Return the offset of the next record to be fetched, None if that is not known."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        state = subscription and subscription.assignment and subscription.assignment.state_value(tp)
+        return state.position if state and state.has_valid_position else None
+
+
+class _NoRecords(NamedTuple):
+    """Stands among events for offsets that were read and hold no record: nothing in them is open.
+
+    Control records of transactions, and all records of aborted ones, are such. Uncommitted, they would look
+    like lag for as long as nothing follows them.
+    """
+
+    acked: bool = True
 
 
 class _Consumer(driver.Consumer):  # type: ignore[misc]
@@ -80,6 +100,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         self._before_commit = transport.before_commit
         self._in_flight: dict[TP, deque[tuple[Any, int]]] = defaultdict(deque)
         self._settled: dict[TP, int] = {}
+        self._read_to: dict[TP, int] = {}
         self._progress = asyncio.Event()
         super().__init__(transport, *args, **kwargs)
 
@@ -99,6 +120,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._progress.wait(), 0.1)
             return {}
+        before = {tp: self._thread.read_to(tp) for tp in wanted - held if tp.topic in self._batched}
         fetched = await super()._getmany(wanted - held, _HELD_POLL_S if held else timeout)
         events: dict[TP, list[Any]] = {}
         shared: dict[str, list[RecordBatch]] = {}
@@ -106,12 +128,44 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
             if tp.topic not in self._batched:
                 events[tp] = records
             elif records and not self.app.rebalancing:
+                self._check_forward(tp, records[0].offset)
                 batches = shared.get(tp.topic)
                 if batches is None or sum(len(batch.records) for batch in batches) >= _EVENT_RECORDS:
                     shared[tp.topic] = batches = []
                     events[tp] = [batches]  # an event of its first partition, for Faust
                 batches.append(RecordBatch(tp.topic, tp.partition, records))
+                # There may be offsets behind the last record that hold none.
+                self._read_to[tp] = max(records[-1].offset + 1, self._thread.read_to(tp) or 0)
+        for tp, start in before.items():
+            end = self._thread.read_to(tp)
+            if tp in fetched or start is None or end is None or end <= start or self.app.rebalancing:
+                continue
+            self._in_flight[tp].append((_NoRecords(), end))
+            self._settle(tp)
         return events
+
+    def _check_forward(self, tp: TP, offset: int) -> None:
+        """Bear a position that went back, which is what aiokafka does when a broker calls it out of range.
+
+        Faust would drop what it has read before, and the partition would wait for ever for it to be done. In
+        mid-stream a restart is better: the error may be over, and what was committed be right. When nothing
+        was read yet, it is not over: Kafka has lost records, and what it has left is read again.
+
+        Raises
+        ------
+        BrokerError
+            In mid-stream.
+        """
+        expected = self._read_to.get(tp, self._read_offset[tp])
+        if expected is None or offset >= expected:
+            return
+        if tp in self._read_to:
+            raise BrokerError(f"{tp} goes back from offset {expected} to {offset}")
+        log.warning(
+            "%s has lost what was committed of partition %d, up to %d: reading again from %d",
+            tp.topic, tp.partition, expected, offset,
+        )  # fmt: skip
+        self._read_offset[tp] = self._committed_offset[tp] = None
 
     def _to_message(self, tp: TP, record: Any) -> Any:
         if tp.topic not in self._batched:
@@ -119,9 +173,10 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         batches: list[RecordBatch] = record
         message = super()._to_message(tp, batches[0].records[-1])
         message.key, message.value, message.headers = None, batches, None
+        message.offset = self._read_to[tp] - 1
         for batch in batches:
-            end = batch.records[-1].offset + 1
-            self._in_flight[TP(batch.topic, batch.partition)].append((message, end))
+            own = TP(batch.topic, batch.partition)
+            self._in_flight[own].append((message, self._read_to[own]))
         return message
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
@@ -172,6 +227,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         for tp in revoked:
             self._in_flight.pop(tp, None)
             self._settled.pop(tp, None)
+            self._read_to.pop(tp, None)
 
     def committed(self, tp: TP) -> int | None:
         """Return the offset committed last, None if none ever was."""

@@ -113,6 +113,14 @@ def _calm_collector() -> None:
     gc.set_threshold(_COLLECT_EVERY, 20, 20)
 
 
+class _OneLine(logging.Formatter):
+    """Says what happened and not where: Faust logs the same traceback of a lost broker several times."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.exc_info = record.exc_text = record.stack_info = None
+        return super().format(record)
+
+
 def _set_up_logging() -> None:
     debug = bool(os.environ.get("STREAMAPP_DEBUG"))
     logging.basicConfig(
@@ -127,6 +135,9 @@ def _set_up_logging() -> None:
         logging.WARNING
     )  # Faust's services log as their class
     if not debug:
+        form = _OneLine("%(asctime)s %(levelname)-8s %(message)s", "%H:%M:%S")
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(form)
         # What it retries it logs as errors; whether the broker answers is told by runtime/progress.py.
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
         logging.getLogger("mode").setLevel(logging.ERROR)

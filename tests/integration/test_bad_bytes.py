@@ -2,68 +2,28 @@
 
 from __future__ import annotations
 
-import gzip
+import json
+from typing import Any
 
 import orjson
 
 from streamapp.messages import Rejection, answer_id
+from streamapp.messages.base import parse_time
 from streamapp.models import Bundle
 from tests.integration.conftest import Make
-from tests.integration.deployment import Sending, until
-
-BAD: list[tuple[str, bytes | None, str]] = [
-    ("no value", None, "not-json"),
-    ("empty", b"", "not-json"),
-    ("spaces", b"   \n", "not-json"),
-    ("text", b"hello", "not-json"),
-    ("truncated", b'{"features": {"temp": 1', "not-json"),
-    ("trailing", b'{"features": {"temp": 1, "wind": 1}} x', "not-json"),
-    ("two objects", b'{"features": {}}{"features": {}}', "not-json"),
-    ("single quotes", b"{'features': {}}", "not-json"),
-    ("comment", b'{"features": {"temp": 1, "wind": 1} /* c */}', "not-json"),
-    ("trailing comma", b'{"features": {"temp": 1, "wind": 1,}}', "not-json"),
-    ("byte order mark", b'\xef\xbb\xbf{"features": {"temp": 1, "wind": 1}}', "not-json"),
-    ("utf-16", '{"features": {"temp": 1, "wind": 1}}'.encode("utf-16"), "not-json"),
-    ("latin-1", b'{"features": {"temp": 1, "wind": 1}, "id": "\xe9"}', "not-json"),
-    ("nul bytes", b"\x00\x00\x00\x00", "not-json"),
-    ("binary", bytes(range(256)), "not-json"),
-    ("gzip", gzip.compress(b'{"features": {"temp": 1, "wind": 1}}', mtime=0), "not-json"),
-    ("avro frame", b"\x00\x00\x00\x00\x07\x02\x04", "not-json"),
-    ("NaN", b'{"features": {"temp": NaN, "wind": 1}}', "out-of-range"),
-    ("Infinity", b'{"features": {"temp": Infinity, "wind": 1}}', "out-of-range"),
-    ("nested depth", b"[" * 5_000 + b"]" * 5_000, "not-json"),
-    ("null", b"null", "not-an-object"),
-    ("number", b"17", "not-an-object"),
-    ("string", b'"features"', "not-an-object"),
-    ("array", b'[{"features": {"temp": 1, "wind": 1}}]', "not-an-object"),
-    ("true", b"true", "not-an-object"),
-    ("no features", b'{"id": "a"}', "bad-shape"),
-    ("features null", b'{"features": null}', "wrong-type"),
-    ("features array", b'{"features": [1, 2]}', "wrong-type"),
-    ("features text", b'{"features": "temp"}', "wrong-type"),
-    ("no column", b'{"features": {}}', "missing-feature"),
-    ("one column gone", b'{"features": {"temp": 1}}', "missing-feature"),
-    ("column null", b'{"features": {"temp": null, "wind": 1}}', "missing-feature"),
-    ("text for a number", b'{"features": {"temp": "1", "wind": 1}}', "wrong-type"),
-    ("boolean for a number", b'{"features": {"temp": true, "wind": 1}}', "wrong-type"),
-    ("object for a number", b'{"features": {"temp": {}, "wind": 1}}', "wrong-type"),
-    ("beyond a double", b'{"features": {"temp": 1e400, "wind": 1}}', "out-of-range"),
-    ("beyond 64 bits", b'{"features": {"temp": 18446744073709551616, "wind": 1}}', "out-of-range"),
-    ("id of another type", b'{"id": [1], "features": {"temp": 1, "wind": 1}}', "wrong-type"),
-    ("id too long", orjson.dumps({"id": "i" * 5_000, "features": {"temp": 1, "wind": 1}}), "too-large"),
-    ("too large", b'{"features": {"temp": 1, "wind": 1}, "x": "' + b"x" * 70_000 + b'"}', "too-large"),
-]
+from tests.integration.deployment import Deployment, Sending, until
+from tests.integration.request_bytes import BAD, GOOD, HEADERS, MAX_BYTES, ODD
 
 
 def test_each_bad_request_is_answered_and_kept_byte_for_byte(make: Make, bundle: Bundle) -> None:
-    assert len(BAD) >= 30
-    deployment = make(max_request_bytes=65_536)
+    assert len(BAD) >= 78
+    deployment = make(max_request_bytes=MAX_BYTES)
     deployment.deploy(bundle, partitions=1)
     deployment.start("score")
-    good = Sending(b'{"id": "good", "features": {"temp": 1, "wind": 1}}')
+    good = Sending(GOOD)
     headers = [("traceparent", b"00-1-2-01"), ("x", b"\xff")]
     sent = [Sending(value, key=name.encode(), headers=headers) for name, value, _ in BAD]
-    deployment.produce("requests", [each for bad in sent for each in (bad, good)])
+    produce(deployment, [each for bad in sent for each in (bad, good)])
     count = 2 * len(BAD)
     until(lambda: deployment.count("predictions") >= count, what="an answer to each")
     messages = deployment.consume("predictions")
@@ -88,3 +48,46 @@ def test_each_bad_request_is_answered_and_kept_byte_for_byte(make: Make, bundle:
         assert kept["streamapp-error-code"].decode() == code
         assert kept["streamapp-source-offset"].decode() == str(2 * position)
         assert letters[name].headers()[:2] == headers
+
+
+def test_odd_requests_and_headers_are_answered(make: Make, bundle: Bundle) -> None:
+    """Anything that can be read is answered as it was read, in JSON that a strict reader accepts."""
+    deployment = make(max_request_bytes=MAX_BYTES)
+    deployment.deploy(bundle, partitions=1)
+    deployment.start("score")
+    produce(deployment, [Sending(value, key=name.encode()) for name, value, _, _ in ODD])
+    produce(deployment, [Sending(GOOD, key=key, headers=headers) for key, headers in HEADERS])
+    count = len(ODD) + len(HEADERS)
+    until(lambda: deployment.count("predictions") >= count, what="an answer to each")
+    messages = deployment.consume("predictions")
+    assert len(messages) == count
+    for offset, (message, (name, _, given, row)) in enumerate(zip(messages, ODD, strict=False)):
+        answer = strict_json(message.value())
+        assert message.key() == name.encode()
+        assert "error" not in answer, (name, answer)
+        assert answer["id"] == (f"0-{offset}" if given is None else given), name
+        assert answer["features"] == row, name
+    for message, (key, headers) in zip(messages[len(ODD) :], HEADERS, strict=True):
+        assert message.key() == key
+        assert "prediction" in strict_json(message.value()), headers
+        carried = [header for header in headers if header[0] in {"traceparent", "tracestate"}]
+        assert message.headers()[6:] == carried
+        parse_time(dict(message.headers())["ce_time"].decode())
+    assert deployment.count("dead-letters") == 0
+
+
+def produce(deployment: Deployment, records: list[Sending]) -> None:
+    """Send a few at a time: all in one batch would be too much for the topic."""
+    for first in range(0, len(records), 20):
+        deployment.produce("requests", records[first : first + 20])
+
+
+def strict_json(value: bytes) -> dict[str, Any]:
+    """Read JSON in which no name may stand twice."""
+
+    def once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert len(dict(members)) == len(members), value
+        return dict(members)
+
+    found: dict[str, Any] = json.loads(value, object_pairs_hook=once)
+    return found

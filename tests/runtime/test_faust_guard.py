@@ -72,10 +72,18 @@ def test_what_is_relied_on_has_not_changed() -> None:
     assert {name: fingerprint(name) for name in EXPECTED} == EXPECTED
 
 
-def test_the_fetch_wait_can_still_be_set() -> None:
-    """aiokafka hands the attribute that is set to its fetcher when it starts."""
+def test_how_to_fetch_can_still_be_set() -> None:
+    """aiokafka hands the attributes that are set to its fetcher when it starts."""
     source = inspect.getsource(AIOKafkaConsumer.start)
     assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in source
+    assert "isolation_level=self._isolation_level" in source
+
+
+def test_where_it_reads_can_still_be_read() -> None:
+    source = inspect.getsource(AIOKafkaConsumer.position)
+    assert "assignment = self._subscription.subscription.assignment" in source
+    assert "tp_state = assignment.state_value(partition)" in source
+    assert "return tp_state.position" in source
 
 
 def test_streams_are_compiled() -> None:
