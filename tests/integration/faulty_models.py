@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ from sklearn.linear_model import LogisticRegression
 from streamapp.models import Bundle
 from tests.integration.conftest import draw
 
-__all__ = ["CLASSES", "FINE", "NAN", "RAISES", "ROOT", "TOO_FEW", "Faulty", "faulty_bundle"]
+__all__ = ["CLASSES", "FINE", "HANGS", "NAN", "RAISES", "ROOT", "TOO_FEW", "Faulty", "faulty_bundle"]
 
 ROOT = Path(__file__).parents[2]
 """What ``PYTHONPATH`` must hold for a process that loads such a model."""
 
 # What the column `temp` asks for; the rows that the model is made from stay below them all.
-RAISES, NAN, TOO_FEW, CLASSES, FINE = 101.0, 102.0, 103.0, 104.0, 105.0
+RAISES, NAN, TOO_FEW, CLASSES, FINE, HANGS = 101.0, 102.0, 103.0, 104.0, 105.0, 106.0
 
 
 class Faulty(LogisticRegression):  # type: ignore[misc]
@@ -37,6 +38,9 @@ class Faulty(LogisticRegression):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> Any:
         time.sleep(self.seconds)
         asked = np.asarray(X, dtype=float)[:, 0]
+        while (asked == HANGS).any():
+            with contextlib.suppress(Exception):  # as those do that try again and again
+                time.sleep(60)
         probabilities = super().predict_proba(X)
         if (asked == RAISES).any():
             raise RuntimeError("no such weather \ud800")  # half a pair: no JSON can hold it

@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.conftest import Make
 from tests.integration.deployment import Sending, until
-from tests.integration.faulty_models import CLASSES, FINE, NAN, RAISES, ROOT, TOO_FEW, faulty_bundle
+from tests.integration.faulty_models import CLASSES, FINE, HANGS, NAN, RAISES, ROOT, TOO_FEW, faulty_bundle
 from tests.integration.test_score import check_counted_once
 
 SAID = {
@@ -45,6 +45,27 @@ def test_each_row_that_the_model_fails_on_is_rejected_alone(
     assert deployment.count("dead-letters") == 48
     check_counted_once(deployment, 600)
     assert sum(pane["rejected"] for pane in deployment.values("distributions")) == 48
+
+
+def test_a_request_at_which_the_model_hangs_is_rejected_alone(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    deployment = make(pane_seconds=1, predict_timeout=1)
+    deployment.deploy(faulty_bundle(), partitions=3)
+    sent = [row(number, HANGS if number in {7, 200} else 0.1) for number in range(300)]
+    deployment.produce("requests", [each._replace(partition=n % 3) for n, each in enumerate(sent)])
+    running = deployment.start("score")
+    until(lambda: deployment.count("predictions") >= 300, what="300 answers")
+    values = deployment.values("predictions")
+    assert len({answer["id"] for answer in values}) == len(values) == 300
+    rejected = {answer["id"]: answer["error"] for answer in values if "error" in answer}
+    assert rejected.keys() == {"106 7", "106 200"}
+    for error in rejected.values():
+        assert error["code"] == "model-failed"
+        assert "took longer than" in error["message"]
+    check_counted_once(deployment, 300)
+    assert running.page("health") == (200, "ok\n")
 
 
 @pytest.mark.soak
