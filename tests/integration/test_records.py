@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from streamapp.models import Bundle
 from streamapp.runtime.topic_plans import request_limit_bytes
 from tests.integration.conftest import Make
-from tests.integration.deployment import Deployment, Sending, until
+from tests.integration.deployment import Deployment, Sending, requests, until
 from tests.integration.test_score import check_counted_once
 
 MAX_BYTES = 65_536
@@ -126,3 +126,27 @@ async def _send_with_aiokafka(deployment: Deployment) -> None:
         for number in range(10):
             value = orjson.dumps({"id": f"aiokafka {number}", "features": {"temp": number, "wind": 0}})
             await producer.send_and_wait(deployment.settings.topics.requests, value, partition=2)
+
+
+def test_what_kafka_has_lost_does_not_hold_up_what_it_has_left(make: Make, bundle: Bundle) -> None:
+    """Offsets were committed beyond the end of the topic: it was made anew, or has lost records."""
+    deployment = make(pane_seconds=1)
+    deployment.deploy(bundle, partitions=3)
+    topic = deployment.settings.topics.requests
+    group = confluent_kafka.Consumer(
+        {"bootstrap.servers": deployment.bootstrap, "group.id": deployment.settings.app_id}
+    )
+    beyond = [confluent_kafka.TopicPartition(topic, p, 1_000) for p in range(3)]
+    group.commit(offsets=beyond, asynchronous=False)
+    deployment.produce("requests", requests(30))
+    running = deployment.start("score")
+    until(lambda: deployment.count("predictions") >= 30, what="30 answers")
+    deployment.produce("requests", requests(30, first=30))
+    until(lambda: deployment.count("predictions") >= 60, what="60 answers")
+    until(
+        lambda: {each.offset for each in group.committed(beyond, 10)} == {20},
+        what="what is left is committed",
+    )
+    group.close()
+    check_counted_once(deployment, 60)
+    assert f"{topic} has lost what was committed of partition" in running.log.read_text()
