@@ -81,15 +81,18 @@ class Score:
     async def save(self, *, closing: frozenset[int] = frozenset()) -> None:
         """Write the panes, then publish those that closed: what offsets may be committed after."""
         async with self._saving:
-            saves = self._panes.save(self._host.now_ms(), closing=closing)
-            if not saves:
-                return
-            await self._table.put((save.partition, _key(save.partition), save.data) for save in saves)
-            closed = [save for save in saves if save.distribution is not None]
-            if closed:
-                await self._host.deliver(self._host.topics.distributions, map(_published, closed))
-            for save in closed:
-                self._panes.published(save.partition)
+            await self._write(closing)
+
+    async def _write(self, closing: frozenset[int] = frozenset()) -> None:
+        saves = self._panes.save(self._host.now_ms(), closing=closing)
+        if not saves:
+            return
+        await self._table.put((save.partition, _key(save.partition), save.data) for save in saves)
+        closed = [save for save in saves if save.distribution is not None]
+        if closed:
+            await self._host.deliver(self._host.topics.distributions, map(_published, closed))
+        for save in closed:
+            self._panes.published(save.partition)
 
     async def _model(self) -> Bundle | None:
         health = self._host.health
@@ -129,6 +132,9 @@ class Score:
                 if outcome in {Restored.BEYOND_END, Restored.UNREADABLE}:
                     log.warning("the pane of partition %d is discarded: %s", tp.partition, outcome)
             self._restored = {tp.partition for tp in partitions}
+            # A closed pane is published before the first batch: until then no save gives the next pane, and
+            # what is answered meanwhile would be committed without being counted in any.
+            await self._write()
             self._restored_at = self._host.assignments
 
     async def _raise_alert(self, alert: Alert) -> None:
