@@ -119,7 +119,8 @@ class Score:
         if self._restored_at == self._host.assignments:
             return
         async with self._saving:
-            if self._restored_at == self._host.assignments:
+            assignment = self._host.assignments  # another may follow while this one is restored
+            if self._restored_at == assignment:
                 return
             partitions = self._host.assigned(self._host.topics.requests)
             ends = await self._host.app.consumer.highwaters(*partitions)
@@ -135,7 +136,7 @@ class Score:
             # A closed pane is published before the first batch: until then no save gives the next pane, and
             # what is answered meanwhile would be committed without being counted in any.
             await self._write()
-            self._restored_at = self._host.assignments
+            self._restored_at = assignment
 
     async def _raise_alert(self, alert: Alert) -> None:
         ce_id = f"{alert.id}-{alert.state}"
