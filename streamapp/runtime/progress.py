@@ -63,7 +63,10 @@ class Progress:
     async def _look(self, consumer: AIOKafkaConsumer) -> None:
         host, health = self._host, self._host.health
         assigned = [TopicPartition(tp.topic, tp.partition) for tp in host.assigned()]
+        if self._committed.keys() - assigned:
+            host.metrics.lag.clear()  # of partitions that another process has now
         if not assigned:
+            self._committed = {}
             await consumer.topics()
             health.contact_at = health.clock()
             if await self._others_hold_all():
