@@ -9,7 +9,8 @@ Delivery rests on four rules, each of which Faust alone does not keep:
 
 - An event is acknowledged by its agent, strictly after its answers were delivered; offsets are committed in
   order and never past an open event.
-- State is saved (``before_commit``) before the offsets that it covers are committed.
+- State is saved (``before_commit``) before the offsets that it covers are committed, and never by a process
+  that may have been expelled from its group: it would undo what the next owner has written.
 - What arrives while a rebalance is under way is dropped unread: Faust clears its queues and seeks to the
   committed offsets at the end of one, so these records come again.
 - What was acknowledged before a rebalance is committed in it, not replayed after it.
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -34,6 +36,7 @@ __all__ = ["BatchTransport", "RecordBatch"]
 
 _OPEN_EVENTS = 2  # per partition: one in the agent, one waiting; with one, latency waits for each delivery
 _FETCH_WAIT_MS = 20
+_SURE_OF_SESSION = 0.8  # the rest is for what is on its way
 _HELD_POLL_S = 0.01  # how often a held partition is looked at while others are fetched
 
 BeforeCommit = Callable[[Mapping[TP, int]], Awaitable[None]]
@@ -59,7 +62,29 @@ class _Batches(faust.Schema):  # type: ignore[misc]
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Faust's consumer thread, with fetches that do not wait long."""
+    """Faust's consumer thread, with fetches that do not wait long, and heartbeats that are noted.
+
+    Attributes
+    ----------
+    member_at
+        When this process last certainly was a member of its group, monotonic seconds.
+    """
+
+    member_at = float("-inf")
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        coordinator = self._ensure_consumer()._coordinator
+        beat = coordinator._do_heartbeat
+
+        async def noted() -> bool:
+            sent_at = time.monotonic()
+            is_member = bool(await beat())
+            if is_member:
+                self.member_at = sent_at
+            return is_member
+
+        coordinator._do_heartbeat = noted
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -155,6 +180,19 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         # commit() does nothing while another is under way, and that one may not cover the last acks
         await self.maybe_wait_for_commit_to_finish()
         await super().commit_and_end_transactions()
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self._thread.member_at = time.monotonic()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def may_be_expelled(self) -> bool:
+        """Return whether the group may have given this process's partitions to another by now.
+
+        So it is after the process was stopped, or cut off from the broker, for about a session: no heartbeat
+        has said otherwise since.
+        """
+        session_s = self.app.conf.broker_session_timeout * _SURE_OF_SESSION
+        return bool(time.monotonic() - self._thread.member_at > session_s)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         await super().on_partitions_revoked(revoked)  # waits for open events and commits what is settled
