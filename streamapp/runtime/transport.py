@@ -12,7 +12,8 @@ Delivery rests on four rules, each of which Faust alone does not keep:
 - State is saved (``before_commit``) before the offsets that it covers are committed, and never by a process
   that may have been expelled from its group: it would undo what the next owner has written.
 - What arrives while a rebalance is under way is dropped unread: Faust clears its queues and seeks to the
-  committed offsets at the end of one, so these records come again.
+  committed offsets at the end of one. A fetch that was waiting all the while may come back after that seek,
+  so whoever drops something seeks once more: these records come again.
 - What was acknowledged before a rebalance is committed in it, not replayed after it.
 """
 
@@ -102,6 +103,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         self._before_commit = transport.before_commit
         self._in_flight: dict[TP, deque[Any]] = defaultdict(deque)
         self._settled: dict[TP, int] = {}
+        self._is_astray = False
         self._progress = asyncio.Event()
         super().__init__(transport, *args, **kwargs)
 
@@ -109,6 +111,10 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Any]]:
+        if self._is_astray and not self.app.rebalancing:  # nothing was handed on since the rebalance
+            self._is_astray = False
+            await self.perform_seek()
+        rebalances = self.app.rebalancing_count
         wanted = set(active_partitions or ())
         held = {
             tp
@@ -122,11 +128,14 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
                 await asyncio.wait_for(self._progress.wait(), 0.1)
             return {}
         fetched = await super()._getmany(wanted - held, _HELD_POLL_S if held else timeout)
+        is_stale = self.app.rebalancing or rebalances != self.app.rebalancing_count
         batches: dict[TP, list[Any]] = {}
         for tp, records in fetched.items():
             if tp.topic not in self._batched:
                 batches[tp] = records
-            elif records and not self.app.rebalancing:
+            elif records and is_stale:
+                self._is_astray = True
+            elif records:
                 batches[tp] = [RecordBatch(tp.topic, tp.partition, records)]
         return batches
 
