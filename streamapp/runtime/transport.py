@@ -87,6 +87,14 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
         coordinator._do_heartbeat = noted
 
+    async def rejoin(self) -> None:
+        await self.call_thread(self._rejoin)
+
+    async def _rejoin(self) -> None:
+        consumer = self._ensure_consumer()
+        await consumer._client.force_metadata_update()  # the leader shares out what it knows of
+        consumer._coordinator.request_rejoin()
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # A broker has one fetch at a time. Faust lets it wait 1.5 s for partitions where nothing comes, and
@@ -193,6 +201,10 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self._thread.member_at = time.monotonic()
         await super().on_partitions_assigned(assigned, generation_id)
+
+    async def rejoin(self) -> None:
+        """Ask the group to share out the partitions anew; only its leader is heard."""
+        await self._thread.rejoin()
 
     def may_be_expelled(self) -> bool:
         """Return whether the group may have given this process's partitions to another by now.
