@@ -244,6 +244,8 @@ class _Producer(driver.Producer):  # type: ignore[misc]
             by_partition[record.partition].append(record)
         futures: list[Awaitable[Any]] = []
         try:
+            if not by_partition.keys() <= (producer.client.cluster.partitions_for_topic(topic) or set()):
+                await producer.client.force_metadata_update()  # some are new
             for partition, outgoing in by_partition.items():
                 batch = producer.create_batch()
                 for record in outgoing:
