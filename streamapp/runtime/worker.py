@@ -12,6 +12,7 @@ import time
 import faust
 
 from streamapp.runtime.host import EXIT_RETRY, Host
+from streamapp.runtime.ownership import Growth
 from streamapp.runtime.progress import Progress
 from streamapp.runtime.web import WebServer
 
@@ -63,6 +64,7 @@ def run(host: Host) -> None:
     settings = host.settings
     WebServer(settings.web_bind, settings.port, host.health, host.metrics).start()
     Progress(host)
+    Growth(host)
     threading.Thread(target=_watch, args=(host,), name="watchdog", daemon=True).start()
     worker = _Worker(
         host.app,
