@@ -54,6 +54,7 @@ class Score:
         self._shown: str | None = None
         host.agent("score", [host.topics.requests], self.handle)
         host.before_commit(self.save)
+        host.on_revoked(self._saved)
         host.every(1.0, self._tick)
         host.task(models.run)
         host.task(self._served.run)
@@ -82,6 +83,11 @@ class Score:
         """Write the panes, then publish those that closed: what offsets may be committed after."""
         async with self._saving:
             await self._write(closing)
+
+    async def _saved(self) -> None:
+        """Wait for a save that is under way: the next owner of a partition must find what it writes."""
+        async with self._saving:
+            pass
 
     async def _write(self, closing: frozenset[int] = frozenset()) -> None:
         saves = self._panes.save(self._host.now_ms(), closing=closing)
