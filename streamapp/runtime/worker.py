@@ -31,6 +31,14 @@ class _Worker(faust.Worker):  # type: ignore[misc]
 
     host: Host
 
+    async def start(self) -> None:
+        try:
+            await super().start()
+        except (
+            Exception
+        ) as exc:  # no broker, above all; Faust prints a traceback and ends as if all were well
+            self.host.fatal(f"role {self.host.settings.role} could not start", exc)
+
     def _on_sigint(self) -> None:
         self._on_sigterm()
 
