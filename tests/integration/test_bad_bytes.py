@@ -9,7 +9,8 @@ import orjson
 from streamapp.messages import Rejection, answer_id
 from streamapp.models import Bundle
 from tests.integration.conftest import Make
-from tests.integration.deployment import Sending, until
+from tests.integration.deployment import Sending
+from tests.integration.running import until
 
 BAD: list[tuple[str, bytes | None, str]] = [
     ("no value", None, "not-json"),
