@@ -11,7 +11,7 @@ PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3.14 py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check bench constraints clean
+.PHONY: help install demo test soak check bench constraints clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | tr '|' '\t' | expand -t 20
@@ -23,6 +23,9 @@ demo: $(STAMP) ## show the whole loop on real data (ARGS=--fast: the first month
 
 test: $(STAMP) ## run all tests and doctests (ARGS='-k scorer' runs some)
 	@$(BIN)/pytest $(ARGS)
+
+soak: $(STAMP) ## run the long fault tests (ARGS='-k storm' runs some)
+	@$(BIN)/pytest -m soak $(ARGS)
 
 check: $(STAMP) ## check format, style, types and generated schemas
 	@$(BIN)/ruff format --check .

@@ -60,6 +60,7 @@ class Score:
         self._shown: str | None = None
         host.agent("score", [host.topics.requests], self.handle)
         host.before_commit(self.save)
+        host.on_revoked(self._saved)
         host.every(1.0, self._tick)
         host.task(models.run)
         host.task(self._served.run)
@@ -121,15 +122,23 @@ class Score:
     async def save(self, *, closing: frozenset[int] = frozenset()) -> None:
         """Write the panes, then publish those that closed: what offsets may be committed after."""
         async with self._saving:
-            saves = self._panes.save(self._host.now_ms(), closing=closing)
-            if not saves:
-                return
-            await self._table.put((save.partition, _key(save.partition), save.data) for save in saves)
-            closed = [save for save in saves if save.distribution is not None]
-            if closed:
-                await self._host.deliver(self._host.topics.distributions, map(_published, closed))
-            for save in closed:
-                self._panes.published(save.partition)
+            await self._write(closing)
+
+    async def _saved(self) -> None:
+        """Wait for a save that is under way: the next owner of a partition must find what it writes."""
+        async with self._saving:
+            pass
+
+    async def _write(self, closing: frozenset[int] = frozenset()) -> None:
+        saves = self._panes.save(self._host.now_ms(), closing=closing)
+        if not saves:
+            return
+        await self._table.put((save.partition, _key(save.partition), save.data) for save in saves)
+        closed = [save for save in saves if save.distribution is not None]
+        if closed:
+            await self._host.deliver(self._host.topics.distributions, map(_published, closed))
+        for save in closed:
+            self._panes.published(save.partition)
 
     async def _model(self) -> Bundle | None:
         health = self._host.health
@@ -156,7 +165,8 @@ class Score:
         if self._restored_at == self._host.assignments:
             return
         async with self._saving:
-            if self._restored_at == self._host.assignments:
+            assignment = self._host.assignments  # another may follow while this one is restored
+            if self._restored_at == assignment:
                 return
             partitions = self._host.assigned(self._host.topics.requests)
             ends = await self._host.app.consumer.highwaters(*partitions)
@@ -169,7 +179,10 @@ class Score:
                 if outcome in {Restored.BEYOND_END, Restored.UNREADABLE}:
                     log.warning("the pane of partition %d is discarded: %s", tp.partition, outcome)
             self._restored = {tp.partition for tp in partitions}
-            self._restored_at = self._host.assignments
+            # A closed pane is published before the first batch: until then no save gives the next pane, and
+            # what is answered meanwhile would be committed without being counted in any.
+            await self._write()
+            self._restored_at = assignment
 
     async def _raise_alert(self, alert: Alert) -> None:
         ce_id = f"{alert.id}-{alert.state}"

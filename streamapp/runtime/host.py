@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import faust
 from faust.types import TP, StreamT
 
-from streamapp.errors import ConfigError
+from streamapp.errors import BrokerError, ConfigError
 from streamapp.messages import OutRecord
 from streamapp.runtime.health import Health
 from streamapp.runtime.metrics import Metrics
@@ -39,6 +39,7 @@ BATCH_LIMIT_BYTES = 900_000
 Handler = Callable[[Sequence[RecordBatch]], Awaitable[Sequence[Awaitable[Any]]]]
 Hook = Callable[[], Awaitable[None]]
 
+_LOOK_AGAIN_S = 0.05
 _YEAR_S = 31_536_000
 
 log = logging.getLogger(__name__)
@@ -116,6 +117,16 @@ class Host:
     async def deliver(self, topic: str, records: Iterable[OutRecord]) -> None:
         """Send `records` and wait until they are delivered."""
         await asyncio.gather(*await self.send(topic, records))
+
+    async def membership(self) -> None:
+        """Wait until it is certain that the partitions are still this process's; end the process if not.
+
+        An offset commit of an expelled member is refused by the broker, what it writes elsewhere is not.
+        """
+        while self.app.consumer.may_be_expelled():
+            if self.app.rebalancing:
+                self.fatal("state could not be saved", BrokerError("the group has expelled this process"))
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
     def before_commit(self, hook: Hook) -> None:
         """Await `hook` before offsets are committed: it saves the state that covers them."""
@@ -223,6 +234,7 @@ class StateTable:
     async def put(self, items: Iterable[tuple[int, bytes, bytes]]) -> None:
         """Store (partition, key, value) items and wait until the changelog has them."""
         items = list(items)
+        await self._host.membership()
         await self._host.deliver(
             self._changelog, [OutRecord(partition, key, value) for partition, key, value in items]
         )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import KafkaError
 
 from streamapp.runtime.host import Host
+from streamapp.runtime.ownership import unowned
 
 __all__ = ["Progress"]
 
@@ -67,7 +66,10 @@ class Progress:
     async def _look(self, consumer: AIOKafkaConsumer) -> None:
         host, health = self._host, self._host.health
         assigned = [TopicPartition(tp.topic, tp.partition) for tp in host.assigned()]
+        if self._committed.keys() - assigned:
+            host.metrics.lag.clear()  # of partitions that another process has now
         if not assigned:
+            self._committed = {}
             await consumer.topics()
             health.contact_at = health.clock()
             if await self._others_hold_all():
@@ -86,27 +88,9 @@ class Progress:
         self._committed = committed
 
     async def _others_hold_all(self) -> bool:
-        """Ask the group whether each partition has an owner: an own empty assignment may be an error."""
-        host = self._host
-        admin = AIOKafkaAdminClient(bootstrap_servers=host.settings.bootstrap)
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._host.settings.bootstrap)
         await admin.start()
         try:
-            wanted = set(_partitions(await admin.describe_topics(list(host.transport.batched))))
-            response = (await admin.describe_consumer_groups([host.settings.app_id]))[0]
-            owned: set[tuple[str, int]] = set()
-            for group in response.groups:
-                for member in group[5]:
-                    if member[-1]:
-                        assignment = ConsumerProtocolMemberAssignment.decode(bytes(member[-1]))
-                        owned |= {(topic, p) for topic, ps in assignment.assignment for p in ps}
-            return wanted <= owned
+            return not await unowned(admin, self._host.settings.app_id, self._host.transport.batched)
         finally:
             await admin.close()
-
-
-def _partitions(described: Iterable[dict[str, object]]) -> Iterable[tuple[str, int]]:
-    for topic in described:
-        partitions = topic["partitions"]
-        assert isinstance(partitions, list)
-        for partition in partitions:
-            yield str(topic["topic"]), int(partition["partition"])

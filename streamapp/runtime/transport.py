@@ -9,9 +9,11 @@ Delivery rests on four rules, each of which Faust alone does not keep:
 
 - An event is acknowledged by its agent, strictly after its answers were delivered; offsets are committed in
   order and never past an open event.
-- State is saved (``before_commit``) before the offsets that it covers are committed.
+- State is saved (``before_commit``) before the offsets that it covers are committed, and never by a process
+  that may have been expelled from its group: it would undo what the next owner has written.
 - What arrives while a rebalance is under way is dropped unread: Faust clears its queues and seeks to the
-  committed offsets at the end of one, so these records come again.
+  committed offsets at the end of one. A fetch that was waiting all the while may come back after that seek,
+  so whoever drops something seeks once more: these records come again.
 - What was acknowledged before a rebalance is committed in it, not replayed after it.
 """
 
@@ -40,6 +42,7 @@ log = logging.getLogger(__name__)
 _OPEN_EVENTS = 2  # per partition: one in the agent, one waiting; with one, latency waits for each delivery
 _FETCH_WAIT_MS = 20
 _EVENT_RECORDS = 1_000  # partitions share an event until it has so many: a larger one gains nothing
+_SURE_OF_SESSION = 0.8  # the rest is for what is on its way
 _HELD_POLL_S = 0.01  # how often a held partition is looked at while others are fetched
 
 BeforeCommit = Callable[[Mapping[TP, int]], Awaitable[None]]
@@ -65,7 +68,37 @@ class _Batches(faust.Schema):  # type: ignore[misc]
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Faust's consumer thread, with fetches that do not wait long and see no aborted transactions."""
+    """Faust's consumer thread: fetches do not wait long nor see aborted transactions, heartbeats are noted.
+
+    Attributes
+    ----------
+    member_at
+        When this process last certainly was a member of its group, monotonic seconds.
+    """
+
+    member_at = float("-inf")
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        coordinator = self._ensure_consumer()._coordinator
+        beat = coordinator._do_heartbeat
+
+        async def noted() -> bool:
+            sent_at = time.monotonic()
+            is_member = bool(await beat())
+            if is_member:
+                self.member_at = sent_at
+            return is_member
+
+        coordinator._do_heartbeat = noted
+
+    async def rejoin(self) -> None:
+        await self.call_thread(self._rejoin)
+
+    async def _rejoin(self) -> None:
+        consumer = self._ensure_consumer()
+        await consumer._client.force_metadata_update()  # the leader shares out what it knows of
+        consumer._coordinator.request_rejoin()
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -101,6 +134,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         self._in_flight: dict[TP, deque[tuple[Any, int]]] = defaultdict(deque)
         self._settled: dict[TP, int] = {}
         self._read_to: dict[TP, int] = {}
+        self._is_astray = False
         self._progress = asyncio.Event()
         super().__init__(transport, *args, **kwargs)
 
@@ -108,6 +142,10 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Any]]:
+        if self._is_astray and not self.app.rebalancing:  # nothing was handed on since the rebalance
+            self._is_astray = False
+            await self.perform_seek()
+        rebalances = self.app.rebalancing_count
         wanted = set(active_partitions or ())
         held = {
             tp
@@ -122,12 +160,15 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
             return {}
         before = {tp: self._thread.read_to(tp) for tp in wanted - held if tp.topic in self._batched}
         fetched = await super()._getmany(wanted - held, _HELD_POLL_S if held else timeout)
+        is_stale = self.app.rebalancing or rebalances != self.app.rebalancing_count
         events: dict[TP, list[Any]] = {}
         shared: dict[str, list[RecordBatch]] = {}
         for tp, records in fetched.items():
             if tp.topic not in self._batched:
                 events[tp] = records
-            elif records and not self.app.rebalancing:
+            elif records and is_stale:
+                self._is_astray = True
+            elif records:
                 self._check_forward(tp, records[0].offset)
                 batches = shared.get(tp.topic)
                 if batches is None or sum(len(batch.records) for batch in batches) >= _EVENT_RECORDS:
@@ -138,7 +179,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
                 self._read_to[tp] = max(records[-1].offset + 1, self._thread.read_to(tp) or 0)
         for tp, start in before.items():
             end = self._thread.read_to(tp)
-            if tp in fetched or start is None or end is None or end <= start or self.app.rebalancing:
+            if tp in fetched or start is None or end is None or end <= start or is_stale:
                 continue
             self._in_flight[tp].append((_NoRecords(), end))
             self._settle(tp)
@@ -222,6 +263,23 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         await self.maybe_wait_for_commit_to_finish()
         await super().commit_and_end_transactions()
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self._thread.member_at = time.monotonic()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def rejoin(self) -> None:
+        """Ask the group to share out the partitions anew; only its leader is heard."""
+        await self._thread.rejoin()
+
+    def may_be_expelled(self) -> bool:
+        """Return whether the group may have given this process's partitions to another by now.
+
+        So it is after the process was stopped, or cut off from the broker, for about a session: no heartbeat
+        has said otherwise since.
+        """
+        session_s = self.app.conf.broker_session_timeout * _SURE_OF_SESSION
+        return bool(time.monotonic() - self._thread.member_at > session_s)
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         await super().on_partitions_revoked(revoked)  # waits for open events and commits what is settled
         for tp in revoked:
@@ -255,6 +313,8 @@ class _Producer(driver.Producer):  # type: ignore[misc]
         time_ms = time.time_ns() // 1_000_000
         futures: list[Awaitable[Any]] = []
         try:
+            if not by_partition.keys() <= (producer.client.cluster.partitions_for_topic(topic) or set()):
+                await producer.client.force_metadata_update()  # some are new
             for partition, outgoing in by_partition.items():
                 for data, count in encode_batches(outgoing, time_ms=time_ms, max_bytes=max_batch_bytes):
                     batch = _EncodedBatch(data, count)

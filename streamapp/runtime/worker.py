@@ -13,6 +13,7 @@ import time
 import faust
 
 from streamapp.runtime.host import EXIT_RETRY, Host
+from streamapp.runtime.ownership import Growth
 from streamapp.runtime.progress import Progress
 from streamapp.runtime.web import WebServer
 
@@ -34,6 +35,14 @@ class _Worker(faust.Worker):  # type: ignore[misc]
     """Faust's worker without its spinner and without seconds of politeness at the end."""
 
     host: Host
+
+    async def start(self) -> None:
+        try:
+            await super().start()
+        except (
+            Exception
+        ) as exc:  # no broker, above all; Faust prints a traceback and ends as if all were well
+            self.host.fatal(f"role {self.host.settings.role} could not start", exc)
 
     def _on_sigint(self) -> None:
         self._on_sigterm()
@@ -68,6 +77,7 @@ def run(host: Host) -> None:
     settings = host.settings
     WebServer(settings.web_bind, settings.port, host.health, host.metrics).start()
     Progress(host)
+    Growth(host)
     threading.Thread(target=_watch, args=(host,), name="watchdog", daemon=True).start()
     worker = _Worker(
         host.app,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +17,29 @@ from tests.integration.deployment import Deployment
 Make = Callable[..., Deployment]
 
 
-@pytest.fixture
-def make(broker: Broker, tmp_path: Path) -> Iterator[Make]:
-    """Make deployments whose processes end with the test."""
+@contextmanager
+def making(broker: Broker, folder: Path) -> Iterator[Make]:
+    """Give a function that makes deployments in `folder`, whose processes end with the block."""
     made: list[Deployment] = []
 
     def make_one(**settings: object) -> Deployment:
-        made.append(Deployment(f"it-{uuid.uuid4().hex[:8]}", broker.bootstrap, tmp_path, **settings))
+        name = f"it-{uuid.uuid4().hex[:8]}"
+        (folder / name).mkdir()
+        made.append(Deployment(name, broker.bootstrap, folder / name, **settings))
         return made[-1]
 
-    yield make_one
-    for deployment in made:
-        deployment.stop()
+    try:
+        yield make_one
+    finally:
+        for deployment in made:
+            deployment.stop()
+
+
+@pytest.fixture
+def make(broker: Broker, tmp_path: Path) -> Iterator[Make]:
+    """Make deployments whose processes end with the test."""
+    with making(broker, tmp_path) as make_one:
+        yield make_one
 
 
 def make_bundle(seed: int = 1, *, flip: bool = False) -> Bundle:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,11 +20,12 @@ from streamapp.runtime.client import read_topic
 from streamapp.runtime.deploy import Deployed, deploy
 from streamapp.runtime.processes import bound_to_parent
 from streamapp.settings import Role, Settings
+from tests.integration.running import Running
 
-__all__ = ["PARTITIONS", "Deployment", "Running", "Sending", "requests", "until"]
+__all__ = ["PARTITIONS", "Deployment", "Sending", "labels", "requests"]
 
-PATIENCE_S = 60.0
 PARTITIONS = 3
+FAULTY_ROLE = Path(__file__).with_name("faulty_role.py")
 
 
 class Sending(NamedTuple):
@@ -51,14 +49,12 @@ def requests(count: int, *, first: int = 0) -> list[Sending]:
     ]
 
 
-def until(
-    holds: Callable[[], bool], *, what: str, patience_s: float = PATIENCE_S, every_s: float = 0.2
-) -> None:
-    """Return once `holds()`; fail with `what` if it does not within the patience."""
-    deadline = time.monotonic() + patience_s
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {patience_s:.0f} s: {what}"
-        time.sleep(every_s)
+def labels(count: int, *, first: int = 0) -> list[Sending]:
+    """The labels of ``requests(count, first=first)``."""
+    return [
+        Sending(orjson.dumps({"id": f"r-{i}", "label": "busy"}), key=b"k%d" % i, partition=i % PARTITIONS)
+        for i in range(first, first + count)
+    ]
 
 
 class Deployment:
@@ -93,14 +89,30 @@ class Deployment:
     def deploy(self, bundle: Bundle, **options: Any) -> Deployed:
         return asyncio.run(deploy(self.settings, bundle, **options))
 
-    def start(self, role: Role, *, port: int | None = None, instance: str | None = None) -> Running:
+    def command(self, role: Role, port: int, *faults: str) -> list[str]:
+        """Return the command line of a role; with `faults` of the one that does what they say to it."""
+        if faults:
+            return [sys.executable, str(FAULTY_ROLE), self.name, role, str(port), *faults]
+        return [
+            sys.executable, "-m", "streamapp", "run", self.name,
+            "--role", role, "--web-port", str(port), "--supervised",
+        ]  # fmt: skip
+
+    def start(
+        self,
+        role: Role,
+        *,
+        port: int | None = None,
+        instance: str | None = None,
+        faults: Sequence[str] = (),
+        wrapper: Sequence[str] = (),
+    ) -> Running:
         port = port or free_port()
         env = {**os.environ, **self.env, **({"STREAMAPP_INSTANCE": instance} if instance else {})}
         log = self.folder / f"{role}-{port}.log"
-        command = [sys.executable, "-m", "streamapp", "run", self.name]
         with log.open("ab") as output:
             process = subprocess.Popen(
-                bound_to_parent([*command, "--role", role, "--web-port", str(port)]),
+                bound_to_parent([*wrapper, *self.command(role, port, *faults)]),
                 env=env,
                 stdout=output,
                 stderr=output,
@@ -172,47 +184,19 @@ class Deployment:
         """Return how many records a topic has."""
         return len(asyncio.run(read_topic(self.bootstrap, self.settings.topics[topic])))
 
+    def committed(self, role: Role, topic: str) -> int:
+        """Return how many records of a topic a role has committed, over all partitions."""
+        names = self.settings.topics
+        client = {"bootstrap.servers": self.bootstrap, "group.id": names.app_id(role)}
+        consumer = confluent_kafka.Consumer(client)
+        try:
+            partitions = consumer.list_topics(names[topic], timeout=10).topics[names[topic]].partitions
+            wanted = [confluent_kafka.TopicPartition(names[topic], p) for p in partitions]
+            return sum(max(at.offset, 0) for at in consumer.committed(wanted, timeout=10))
+        finally:
+            consumer.close()
+
     def values(self, topic: str) -> list[dict[str, Any]]:
         """Return the values of a topic, read as JSON."""
         records = asyncio.run(read_topic(self.bootstrap, self.settings.topics[topic]))
         return [orjson.loads(record.value) for record in records]
-
-
-class Running:
-    """One role's process."""
-
-    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-        self.process = process
-        self.port = port
-        self.log = log
-
-    def page(self, name: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=5) as response:
-                return response.status, response.read().decode()
-        except urllib.error.HTTPError as exc:
-            with exc:
-                return exc.code, exc.read().decode()
-        except OSError as exc:
-            return 0, str(exc)
-
-    def wait_ready(self) -> None:
-        until(lambda: self.page("ready")[0] == 200, what=f"ready: {self.page('ready')}; {self.tail()}")
-
-    def metric(self, line: str) -> float:
-        """Return the value of the metric that stands at the beginning of `line`, 0 if it is not there yet."""
-        for found in self.page("metrics")[1].splitlines():
-            if found.startswith(line + " "):
-                return float(found.rsplit(" ", 1)[1])
-        return 0.0
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def terminate(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
-
-    def tail(self) -> str:
-        return self.log.read_text()[-2_000:]

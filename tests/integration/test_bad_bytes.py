@@ -11,8 +11,9 @@ from streamapp.messages import Rejection, answer_id
 from streamapp.messages.base import parse_time
 from streamapp.models import Bundle
 from tests.integration.conftest import Make
-from tests.integration.deployment import Deployment, Sending, until
+from tests.integration.deployment import Deployment, Sending
 from tests.integration.request_bytes import BAD, GOOD, HEADERS, MAX_BYTES, ODD
+from tests.integration.running import until
 
 
 def test_each_bad_request_is_answered_and_kept_byte_for_byte(make: Make, bundle: Bundle) -> None:

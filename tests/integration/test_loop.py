@@ -12,7 +12,8 @@ from streamapp.messages import Distribution, Labelled, Model, Prediction, Retrai
 from streamapp.models import Bundle
 from streamapp.runtime.client import latest_models
 from tests.integration.conftest import Make
-from tests.integration.deployment import Deployment, Sending, until
+from tests.integration.deployment import Deployment, Sending
+from tests.integration.running import until
 
 PARTITIONS = 2
 START_MS = 1_300_000_000_000

@@ -14,8 +14,9 @@ import pytest
 from streamapp.models import Bundle
 from streamapp.runtime.broker import Broker
 from tests.integration.conftest import Make
-from tests.integration.deployment import Deployment, Running, Sending, until
+from tests.integration.deployment import Deployment, Sending
 from tests.integration.faulty_models import ROOT, faulty_bundle
+from tests.integration.running import Running, until
 
 _ANSWERED = 'streamapp_requests_total{outcome="prediction"}'
 _FETCH_BYTES = 1 << 20

@@ -5,10 +5,11 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from tests.integration.checks import check_counted_once
 from tests.integration.conftest import Make
-from tests.integration.deployment import Sending, until
+from tests.integration.deployment import Sending
 from tests.integration.faulty_models import CLASSES, FINE, HANGS, NAN, RAISES, ROOT, TOO_FEW, faulty_bundle
-from tests.integration.test_score import check_counted_once
+from tests.integration.running import until
 
 SAID = {
     RAISES: "RuntimeError: no such weather",

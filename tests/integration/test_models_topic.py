@@ -9,7 +9,8 @@ import orjson
 
 from streamapp.models import Bundle
 from tests.integration.conftest import Make, make_bundle
-from tests.integration.deployment import PARTITIONS, Deployment, Running, requests, until
+from tests.integration.deployment import PARTITIONS, Deployment, requests
+from tests.integration.running import Running, until
 
 
 def write(deployment: Deployment, *records: tuple[bytes | None, bytes | None]) -> None:

@@ -9,14 +9,8 @@ import orjson
 
 from streamapp.models import Bundle
 from tests.integration.conftest import Make
-from tests.integration.deployment import PARTITIONS, Deployment, Running, Sending, requests, until
-
-
-def labels(count: int, *, first: int = 0) -> list[Sending]:
-    return [
-        Sending(orjson.dumps({"id": f"r-{i}", "label": "busy"}), key=b"k%d" % i, partition=i % PARTITIONS)
-        for i in range(first, first + count)
-    ]
+from tests.integration.deployment import PARTITIONS, Deployment, labels, requests
+from tests.integration.running import Running, until
 
 
 def joined(monitor: Running, outcome: str) -> float:

@@ -12,8 +12,9 @@ import pytest
 from streamapp.models import Bundle
 from streamapp.runtime.host import EXIT_RETRY
 from streamapp.topics import CHANGELOGS, TOPICS
-from tests.integration.deployment import PARTITIONS, Deployment, Running, requests, until
+from tests.integration.deployment import PARTITIONS, Deployment, requests
 from tests.integration.mock_cluster import Api, Code, MockCluster
+from tests.integration.running import Running, until
 
 
 class Served:

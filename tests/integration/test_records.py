@@ -11,9 +11,10 @@ from aiokafka import AIOKafkaProducer
 
 from streamapp.models import Bundle
 from streamapp.runtime.topic_plans import request_limit_bytes
+from tests.integration.checks import check_counted_once
 from tests.integration.conftest import Make
-from tests.integration.deployment import Deployment, Sending, requests, until
-from tests.integration.test_score import check_counted_once
+from tests.integration.deployment import Deployment, Sending, requests
+from tests.integration.running import until
 
 MAX_BYTES = 65_536
 GOOD = orjson.dumps({"features": {"temp": 1, "wind": 1}})

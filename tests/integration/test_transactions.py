@@ -11,7 +11,8 @@ import pytest
 
 from streamapp.models import Bundle
 from tests.integration.conftest import Make
-from tests.integration.deployment import PARTITIONS, Deployment, Running, Sending, requests, until
+from tests.integration.deployment import PARTITIONS, Deployment, Sending, requests
+from tests.integration.running import Running, until
 
 
 class AbortError(Exception):

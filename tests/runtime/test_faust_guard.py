@@ -14,11 +14,12 @@ from typing import Any
 
 import faust.streams
 from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from faust.app.base import App
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer
 from faust.transport.drivers.aiokafka import Consumer as Driver
-from faust.transport.drivers.aiokafka import Producer
+from faust.transport.drivers.aiokafka import ConsumerRebalanceListener, Producer
 
 EXPECTED = {
     "App._consumer_wait_empty": "6bc313c48c06",
@@ -40,10 +41,14 @@ EXPECTED = {
     "Consumer.force_commit": "cc094614d22c",
     "Consumer.getmany": "4b168d84882a",
     "Consumer.maybe_wait_for_commit_to_finish": "d687f63a0b5e",
+    "Consumer.on_partitions_assigned": "29ce96596f05",
     "Consumer.on_partitions_revoked": "d04b7ae72c6f",
     "Consumer.perform_seek": "0e8c130ff4b0",
     "Consumer.wait_empty": "e4662fe24f09",
+    "Coordinator._do_heartbeat": "dc1d6632aaa6",
+    "Coordinator._heartbeat_routine": "61d010289522",
     "Driver._to_message": "7c24f6511b2f",
+    "Listener.on_partitions_revoked": "348c3aec879f",
     "Producer._ensure_producer": "5592a4bbdf25",
     "Recovery._resume_streams": "d986a6710c1a",
     "Recovery.on_recovery_completed": "6ef567acf072",
@@ -52,7 +57,9 @@ EXPECTED = {
 OWNERS: dict[str, Any] = {
     "App": App,
     "Consumer": Consumer,
+    "Coordinator": GroupCoordinator,
     "Driver": Driver,
+    "Listener": ConsumerRebalanceListener,
     "Producer": Producer,
     "Recovery": Recovery,
 }
