@@ -22,7 +22,7 @@ demo: $(STAMP) ## show the whole loop on real data (ARGS=--fast: the first month
 	@$(BIN)/streamapp demo $(ARGS)
 
 test: $(STAMP) ## run all tests and doctests (ARGS='-k scorer' runs some)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 soak: $(STAMP) ## run the long fault tests (ARGS='-k storm' runs some)
 	@$(BIN)/pytest -m soak $(ARGS)

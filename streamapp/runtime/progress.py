@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from streamapp.runtime.health import GIVE_UP_S, STUCK_S
 from streamapp.runtime.host import Host
 from streamapp.runtime.ownership import unowned
 
@@ -16,6 +18,7 @@ __all__ = ["Progress"]
 
 _LOOK_EVERY_S = 2.0
 _TIMEOUT_S = 10.0
+_LAST_RESORT_S = 15.0
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +43,8 @@ class Progress:
     async def _beat(self) -> None:
         health = self._host.health
         while True:
+            # Compiled code that never lets go of the interpreter stops the watchdog's thread, too.
+            faulthandler.dump_traceback_later(STUCK_S + GIVE_UP_S + _LAST_RESORT_S, exit=True)
             health.beat_at = health.clock()
             if not self._host.app.rebalancing:
                 health.settled_at = health.beat_at
