@@ -79,6 +79,7 @@ def run(host: Host) -> None:
     Progress(host)
     Growth(host)
     threading.Thread(target=_watch, args=(host,), name="watchdog", daemon=True).start()
+    threading.Thread(target=_import_early, name="imports", daemon=True).start()
     worker = _Worker(
         host.app,
         quiet=True,
@@ -111,6 +112,11 @@ def _end_hard_in(seconds: float) -> None:
         os._exit(0)
 
     threading.Thread(target=end, daemon=True).start()
+
+
+def _import_early() -> None:
+    """Import what nearly every model needs while the group is joined: either takes a second."""
+    import sklearn.pipeline  # noqa: F401, PLC0415
 
 
 def _calm_collector() -> None:
