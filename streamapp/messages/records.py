@@ -94,7 +94,20 @@ class OutRecord(NamedTuple):
     @property
     def size_bytes(self) -> int:
         """The most that it takes in a batch of its own, uncompressed: see :func:`record_bytes`."""
-        return BATCH_BYTES + RECORD_BYTES + sum(map(len, filter(None, self[1:])))
+        return record_bytes(self.key, self.value, self.headers)
+
+    def is_larger_than(self, limit: int) -> bool:
+        """Return whether :attr:`size_bytes` is beyond `limit`; headers are decoded only if it may be."""
+        _, key, value, headers = self
+        # An encoded header has two bytes at least, and counts for ten and its text.
+        most = (
+            BATCH_BYTES
+            + RECORD_BYTES
+            + len(key or b"")
+            + len(value or b"")
+            + _HEADER_BYTES // 2 * len(headers)
+        )
+        return most > limit and self.size_bytes > limit
 
 
 def record_bytes(key: bytes | None, value: bytes | None, headers: Iterable[Header]) -> int:

@@ -68,7 +68,9 @@ class AnswerWriter:
     def __init__(self, deployment: str, *, topic: str, max_bytes: int) -> None:
         self.topic = topic
         self.max_bytes = max_bytes
-        self._topic_json = orjson.dumps(topic)
+        self._request = b',"request":{"topic":%b,"partition":%%d,"offset":%%d,"timestamp":"%%b"}' % (
+            literal(orjson.dumps(topic))
+        )
         self._prediction_headers = AnswerHeaders(deployment, topic, Prediction.ce_type)
         self._rejection_headers = AnswerHeaders(deployment, topic, Rejection.ce_type)
 
@@ -118,9 +120,7 @@ class AnswerWriter:
             parts += [b',"probabilities":{', b",".join(names), b"}"]
         if answers.features is not None:
             parts.append(b',"features":%b')
-        parts += [b',"request":{"topic":', literal(self._topic_json)]
-        parts.append(b',"partition":%d,"offset":%d,"timestamp":"%b"}')
-        parts += [b',"predicted_at":"', time_text(now_ms), b'"}']
+        parts += [self._request, b',"predicted_at":"', time_text(now_ms), b'"}']
         return b"".join(parts)
 
     def rejection(
@@ -154,7 +154,7 @@ class AnswerWriter:
             + (b"" if model is None else b',"model":' + orjson.dumps(model.model_dump()))
             + b',"error":'
             + orjson.dumps(error)
-            + self._request(record)
+            + self._request % (record.partition, record.offset, time_text(record.timestamp))
             + b',"predicted_at":"'
             + time_text(now_ms)
             + b'"}'
@@ -162,18 +162,10 @@ class AnswerWriter:
         write, key = self._rejection_headers.write, record.key
         (headers,) = write([record], [time_ms])
         answer = OutRecord(record.partition, key, value, headers)
-        if answer.size_bytes > self.max_bytes:
+        if answer.is_larger_than(self.max_bytes):
             (headers,) = write([record], [time_ms], with_trace=False)
             answer = OutRecord(record.partition, key, value, headers)
-        return answer if answer.size_bytes <= self.max_bytes else answer._replace(key=None)
-
-    def _request(self, record: Record) -> bytes:
-        return b',"request":{"topic":%b,"partition":%d,"offset":%d,"timestamp":"%b"}' % (
-            self._topic_json,
-            record.partition,
-            record.offset,
-            time_text(record.timestamp),
-        )
+        return answer._replace(key=None) if answer.is_larger_than(self.max_bytes) else answer
 
 
 def _answer_fields(answers: RowAnswers) -> Iterator[Iterable[bytes]]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import numpy as np
 
 from streamapp.messages import ModelRef, OutRecord, Record, RejectionCode, dead_letter
-from streamapp.messages.records import BATCH_BYTES, RECORD_BYTES
 from streamapp.profile.columns import Columns, take_rows
 from streamapp.serving.answers import Answers, Counted, Counters
 from streamapp.serving.columns import RowReader
@@ -166,12 +165,8 @@ class Scorer:
             model=ref,
             now_ms=batch.now_ms,
         )
-        room = self.max_answer_bytes - BATCH_BYTES - RECORD_BYTES
-        too_large = {
-            at
-            for at, (_, key, value, headers) in enumerate(written)
-            if len(value or b"") + len(headers) + len(key or b"") > room
-        }
+        limit = self.max_answer_bytes
+        too_large = {at for at, answer in enumerate(written) if answer.is_larger_than(limit)}
         for at in too_large:
             batch.faults[indices[at]] = self._answer_too_large(written[at].size_bytes)
         return [answer for at, answer in enumerate(written) if at not in too_large] if too_large else written

@@ -71,6 +71,14 @@ def test_a_record_of_any_size_takes_no_more_than_is_said(size: int) -> None:
     assert (found.key, found.value) == (record.key, record.value)
 
 
+@given(records, st.integers(0, 3_000))
+def test_what_is_larger_than_a_limit_is_told_without_decoding(record: OutRecord, limit: int) -> None:
+    size = record_bytes(record.key, record.value, record.headers)
+    assert record.size_bytes == size
+    for bound in (limit, size - 1, size, size + 1):
+        assert record.is_larger_than(bound) == (size > bound)
+
+
 def test_nothing_makes_no_batch() -> None:
     assert list(encode_batches([], time_ms=TIME_MS, max_bytes=1_000)) == []
 
