@@ -8,6 +8,7 @@ pass are only *suspects*; :func:`streamapp.serving.faults.find_fault` judges the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -32,6 +33,8 @@ Values = tuple[Any, ...]
 """One row in the order of :attr:`RowReader.order`: None where null was sent, UNSET where nothing was."""
 
 _TYPES: dict[str, Any] = {"float": float, "integer": float, "boolean": bool, "string": str}
+
+_KEY_ENDS = re.compile(rb'"\s*:')  # and what looks so in a text: never fewer than there are names
 
 # From here on a double may stand for an integer beyond 64 bits.
 _HUGE = 2.0**63
@@ -113,6 +116,11 @@ class RowReader:
     def completed(self, features: bytes) -> bytes:
         """Return a row in JSON with null for the columns that are not in it."""
         return self.as_read(orjson.loads(features))
+
+    def may_repeat(self, features: bytes) -> bool:
+        """Return whether a row in JSON may name a column twice: then its bytes are not to be repeated."""
+        width = len(self.order)
+        return features.count(b":") > width and len(_KEY_ENDS.findall(features)) > width
 
     def unknown(self, row: Row) -> set[str]:
         """Return the names in a row that the signature does not have."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import methodcaller
 
 import msgspec
 import numpy as np
@@ -22,8 +20,6 @@ __all__ = ["Decoded", "decode_batch"]
 _UNKNOWN_NAMES = 8
 _UNUSUAL = (ValueError, TypeError, RecursionError)
 _LONG_ID = MAX_ID_BYTES // 4  # in characters, of at most four bytes each
-_count_colons = methodcaller("count", b":")
-_KEY_ENDS = re.compile(rb'"\s*:')  # and what looks so in a text: never fewer than there are names
 
 
 class _Request(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -105,8 +101,6 @@ class _Batch:
         self.records = records
         self.reader = reader
         self.max_request_bytes = max_request_bytes
-        self._decode_row = _refuse if reader is None else reader.decode_struct
-        self._width = 0 if reader is None else len(reader.order)
         self.ids: list[str] = []
         self.faults: dict[int, Fault] = {}
         self.rows: list[Values] = []
@@ -117,12 +111,16 @@ class _Batch:
 
     def read(self) -> None:
         """Read all requests: at once if nothing is the matter with any, else one by one."""
+        if self.reader is None:
+            for index, record in enumerate(self.records):
+                self._read_slowly(index, record)
+            return
         try:
-            self._read_all()
+            self._read_all(self.reader)
         except _UNUSUAL:
-            self._read_each()
+            self._read_each(self.reader)
 
-    def _read_all(self) -> None:
+    def _read_all(self, reader: RowReader) -> None:
         values = [record.value for record in self.records]
         if max(map(len, values)) > self.max_request_bytes:  # type: ignore[arg-type]  # None is a TypeError
             raise ValueError("a request is too large")
@@ -131,13 +129,13 @@ class _Batch:
         if set(map(type, ids)) != {str} or max(map(len, ids)) > _LONG_ID:  # type: ignore[arg-type]
             raise ValueError("an id is no text, or long")
         features = [bytes(request.features) for request in requests]
-        rows = list(map(msgspec.structs.astuple, map(self._decode_row, features)))
-        if max(map(_count_colons, features)) > self._width and any(map(self._may_repeat, features)):
+        rows = list(map(msgspec.structs.astuple, map(reader.decode_struct, features)))
+        if any(map(reader.may_repeat, features)):
             raise ValueError("a name may stand twice")
         self.ids, self.features, self.rows = ids, features, rows  # type: ignore[assignment]
         self.row_records = list(range(len(ids)))
 
-    def _read_each(self) -> None:
+    def _read_each(self, reader: RowReader) -> None:
         for index, record in enumerate(self.records):
             value = record.value
             try:
@@ -148,8 +146,8 @@ class _Batch:
                 if type(given) is not str:
                     given = default_id(record) if given is None else str(given)
                 features = bytes(request.features)
-                row = msgspec.structs.astuple(self._decode_row(features))
-                if len(given) > _LONG_ID or self._may_repeat(features):
+                row = reader.decode(features)
+                if len(given) > _LONG_ID or reader.may_repeat(features):
                     raise ValueError
             except _UNUSUAL:
                 self._read_slowly(index, record)
@@ -158,10 +156,6 @@ class _Batch:
                 self.rows.append(row)
                 self.features.append(features)
                 self.row_records.append(index)
-
-    def _may_repeat(self, features: bytes) -> bool:
-        """Return whether a row may name a column twice: then its bytes cannot be repeated as they are."""
-        return _count_colons(features) > self._width and len(_KEY_ENDS.findall(features)) > self._width
 
     def _read_slowly(self, index: int, record: Record) -> None:
         reader = self.reader
@@ -180,12 +174,8 @@ class _Batch:
 
     def fill(self, decoded: Decoded, reader: RowReader) -> None:
         """Put the rows that have no fault into `decoded`, and the faults of the others."""
-        read, row_records, features, unknown = (
-            reader.read(self.rows),
-            self.row_records,
-            self.features,
-            self.unknown,
-        )
+        read = reader.read(self.rows)
+        row_records, features, unknown = self.row_records, self.features, self.unknown
         for row in read.incomplete:
             features[row] = reader.completed(features[row])
         for row in read.suspects:
@@ -203,10 +193,6 @@ class _Batch:
         decoded.unknown_columns = sum(map(len, unknown.values()))
         decoded.unknown_names = tuple(sorted(set().union(*unknown.values()))[:_UNKNOWN_NAMES])
         decoded.unseen = {name: count for name, mask in read.unseen.items() if (count := int(mask.sum()))}
-
-
-def _refuse(features: bytes) -> msgspec.Struct:
-    raise ValueError("there is no model to read rows for")
 
 
 def _times(records: Sequence[Record]) -> tuple[list[int], int]:
