@@ -92,7 +92,7 @@ class Pane:
             profile=profile,
         )
 
-    def add(self, counted: Counted, profile: Profile | None) -> None:
+    def add(self, counted: Counted) -> None:
         """Count the requests in `counted`: at least one, all after those in the pane."""
         self.next_offset = int(counted.offsets[-1]) + 1
         self.from_ms = min(self.from_ms, int(counted.times_ms.min()))
@@ -100,7 +100,6 @@ class Pane:
         self.events += len(counted.offsets)
         self.rejected += int(counted.rejected.sum())
         self.rows += len(counted.row_records)
-        self.profile = profile
         self.waiting.append(counted)
         if len(self.waiting) >= _MOST_WAITING or len(counted.row_records) >= _MANY_ROWS:
             self._sum_up()
@@ -117,6 +116,7 @@ class Pane:
             raise ProfileError(f"the pane of {self.version} was begun with another idea of its profile")
         if profile is not None and isinstance(self.summary, dict):
             self.summary = Summary.from_dict(self.summary, profile)
+        self.profile = profile
 
     def distribution(self) -> Distribution:
         """Return what is published of the pane."""

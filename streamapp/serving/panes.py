@@ -146,7 +146,7 @@ class PaneBook:
         if state.pane is None:
             state.pane = Pane.begin(partition, version, new, profile, now_ms)
         else:
-            state.pane.add(new, profile)
+            state.pane.add(new)
         state.counted_to = state.pane.next_offset
         state.is_dirty = True
         return len(new.offsets)
