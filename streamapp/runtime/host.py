@@ -276,7 +276,6 @@ def _faust_app(settings: Settings) -> faust.App:
         stream_wait_empty=True,
         producer_linger=0,
         producer_acks=-1,
-        producer_max_batch_size=262_144,
         producer_max_request_size=64 << 20,  # each topic has its own, smaller limit
         producer_request_timeout=30,
         consumer_max_fetch_size=1 << 20,

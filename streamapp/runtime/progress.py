@@ -7,9 +7,10 @@ import faulthandler
 import logging
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from streamapp.errors import BrokerError
+from streamapp.runtime.client import admin_client
 from streamapp.runtime.health import GIVE_UP_S, STUCK_S
 from streamapp.runtime.host import Host
 from streamapp.runtime.ownership import unowned
@@ -63,7 +64,7 @@ class Progress:
                 try:
                     async with asyncio.timeout(_TIMEOUT_S):
                         await self._look(consumer)
-                except (TimeoutError, KafkaError, OSError) as exc:
+                except (TimeoutError, KafkaError, BrokerError, OSError) as exc:
                     log.warning("the broker does not answer: %s", str(exc) or type(exc).__name__)
         finally:
             await consumer.stop()
@@ -93,9 +94,6 @@ class Progress:
         self._committed = committed
 
     async def _others_hold_all(self) -> bool:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._host.settings.bootstrap)
-        await admin.start()
-        try:
-            return not await unowned(admin, self._host.settings.app_id, self._host.transport.batched)
-        finally:
-            await admin.close()
+        host = self._host
+        async with admin_client(host.settings.bootstrap, timeout_s=_TIMEOUT_S) as admin:
+            return not await unowned(admin, host.settings.app_id, host.transport.batched)

@@ -22,6 +22,7 @@ __all__ = ["run"]
 GRACE_S = 10.0
 """Between the signal to stop and the hard end: whatever is not committed then is replayed."""
 
+_FORMAT, _TIME_FORMAT = "%(asctime)s %(levelname)-8s %(message)s", "%H:%M:%S"
 _WATCH_EVERY_S = 5.0
 _SWITCH_S = 0.001
 """Longest that the consumer's thread waits for the loop's; unasked, Python takes five times that."""
@@ -39,9 +40,8 @@ class _Worker(faust.Worker):  # type: ignore[misc]
     async def start(self) -> None:
         try:
             await super().start()
-        except (
-            Exception
-        ) as exc:  # no broker, above all; Faust prints a traceback and ends as if all were well
+        except Exception as exc:
+            # No broker, above all. Faust would print a traceback and end as if all were well.
             self.host.fatal(f"role {self.host.settings.role} could not start", exc)
 
     def _on_sigint(self) -> None:
@@ -79,7 +79,8 @@ def run(host: Host) -> None:
     Progress(host)
     Growth(host)
     threading.Thread(target=_watch, args=(host,), name="watchdog", daemon=True).start()
-    threading.Thread(target=_import_early, name="imports", daemon=True).start()
+    if settings.role != "train":  # whose models live in processes of their own
+        threading.Thread(target=_import_early, name="imports", daemon=True).start()
     worker = _Worker(
         host.app,
         quiet=True,
@@ -141,8 +142,8 @@ def _set_up_logging() -> None:
     debug = bool(os.environ.get("STREAMAPP_DEBUG"))
     logging.basicConfig(
         level=logging.INFO if debug else logging.WARNING,
-        format="%(asctime)s %(levelname)-8s %(message)s",
-        datefmt="%H:%M:%S",
+        format=_FORMAT,
+        datefmt=_TIME_FORMAT,
         stream=sys.stdout,
         force=True,
     )
@@ -151,9 +152,8 @@ def _set_up_logging() -> None:
         logging.WARNING
     )  # Faust's services log as their class
     if not debug:
-        form = _OneLine("%(asctime)s %(levelname)-8s %(message)s", "%H:%M:%S")
         for handler in logging.getLogger().handlers:
-            handler.setFormatter(form)
+            handler.setFormatter(_OneLine(_FORMAT, _TIME_FORMAT))
         # What it retries it logs as errors; whether the broker answers is told by runtime/progress.py.
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
         logging.getLogger("mode").setLevel(logging.ERROR)
