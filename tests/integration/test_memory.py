@@ -49,30 +49,28 @@ def drained(deployment: Deployment, count: int, *, patience_s: float = 120) -> f
     return peak
 
 
+def check_flat(make: Make, bundle: Bundle, few: int, many: int, *, padding: int) -> None:
+    """`many` requests take little more memory than `few`, which fill all that is open."""
+    peaks = {}
+    for count in (few, many):
+        deployment = make()
+        deployment.deploy(bundle, partitions=3)
+        deployment.produce("requests", rows(count, padding=padding))
+        peaks[count] = drained(deployment, count)
+    print(f"peak MiB by requests: {peaks}")
+    assert peaks[many] < 1.10 * peaks[few], peaks
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_memory_does_not_grow_with_the_backlog(make: Make, bundle: Bundle) -> None:
-    peaks = {}
-    for count in (20_000, 400_000):
-        deployment = make(commit_interval=0.5)
-        deployment.deploy(bundle, partitions=3)
-        deployment.produce("requests", rows(count, padding=300))  # the smaller fills all that is open, too
-        peaks[count] = drained(deployment, count)
-    print(f"peak MiB by backlog: {peaks}")
-    assert peaks[400_000] < 1.10 * peaks[20_000], peaks
+    check_flat(make, bundle, 20_000, 400_000, padding=300)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_large_requests_take_little_more_memory(make: Make, bundle: Bundle) -> None:
-    peaks = {}
-    for count in (30, 300):
-        deployment = make()
-        deployment.deploy(bundle, partitions=3)
-        deployment.produce("requests", rows(count, padding=990_000))
-        peaks[count] = drained(deployment, count)
-    print(f"peak MiB by requests of 1 MB: {peaks}")
-    assert peaks[300] < 1.10 * peaks[30], peaks
+    check_flat(make, bundle, 30, 300, padding=990_000)
 
 
 @pytest.mark.soak
@@ -80,14 +78,7 @@ def test_large_requests_take_little_more_memory(make: Make, bundle: Bundle) -> N
 def test_a_slow_model_holds_up_the_reader(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call takes 0.3 s whatever it is asked, so the backlog waits in Kafka and not in memory."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    peaks = {}
-    for count in (20_000, 400_000):
-        deployment = make()
-        deployment.deploy(faulty_bundle(seconds=0.3), partitions=3)
-        deployment.produce("requests", rows(count, padding=300))  # the smaller fills all that is open, too
-        peaks[count] = drained(deployment, count)
-    print(f"peak MiB by backlog, slow model: {peaks}")
-    assert peaks[400_000] < 1.10 * peaks[20_000], peaks
+    check_flat(make, faulty_bundle(seconds=0.3), 20_000, 400_000, padding=300)
 
 
 @pytest.mark.soak

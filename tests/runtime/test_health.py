@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
-
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
@@ -12,6 +9,7 @@ from streamapp.runtime.broker.properties import free_port
 from streamapp.runtime.health import GIVE_UP_S, STUCK_S, Health
 from streamapp.runtime.metrics import BatchHistogram, Metrics
 from streamapp.runtime.web import WebServer
+from tests.integration.running import page
 
 SIGNS = {
     "beat_at": "event loop",
@@ -77,28 +75,19 @@ def test_a_role_is_ready_when_it_waits_for_nothing_or_stands_by(health: Health) 
     assert health.readiness() == (True, "ready")
 
 
-def get(port: int, page: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{page}", timeout=5) as response:
-            return response.status, response.read().decode()
-    except urllib.error.HTTPError as exc:
-        with exc:
-            return exc.code, exc.read().decode()
-
-
 def test_the_pages_say_what_holds(health: Health, clock: Clock) -> None:
     metrics, port = Metrics(), free_port()
     WebServer("127.0.0.1", port, health, metrics).start()
-    assert get(port, "/health") == (200, "ok\n")
-    assert get(port, "/ready") == (503, "waiting for partitions\n")
+    assert page(port, "health") == (200, "ok\n")
+    assert page(port, "ready") == (503, "waiting for partitions\n")
     metrics.requests.labels("prediction").inc(3)
-    status, text = get(port, "/metrics")
+    status, text = page(port, "metrics")
     assert status == 200
     assert 'streamapp_requests_total{outcome="prediction"} 3.0' in text
     assert "process_resident_memory_bytes" in text
     clock.now += STUCK_S + 1
-    assert get(port, "/health") == (503, "the event loop has stood still for 46 s\n")
-    assert get(port, "/")[0] == 404
+    assert page(port, "health") == (503, "the event loop has stood still for 46 s\n")
+    assert page(port, "")[0] == 404
 
 
 def test_a_taken_port_is_one_line(health: Health) -> None:
