@@ -30,6 +30,8 @@ __all__ = ["Score"]
 
 log = logging.getLogger(__name__)
 
+_BREATH_S = 0.02  # a heartbeat's way to the broker and back
+
 
 class Score:
     """The agent of the role ``score``, its model and its panes.
@@ -80,9 +82,9 @@ class Score:
             answers = self._answer(part, bundle, work)
             if answers is not None:
                 pending += await self._send(part, answers, version, profile)
-            if work:  # a model that is slow, or hangs: everything else wants its turn
+            if work:  # a model that is slow, or hangs: heartbeats and all else want their turn
                 self._host.health.progress_at = self._host.health.clock()
-                await asyncio.sleep(0)
+                await asyncio.sleep(_BREATH_S)
         return pending
 
     def _answer(self, part: Sequence[Any], bundle: Bundle | None, work: Parts) -> Answers | None:

@@ -256,6 +256,8 @@ def _state_folder(settings: Settings) -> Path:
 
 def _faust_app(settings: Settings) -> faust.App:
     member = settings.member_id
+    # There are no heartbeats while the model computes, and a member must not be silent for a whole session.
+    session_s = max(10.0, 5 + 1.5 * settings.predict_timeout)
     return faust.App(
         settings.app_id,
         broker=[f"kafka://{server.strip()}" for server in settings.bootstrap.split(",")],
@@ -269,10 +271,10 @@ def _faust_app(settings: Settings) -> faust.App:
         # stopped); heartbeats and the watchdog see dead members, so the poll interval need not.
         broker_max_poll_interval=_YEAR_S,
         broker_commit_interval=settings.commit_interval,
-        broker_session_timeout=10,
+        broker_session_timeout=session_s,
         broker_heartbeat_interval=3,
         broker_rebalance_timeout=30,
-        broker_request_timeout=30,
+        broker_request_timeout=max(30.0, session_s),
         stream_wait_empty=True,
         producer_linger=0,
         producer_acks=-1,

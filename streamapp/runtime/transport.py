@@ -31,6 +31,8 @@ import faust
 from aiokafka.producer.message_accumulator import BatchBuilder
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode import Service
+from mode.utils.futures import maybe_async
 
 from streamapp.errors import BrokerError
 from streamapp.messages import OutRecord, encode_batches
@@ -68,7 +70,13 @@ class _Batches(faust.Schema):  # type: ignore[misc]
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Faust's consumer thread: fetches do not wait long nor see aborted transactions, heartbeats are noted.
+    """Faust's consumer thread, without a thread: it runs in the loop that it serves.
+
+    Two threads of Python take turns of a millisecond, and each fetch and each answer changes between them a
+    few times: that was most of the time to an answer, and a fifth of the processor's. Heartbeats are late
+    while the model computes, which its time limit bounds to less than a session.
+
+    Fetches do not wait long nor see aborted transactions, and heartbeats are noted.
 
     Attributes
     ----------
@@ -77,6 +85,34 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """
 
     member_at = float("-inf")
+
+    def __init__(self, consumer: Any, *, loop: Any, **kwargs: Any) -> None:
+        super().__init__(consumer, loop=loop, thread_loop=loop, **kwargs)
+
+    async def maybe_start(self) -> bool:
+        return bool(await Service.maybe_start(self))
+
+    async def start(self) -> None:
+        await Service.start(self)
+
+    async def crash(self, exc: BaseException) -> None:
+        await Service.crash(self, exc)
+
+    async def stop(self) -> None:
+        await Service.stop(self)
+
+    async def on_stop(self) -> None:
+        await self.on_thread_stop()
+        self._shutdown.set()
+
+    async def _stop_futures(self) -> None:
+        await self._default_stop_futures()
+
+    async def _stop_exit_stacks(self) -> None:
+        await self._default_stop_exit_stacks()
+
+    async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await maybe_async(fun(*args, **kwargs))
 
     async def on_start(self) -> None:
         await super().on_start()

@@ -24,8 +24,6 @@ GRACE_S = 10.0
 
 _FORMAT, _TIME_FORMAT = "%(asctime)s %(levelname)-8s %(message)s", "%H:%M:%S"
 _WATCH_EVERY_S = 5.0
-_SWITCH_S = 0.001
-"""Longest that the consumer's thread waits for the loop's; unasked, Python takes five times that."""
 _COLLECT_EVERY = 100_000
 """Containers made and not freed between two runs of the collector: more than one batch holds."""
 
@@ -90,7 +88,6 @@ def run(host: Host) -> None:
     )
     worker.spinner, worker.host = None, host
     _calm_collector()
-    sys.setswitchinterval(_SWITCH_S)
     log.info("%s of %s at %s", settings.role, settings.name, settings.bootstrap)
     worker.execute_from_commandline()
 

@@ -70,6 +70,24 @@ def test_a_request_at_which_the_model_hangs_is_rejected_alone(
 
 
 @pytest.mark.soak
+def test_a_role_whose_model_hangs_stays_a_member(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the defaults: the first call takes ten seconds, those that find the row another twenty."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    deployment = make()
+    deployment.deploy(faulty_bundle(), partitions=3)
+    running = deployment.start("score")
+    running.wait_ready()
+    sent = [row(number, HANGS if number == 7 else 0.1) for number in range(300)]
+    deployment.produce("requests", [each._replace(partition=n % 3) for n, each in enumerate(sent)])
+    until(lambda: deployment.count("predictions") >= 300, what="300 answers", patience_s=120)
+    assert sum("error" in answer for answer in deployment.values("predictions")) == 1
+    check_counted_once(deployment, 300)
+    log = running.log.read_text()
+    assert "the model was interrupted" in log
+    assert "eartbeat" not in log, "those that fail are logged"
+
+
+@pytest.mark.soak
 def test_a_slow_model_is_waited_for(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that takes 0.2 s, and many of them to find the rows at fault: the role stays a member."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

@@ -18,8 +18,10 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from faust.app.base import App
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ConsumerRebalanceListener, Producer
 from faust.transport.drivers.aiokafka import Consumer as Driver
-from faust.transport.drivers.aiokafka import ConsumerRebalanceListener, Producer
+from mode.services import Service
+from mode.threads import QueueServiceThread, ServiceThread
 
 EXPECTED = {
     "App._consumer_wait_empty": "6bc313c48c06",
@@ -45,23 +47,41 @@ EXPECTED = {
     "Consumer.on_partitions_revoked": "d04b7ae72c6f",
     "Consumer.perform_seek": "0e8c130ff4b0",
     "Consumer.wait_empty": "e4662fe24f09",
+    "ConsumerThread.on_start": "38b4e8bd1e10",
+    "ConsumerThread.on_thread_stop": "8dfc004e258b",
     "Coordinator._do_heartbeat": "dc1d6632aaa6",
     "Coordinator._heartbeat_routine": "61d010289522",
     "Driver._to_message": "7c24f6511b2f",
     "Listener.on_partitions_revoked": "348c3aec879f",
     "Producer._ensure_producer": "5592a4bbdf25",
+    "QueueThread.call_thread": "479edda75b54",
+    "QueueThread.on_thread_stop": "b58a5dbce24f",
     "Recovery._resume_streams": "d986a6710c1a",
     "Recovery.on_recovery_completed": "6ef567acf072",
+    "Service.stop": "e17cd2b6bd01",
+    "ServiceThread.__init__": "82979878990c",
+    "ServiceThread._shutdown_thread": "d7377862e734",
+    "ServiceThread._stop_children": "1477900e8ea2",
+    "ServiceThread._stop_exit_stacks": "566cabf54f47",
+    "ServiceThread._stop_futures": "a9356c5dd851",
+    "ServiceThread.crash": "68a766aadc5f",
+    "ServiceThread.maybe_start": "f0e40d3d648e",
+    "ServiceThread.start": "f11841038a03",
+    "ServiceThread.stop": "32d026539c36",
 }
 
 OWNERS: dict[str, Any] = {
     "App": App,
     "Consumer": Consumer,
+    "ConsumerThread": AIOKafkaConsumerThread,
     "Coordinator": GroupCoordinator,
     "Driver": Driver,
     "Listener": ConsumerRebalanceListener,
     "Producer": Producer,
+    "QueueThread": QueueServiceThread,
     "Recovery": Recovery,
+    "Service": Service,
+    "ServiceThread": ServiceThread,
 }
 
 
