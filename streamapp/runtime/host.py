@@ -257,7 +257,7 @@ def _state_folder(settings: Settings) -> Path:
 def _faust_app(settings: Settings) -> faust.App:
     member = settings.member_id
     # There are no heartbeats while the model computes, and a member must not be silent for a whole session.
-    session_s = max(10.0, 5 + 1.5 * settings.predict_timeout)
+    session_s = max(10.0, settings.predict_timeout + 5)
     return faust.App(
         settings.app_id,
         broker=[f"kafka://{server.strip()}" for server in settings.bootstrap.split(",")],

@@ -22,7 +22,7 @@ class Served:
 
     def __init__(self, cluster: MockCluster, folder: Path, bundle: Bundle) -> None:
         self.cluster = cluster
-        self.deployment = Deployment("mock", cluster.bootstrap, folder, pane_seconds=1)
+        self.deployment = Deployment("mock", cluster.bootstrap, folder, pane_seconds=1, predict_timeout=5)
         names = self.deployment.settings.topics
         for topic in TOPICS:
             cluster.create_topic(names[topic.name], PARTITIONS if topic.partitioned else 1)
