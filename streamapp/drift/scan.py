@@ -15,8 +15,11 @@ from streamapp.drift.statistics import normal_of_student
 
 __all__ = ["WINDOWS", "Look", "Scan", "Sums"]
 
-WINDOWS = (64, 128, 320, 640, 1280, 2560)
-"""Lengths in events: a window is the fewest rounds that hold so many."""
+WINDOWS = (64, 128, 192, 320, 448, 640, 896, 1280, 1792, 2560)
+"""Lengths in events: a window is the fewest rounds that hold so many.
+
+Each is about 1.4 times the one before, so that a drift which needs n events to be seen waits for 1.4 n at most.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Scan:
     Notes
     -----
     State: the last rounds, as many as hold 2,560 events; per partition, if there is more than one, the sums
-    of all its panes. All of it integers. Cost of a look: a few vector operations on (6, components).
+    of all its panes. All of it integers. Cost of a look: a few vector operations on (10, components).
     """
 
     def __init__(self, comparison: Comparison, factor: np.ndarray, blocks: np.ndarray) -> None:

@@ -39,11 +39,11 @@ def test_windows_are_counted_in_events_and_old_rounds_are_dropped() -> None:
     small, large = scan(), scan()
     for pane in panes(PROFILE, rows(1, 64 * 60)):
         small.push([sums(pane)])
-    assert small.look().windows == (1, 2, 5, 10, 20, 40)
+    assert small.look().windows == (1, 2, 3, 5, 7, 10, 14, 20, 28, 40)
     assert len(small) == 40
     for pane in panes(PROFILE, rows(1, 500 * 9), size=500):
         large.push([sums(pane)])
-    assert large.look().windows == (1, 2, 3, 6)
+    assert large.look().windows == (1, 2, 3, 4, 6)
     assert len(large) == 6
     assert large.span(3) == Span(3_000, 4_499, 1_500, {0: (3_000, 4_500)})
 
@@ -52,7 +52,7 @@ def test_while_there_are_few_rounds_all_of_them_are_a_window_too() -> None:
     own = scan()
     for pane in panes(PROFILE, rows(1, 64 * 7)):
         own.push([sums(pane)])
-    assert own.look().windows == (1, 2, 5, 7)
+    assert own.look().windows == (1, 2, 3, 5, 7)
 
 
 def test_a_window_is_what_a_direct_computation_says() -> None:
