@@ -18,7 +18,8 @@ __all__ = ["WINDOWS", "Look", "Scan", "Sums"]
 WINDOWS = (64, 128, 192, 320, 448, 640, 896, 1280, 1792, 2560)
 """Lengths in events: a window is the fewest rounds that hold so many.
 
-Each is about 1.4 times the one before, so that a drift which needs n events to be seen waits for 1.4 n at most.
+Each is about 1.4 times the one before, or 64 longer: a drift that needs n events to be seen waits for little
+more than 1.4 n at most.
 """
 
 
