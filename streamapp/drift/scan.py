@@ -18,8 +18,7 @@ __all__ = ["WINDOWS", "Look", "Scan", "Sums"]
 WINDOWS = (64, 128, 192, 320, 448, 640, 896, 1280, 1792, 2560)
 """Lengths in events: a window is the fewest rounds that hold so many.
 
-Each is about 1.4 times the one before, or 64 longer: a drift that needs n events to be seen waits for little
-more than 1.4 n at most.
+From 128 on each is at most 1.7 times the one before: what needs n events to be seen does not wait for 2.5 n.
 """
 
 

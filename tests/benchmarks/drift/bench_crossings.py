@@ -1,4 +1,4 @@
-"""How often the scan crosses a threshold, against one window: ``python tests/benchmarks/drift/bench_crossings.py``.
+"""Crossings by the scan and by one window: ``python tests/benchmarks/drift/bench_crossings.py``.
 
 A component of rounds that are independent and normal, 16 million of 64 events each. Crossings that are
 closer together than the longest window are one. The last column is what ``LOOKS`` has to cover.
@@ -22,9 +22,8 @@ def main() -> None:
     rounds = ROUNDS * len(SEEDS)
     for threshold, crossed in zip(THRESHOLDS, crossings.tolist(), strict=True):
         alone = 2 * ndtr(-threshold)
-        print(
-            f"|z| > {threshold}: {crossed} in {rounds:,} rounds, {crossed / rounds / alone:.2f} times one window"
-        )
+        times = crossed / rounds / alone
+        print(f"|z| > {threshold}: {crossed} in {rounds:,} rounds, {times:.2f} times one window")
 
 
 def count(seed: int) -> list[int]:
