@@ -72,9 +72,9 @@ class _Batches(faust.Schema):  # type: ignore[misc]
 class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Faust's consumer thread, without a thread: it runs in the loop that it serves.
 
-    Two threads of Python take turns of a millisecond, and each fetch and each answer changes between them a
-    few times: that was most of the time to an answer, and a fifth of the processor's. Heartbeats are late
-    while the model computes, which its time limit bounds to less than a session.
+    Two threads of Python wait for each other's turns, and each fetch and each answer would change between
+    them a few times: half the time to an answer. Heartbeats are late while the model computes, which its
+    time limit bounds to less than a session.
 
     Fetches do not wait long nor see aborted transactions, and heartbeats are noted.
 
@@ -102,14 +102,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         await Service.stop(self)
 
     async def on_stop(self) -> None:
-        await self.on_thread_stop()
-        self._shutdown.set()
-
-    async def _stop_futures(self) -> None:
-        await self._default_stop_futures()
-
-    async def _stop_exit_stacks(self) -> None:
-        await self._default_stop_exit_stacks()
+        await self._shutdown_thread()
 
     async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return await maybe_async(fun(*args, **kwargs))
