@@ -12,6 +12,8 @@ __all__ = ["Comparison"]
 
 _KURTOSIS_ROWS = 25
 """A mean is judged from this many rows per unit of excess (kurtosis - 1): before, it is not normal enough."""
+_SURPRISE = 1e-3
+"""Chance that a window holds more rows of a sort that no reference row was of than are allowed for."""
 _TINY = 1e-9
 _UNLIKE = 3
 """Squared distance, in variances, of the mean of the most unlike partition: that of a rank at its end."""
@@ -52,7 +54,10 @@ class Comparison:
             self.variance = np.concatenate([variance, self.pairs.variance])
             none = np.zeros((4, len(self.pairs)), np.int64)
             reference = self.vectors(measures.reference_counts, none[0], none[1:])
-            self._spread0 = self._moments(reference[None])[1][0]
+            mean0, self._spread0 = (each[0] for each in self._moments(reference[None])[:2])
+            self._reach = self._largest_influence(self.pairs, mean0)
+            heaviest = self._reach**4 / self.pairs.rows / self.pairs.variance**2
+            self._safe_rows = _KURTOSIS_ROWS * (self.pairs.kurtosis + heaviest - 1)
         self.size = len(self.reference)
 
     def vectors(self, counts: np.ndarray, pairs: np.ndarray, apart: np.ndarray) -> np.ndarray:
@@ -142,14 +147,34 @@ class Comparison:
     def _correlations(
         self, pairs: PairProfile, vectors: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean, effect and z of each pair.
+
+        A row of a sort that the reference does not have can still be one of as many as the reference has
+        rows. Where single such rows would count (two columns that hardly ever part, or hardly ever vary), as
+        many as a window may hold by chance are taken off the change.
+        """
         _, spread, n, product, first, second = self._moments(vectors)
         a, b = pairs.first, pairs.second
         with np.errstate(divide="ignore", invalid="ignore"):
             r = (product / n - first * second) / np.sqrt(spread[:, a] * spread[:, b])
-            z = (r - pairs.correlation) / np.sqrt(pairs.variance * (1 / n + 1 / pairs.rows))
+            change = r - pairs.correlation
+            # Their number is geometric if all shares of the sort are as likely: the law of succession.
+            unseen = np.log(_SURPRISE) / np.log(n / (n + pairs.rows))
+            by_chance = np.where(n < self._safe_rows, unseen * self._reach / n, 0.0)
+            sure = np.sign(change) * np.maximum(np.abs(change) - by_chance, 0.0)
+            z = sure / np.sqrt(pairs.variance * (1 / n + 1 / pairs.rows))
         enough = (n >= _KURTOSIS_ROWS * (pairs.kurtosis - 1)) & np.isfinite(z)
         r = np.clip(np.where(np.isfinite(r), r, pairs.correlation), -1, 1)
         return r, r - pairs.correlation, np.where(enough, z, 0.0)
+
+    def _largest_influence(self, pairs: PairProfile, mean: np.ndarray) -> np.ndarray:
+        """Return the most that one row can add to n times each correlation, (p,): both ranks at an end."""
+        sd = np.sqrt(np.maximum(self._spread0, _TINY))
+        starts = self.measures.starts
+        ends = [(each.reduceat(self._ranks, starts) - mean) / sd for each in (np.minimum, np.maximum)]
+        corners = [(x[pairs.first], y[pairs.second]) for x in ends for y in ends]
+        by = [np.abs(x * y - pairs.correlation / 2 * (x**2 + y**2)) for x, y in corners]
+        return np.asarray(np.max(by, axis=0))
 
     def _moments(self, vectors: np.ndarray) -> tuple[np.ndarray, ...]:
         """Mean and variance of each column's ranks; of each pair rows with both, their products and means."""

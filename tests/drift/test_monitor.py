@@ -279,3 +279,18 @@ def test_begun_anew_windows_hold_no_older_rows() -> None:
     assert opened in monitor.open_alerts
     monitor.update(*rows(4, 640))
     assert abs(monitor.effects["x"]) < 0.2
+
+
+def test_a_stray_row_among_columns_that_never_part_is_no_drift_and_a_broken_bond_is() -> None:
+    rng = np.random.default_rng(3)
+
+    def twins(n: int, strays: int) -> dict[str, np.ndarray]:
+        x = rng.normal(size=n)
+        y = x + 0.1 * rng.normal(size=n)
+        x[:strays], y[:strays] = 2.5, -2.5
+        return {"x": x, "y": y}
+
+    profile = Profile.fit(twins(4_000, 0))
+    for strays, kinds in ((1, set()), (2, set()), (8, {"correlation"})):
+        monitor = DriftMonitor(profile, false_alarm_every=10_000)
+        assert {alert.kind for alert in monitor.update(twins(320, strays))} == kinds, strays

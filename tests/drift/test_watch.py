@@ -228,6 +228,7 @@ def test_a_fold_restored_anywhere_goes_on_as_if_it_had_never_stopped() -> None:
         *log("v2", 0, 1_920, 40),
         *log("v1", 1, 1_920, 3),
         *log("v2", 1, 2_112, 40, shift=1),
+        *log("v2", 0, 4_480, 50),  # calm until it is forgotten
     ]
     settings = {"false_alarm_every": 20_000, "clear_after": 400}
     whole, again = watching(**settings), watching(**settings)
