@@ -133,13 +133,13 @@ class AlertBook:
             return None
         findings, window = attribute(kind, seen)
         own.alert = self._say(own.alert, findings, window, span.to_ms, severity)
-        own.known |= seen.names | {finding.name for finding in findings}
+        own.known |= seen.names.union(*(finding.columns for finding in findings))
         own.said_at = self.events
         return own.alert
 
     def _begin(self, kind: AlertKind, span: Span, seen: Sighting, attribute: Attribute) -> Alert:
         findings, window = attribute(kind, seen)
-        subject = next(finding.name for finding in findings if finding.name in seen.names)
+        subject = next(finding.name for finding in findings if seen.names.issuperset(finding.columns))
         version = "" if self.model is None else self.model.version
         first = [f"{partition}:{offsets[0]}" for partition, offsets in sorted(span.partitions.items())]
         alert = Alert(
@@ -156,7 +156,7 @@ class AlertBook:
             opened_at=window.to_ms,
             updated_at=window.to_ms,
         )
-        known = {finding.name for finding in findings} | seen.names
+        known = set(seen.names.union(*(finding.columns for finding in findings)))
         self._open[kind] = _Open(alert, known, self.events, self.events)
         return alert
 

@@ -33,6 +33,8 @@ class Part:
     """Whose component it is, and of which kind an alert from it would be."""
 
     name: str
+    columns: tuple[str, ...]
+    """One, or the two of a pair."""
     aspect: str
     level: str | None
     kind: AlertKind
@@ -45,6 +47,7 @@ class Sighting:
     """A kind of drift in one round: what crossed its threshold."""
 
     names: frozenset[str]
+    """Columns, both of each pair."""
     size: float
     """Largest effect size among them."""
     look: Look
@@ -122,7 +125,7 @@ class Detector:
             if own.any():
                 at = np.flatnonzero(own.any(axis=0))
                 best = np.where(own[:, at], np.abs(look.z[:, at]), 0).argmax(axis=0)
-                names = frozenset(self.parts[k].name for k in at.tolist())
+                names = frozenset(name for k in at.tolist() for name in self.parts[k].columns)
                 found[kind] = Sighting(names, float(size[best, at].max()), look, own, limits)
         return found
 
@@ -209,15 +212,36 @@ class Detector:
             return location_in_sd(float(look.now[w, k] - self.comparison.reference[k]))
         return float(look.effect[w, k])
 
+    def _unrest(self, k: int, look: Look) -> tuple[float, ...]:
+        """Return for both columns of pair `k` how surely their other correlations have faded together.
+
+        A column that has come apart from the others (a broken join, another source) loses all of them in
+        proportion to what they were: z² of that one direction, in the window where it is largest. Nothing for
+        what is no pair.
+        """
+        pairs = self.comparison.pairs
+        if pairs is None or not self._is_pair[k]:
+            return ()
+        at, z = k - len(self.measures.components), look.z[:, -len(pairs) :]
+        unrest = []
+        for end in (pairs.first[at], pairs.second[at]):
+            others = np.flatnonzero((pairs.first == end) | (pairs.second == end))
+            others = others[others != at]
+            weights = pairs.correlation[others] / np.sqrt(pairs.variance[others])
+            unrest.append(float(((z[:, others] @ weights) ** 2).max() / max(weights @ weights, 1e-9)))
+        return tuple(unrest)
+
     def _finding(self, k: int, w: int, look: Look, evidence: float) -> Finding:
         part = self.parts[k]
-        index = None
+        index: float | None = None
         if part.column is not None:
             column, start = self.measures.columns[part.column], self.measures.starts[part.column]
             counts = self.scan.counts(look.windows[w])[start : start + len(column.counts)]
             index = psi(counts, column.counts)
         return Finding(
             name=part.name,
+            columns=part.columns,
+            unrest=self._unrest(k, look),
             aspect=part.aspect,
             level=part.level,
             effect=self._effect(k, w, look),
@@ -235,11 +259,13 @@ def _parts(measures: Measures, pairs: PairProfile | None, *, inputs: int) -> tup
         kind: AlertKind = "missing" if each.aspect == "missing" else "input"
         if each.column >= inputs:
             kind = "output"
-        parts.append(Part(measures.columns[each.column].name, each.aspect, each.level, kind, each.column))
+        name = measures.columns[each.column].name
+        parts.append(Part(name, (name,), each.aspect, each.level, kind, each.column))
     if pairs is not None:
         names = [column.name for column in measures.columns]
         for a, b in zip(pairs.first.tolist(), pairs.second.tolist(), strict=True):
-            parts.append(Part(f"{names[a]}~{names[b]}", "correlation", None, "correlation", None))
+            ends = (names[a], names[b])
+            parts.append(Part("~".join(ends), ends, "correlation", None, "correlation", None))
     return tuple(parts)
 
 

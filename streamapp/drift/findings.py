@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from streamapp.drift.blame import blame
 from streamapp.drift.span import Span
 from streamapp.messages import DriftedFeature, format_time
 
@@ -20,6 +21,11 @@ class Finding:
     """What drifts, and how much."""
 
     name: str
+    """Of a column or an output; ``A~B`` of a pair."""
+    columns: tuple[str, ...]
+    """That column, or the two of the pair."""
+    unrest: tuple[float, ...]
+    """Of a pair, for each of the two: how surely its other correlations have faded with this one, z²."""
     aspect: str
     level: str | None
     effect: float
@@ -34,17 +40,28 @@ class Finding:
 
 
 def drifted_features(findings: Sequence[Finding]) -> list[DriftedFeature]:
-    """Return `findings` as they stand in an alert; shares go by z², the evidence, and sum to 1."""
+    """Return `findings` as they stand in an alert; shares go by z², the evidence, and sum to 1.
+
+    Pairs are told by the column that is to blame, with the other one beside it.
+    """
     total = sum(finding.z**2 for finding in findings)
+    pairs = {(f.columns[0], f.columns[1]): f for f in findings if len(f.columns) == 2}
+    told: list[tuple[str, str | None, Finding, float]] = [
+        (finding.name, None, finding, finding.z**2) for finding in findings if len(finding.columns) == 1
+    ]
+    unrest = {name: sum_ for f in pairs.values() for name, sum_ in zip(f.columns, f.unrest, strict=True)}
+    for (lead, other), weight in blame({pair: finding.z**2 for pair, finding in pairs.items()}, unrest):
+        told.append((lead, other, pairs.get((lead, other)) or pairs[other, lead], weight))
     return [
         DriftedFeature(
-            name=finding.name,
+            name=name,
             aspect=finding.aspect,
+            with_=other,
             effect=round(finding.effect, 4),
             psi=None if finding.psi is None else round(finding.psi, 4),
-            share=round(finding.z**2 / total, 4),
+            share=round(weight / total, 4),
         )
-        for finding in findings
+        for name, other, finding, weight in told
     ]
 
 
@@ -64,7 +81,7 @@ def sentence(kind: str, subject: str, findings: Sequence[Finding], span: Span) -
 
     Examples
     --------
-    >>> moved = Finding("temp", "location", None, 0.8, 0.0, 0.74, 9.1, 0.74, 0.41)
+    >>> moved = Finding("temp", ("temp",), (), "location", None, 0.8, 0.0, 0.74, 9.1, 0.74, 0.41)
     >>> sentence("input", "temp", [moved], Span(1304294400000, 1304467200000, 640))
     'temp has moved up by 0.8 sd since 2011-05-02'
     """

@@ -29,11 +29,14 @@ Severity = Literal["info", "warning", "critical"]
 
 
 class DriftedFeature(Message):
-    """A column (or pair, or output) that drifts now."""
+    """A column or output that drifts now; of a changed correlation, the column that is to blame."""
 
     name: str
     aspect: str = Field(
         description="What moved: location, scale, skew, tails, missing, levels, unseen, correlation, …"
+    )
+    with_: str | None = Field(
+        default=None, alias="with", description="The other column of a changed correlation."
     )
     effect: float = Field(
         description="Size: standard deviations for numbers, change of share for categories."

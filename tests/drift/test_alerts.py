@@ -20,7 +20,7 @@ AT_2011 = 1_304_323_200_000
 
 
 def found(name: str, z: float = 6.0) -> Finding:
-    return Finding(name, "location", None, 0.5, 0.0, 0.5, z, 0.5, 0.2)
+    return Finding(name, (name,), (), "location", None, 0.5, 0.0, 0.5, z, 0.5, 0.2)
 
 
 class Story:
@@ -270,7 +270,7 @@ ROWS = Span(4_160, 4_800, 640)
 def test_a_sentence_says_what_moved_how_far_since_when(
     aspect: str, level: str | None, effect: float, span: Span, expected: str
 ) -> None:
-    moved = Finding("t", aspect, level, effect, 0.05, 0.35, 6.0, 0.5, None)
+    moved = Finding("t", ("t",), (), aspect, level, effect, 0.05, 0.35, 6.0, 0.5, None)
     assert sentence("input", "t", [moved], span).startswith(expected)
 
 

@@ -84,7 +84,8 @@ def test_each_kind_of_drift_is_found_named_and_placed(
     assert alert is alerts[0]
     assert (alert.state, alert.subject) == ("opened", subject)
     lead = alert.features[0]
-    assert (lead.name, np.sign(lead.effect)) == (subject, sign)
+    assert (lead.name, np.sign(lead.effect)) == ("y" if kind == "correlation" else subject, sign)
+    assert lead.with_ == ("x" if kind == "correlation" else None)
     assert lead.aspect in aspects
     assert sum(feature.share for feature in alert.features) == pytest.approx(1, abs=1e-3)
     assert (lead.psi is None) == (kind == "correlation")

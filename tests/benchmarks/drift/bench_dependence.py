@@ -1,0 +1,60 @@
+"""False alarms where neighbours depend on each other: ``python tests/benchmarks/drift/bench_dependence.py``.
+
+Ten columns, each a stationary autoregression of order one, set to one false alarm per 10,000 events; references
+in the order in which they came, of which each run has its own. After an alarm the monitor starts over.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+from scipy.signal import lfilter
+
+from streamapp.drift import DriftMonitor
+from streamapp.profile import Profile
+
+COLUMNS = 10
+EVERY = 10_000
+TABLE = 1_280
+
+
+def main() -> None:
+    """Print a line per length of the reference and strength of the dependence."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=20, help="references")
+    parser.add_argument("--events", type=int, default=30_000, help="events after each reference")
+    options = parser.parse_args()
+    for rows in (20_000, 4_000):
+        for phi in (0.0, 0.5, 0.9):
+            alarms = sum(alarms_of(seed, phi, rows, options.events) for seed in range(options.runs))
+            events = options.runs * options.events
+            times = alarms / (events / EVERY)
+            print(
+                f"{rows:,} reference rows, phi {phi}: {alarms} alarms in {events:,}, {times:.1f} x the set rate"
+            )
+
+
+def alarms_of(seed: int, phi: float, rows: int, events: int) -> int:
+    """Return the alarms of one reference and the events after it."""
+    rng = np.random.default_rng([17, seed, round(10 * phi)])
+    stream = autoregression(rng, rows + events, phi)
+    profile = Profile.fit({f"c{i}": column[:rows] for i, column in enumerate(stream)}, ordered=True)
+    monitor, alarms = DriftMonitor(profile, false_alarm_every=EVERY), 0
+    for at in range(rows, rows + events, TABLE):
+        table = {f"c{i}": column[at : at + TABLE] for i, column in enumerate(stream)}
+        if any(alert.state == "opened" for alert in monitor.update(table)):
+            alarms += 1
+            monitor = DriftMonitor(profile, false_alarm_every=EVERY)
+    return alarms
+
+
+def autoregression(rng: np.random.Generator, n: int, phi: float) -> np.ndarray:
+    """Return (10, n) independent stationary series with variance 1."""
+    noise = rng.normal(size=(COLUMNS, n)) * np.sqrt(1 - phi**2)
+    noise[:, 0] = rng.normal(size=COLUMNS)
+    return np.asarray(lfilter([1.0], [1.0, -phi], noise, axis=1))
+
+
+if __name__ == "__main__":
+    main()
