@@ -79,6 +79,37 @@ class Comparison:
         ]
         return np.concatenate(parts, axis=-1)
 
+    @property
+    def kurtosis(self) -> np.ndarray:
+        """(size,) of one row, for shares 1 / (p (1 - p)) - 3."""
+        own = np.where(
+            self.measures.is_share, 1 / np.maximum(self.variance[: self._own], _TINY) - 3, self._kurtosis
+        )
+        return own if self.pairs is None else np.concatenate([own, self.pairs.kurtosis])
+
+    @property
+    def is_share(self) -> np.ndarray:
+        """(size,) whether a component is a share of rows."""
+        return np.append(self.measures.is_share, np.zeros(self.size - self._own, dtype=bool))
+
+    def means(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the means of what each row adds to a component, (w, size), and the rows that have it.
+
+        For correlations that is their linear part.
+        """
+        own = self._own
+        hits, rows = vectors[:, :own], vectors[:, own : 2 * own]
+        means = self.measures.means(hits, rows)
+        if self.pairs is None:
+            return means, rows
+        mean, spread, n, product, _, _ = self._moments(vectors)
+        a, b = self.pairs.first, self.pairs.second
+        square = (spread + mean**2) / np.maximum(self._spread0, _TINY)
+        scale = np.sqrt(np.maximum(self._spread0[a] * self._spread0[b], _TINY))
+        linear = product / np.maximum(n, 1) / scale
+        linear = linear - self.pairs.correlation / 2 * (square[:, a] + square[:, b])
+        return np.concatenate([means, linear], axis=1), np.concatenate([rows, n], axis=1)
+
     def compare(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return z, effect and mean of the windows' vectors (w, m): (w, size) each.
 
@@ -128,10 +159,9 @@ class Comparison:
         can be. All of one of them is missing then, up to s events, but if it was not seen in T events, not
         more than s n / T of a window of n.
         """
-        own = self._own
-        mean = self._linear_means(partitions.sum(axis=0, keepdims=True))
-        extra = (sizes[:, None] / 6 * (self._linear_means(partitions) - mean) ** 2).sum(axis=0)
-        n = vectors[:, own : 2 * own]
+        mean, _ = self.means(partitions.sum(axis=0, keepdims=True))
+        extra = (sizes[:, None] / 6 * (self.means(partitions)[0] - mean) ** 2).sum(axis=0)
+        n = vectors[:, self._own : 2 * self._own]
         if self.pairs is not None:
             n = np.concatenate([n, self._moments(vectors)[2]], axis=1)
         # A share that is (almost) never met in the reference has its variance from the live rows.
@@ -189,17 +219,3 @@ class Comparison:
             for own, stray in zip((self.pairs.first, self.pairs.second), apart[1:], strict=True)
         )
         return mean, squares / rows - mean**2, n, product, first, second
-
-    def _linear_means(self, vectors: np.ndarray) -> np.ndarray:
-        """Means of what each row adds to a component, (q, size); for correlations their linear part."""
-        own = self._own
-        means = self.measures.means(vectors[:, :own], vectors[:, own : 2 * own])
-        if self.pairs is None:
-            return means
-        mean, spread, n, product, _, _ = self._moments(vectors)
-        a, b = self.pairs.first, self.pairs.second
-        square = (spread + mean**2) / np.maximum(self._spread0, _TINY)
-        scale = np.sqrt(np.maximum(self._spread0[a] * self._spread0[b], _TINY))
-        linear = product / np.maximum(n, 1) / scale
-        linear = linear - self.pairs.correlation / 2 * (square[:, a] + square[:, b])
-        return np.concatenate([means, linear], axis=1)

@@ -98,7 +98,7 @@ class Detector:
         own = len(self.measures.components)
         self._sd = np.sqrt(self.comparison.variance)
         self._is_pair = np.arange(self.comparison.size) >= own
-        self._is_share = np.append(self.measures.is_share, np.zeros(self.comparison.size - own, dtype=bool))
+        self._is_share = self.comparison.is_share
 
     @property
     def limits(self) -> np.ndarray:

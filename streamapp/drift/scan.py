@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from streamapp.drift.comparison import Comparison
+from streamapp.drift.neighbours import Neighbours
 from streamapp.drift.packing import pack, unpack
 from streamapp.drift.span import Span, join_spans
 from streamapp.drift.statistics import normal_of_student
@@ -66,14 +67,18 @@ class Scan:
 
     Notes
     -----
+    The variance of independent rows is inflated by what the reference's order shows and by what whole panes
+    add, or by what neighbouring live rounds show, if that is more.
+
     State: the last rounds, as many as hold 2,560 events; per partition, if there is more than one, the sums
-    of all its panes. All of it integers. Cost of a look: a few vector operations on (10, components).
+    of all its panes; of each component a sum and a count of differences. All of it integers. Cost of a look:
+    a few vector operations on (10, components).
     """
 
     def __init__(self, comparison: Comparison, factor: np.ndarray, blocks: np.ndarray) -> None:
         self.comparison = comparison
-        self._inflated = np.flatnonzero(factor > 1)
-        self._shrink, self._freedom = np.sqrt(factor[self._inflated]), blocks[self._inflated] - 1
+        self._factor, self._freedom = np.maximum(factor, 1.0), np.where(factor > 1, blocks - 1, np.inf)
+        self._neighbours = Neighbours(comparison.variance, comparison.kurtosis, comparison.is_share)
         self._rounds: list[Sums] = []
         self._cumulated: list[np.ndarray] = []
         self._events = 0
@@ -110,6 +115,7 @@ class Scan:
     def forget_rounds(self) -> None:
         """Begin all windows anew; what is known of partitions stays."""
         self._rounds, self._cumulated, self._events = [], [], 0
+        self._neighbours.part()
 
     def counts(self, rounds: int) -> np.ndarray:
         """Return the counts of the newest `rounds` rounds, (bins,)."""
@@ -124,15 +130,11 @@ class Scan:
         windows = self._windows()
         vectors = self._cumulated[-1] - np.stack([self._cumulated[-1 - w] for w in windows])
         z, effect, now = self.comparison.compare(vectors)
-        if len(self._partitions) > 1:
-            known = list(self._partitions.values())
-            events = np.array([own.events for own in known])
-            sizes = np.array([own.cubes for own in known]) / events
-            arrays = (np.stack(each) for each in zip(*(own.arrays for own in known), strict=True))
-            partitions = self.comparison.vectors(*arrays)
-            z /= np.sqrt(1 + self.comparison.clumping(vectors, partitions, events, sizes))
-        if len(self._inflated):
-            z[:, self._inflated] = normal_of_student(z[:, self._inflated] / self._shrink, self._freedom)
+        inflation, freedom = self._inflation(vectors)
+        z /= np.sqrt(inflation)
+        unsure = np.flatnonzero(np.isfinite(freedom).any(axis=0))
+        if len(unsure):
+            z[:, unsure] = normal_of_student(z[:, unsure], freedom[:, unsure])
         return Look(windows, z, effect, now)
 
     def to_dict(self) -> dict[str, Any]:
@@ -142,6 +144,7 @@ class Scan:
             "rounds": [
                 pack(np.stack(each)) for each in zip(*(own.arrays for own in self._rounds), strict=True)
             ],
+            "neighbours": self._neighbours.to_dict(),
             "partitions": [
                 [partition, own.events, own.cubes, *map(pack, own.arrays)]
                 for partition, own in self._partitions.items()
@@ -155,6 +158,7 @@ class Scan:
             arrays = [unpack(each) for each in state["rounds"]]
             for i, span in enumerate(state["spans"]):
                 self._append(Sums(Span.from_list(span), *(each[i] for each in arrays)))
+        self._neighbours.load(state["neighbours"])
         self._partitions = {
             partition: _Partition(events, cubes, *map(unpack, arrays))
             for partition, events, cubes, *arrays in state["partitions"]
@@ -166,10 +170,28 @@ class Scan:
             self._cumulated = [np.zeros_like(vector)]
         self._rounds.append(sums)
         self._cumulated.append(self._cumulated[-1] + vector)
+        means, rows = self.comparison.means(vector[None])
+        self._neighbours.add(means[0], rows[0])
         self._events += sums.span.events
         while self._events - self._rounds[0].span.events >= WINDOWS[-1]:
             self._events -= self._rounds.pop(0).span.events
             del self._cumulated[0]
+
+    def _inflation(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the variance of the windows' components by that of independent rows, and its freedom.
+
+        (w, size) each, or (1, size) where it is the same in all windows.
+        """
+        inflation = self._factor[None]
+        if len(self._partitions) > 1:
+            known = list(self._partitions.values())
+            events = np.array([own.events for own in known])
+            sizes = np.array([own.cubes for own in known]) / events
+            arrays = (np.stack(each) for each in zip(*(own.arrays for own in known), strict=True))
+            partitions = self.comparison.vectors(*arrays)
+            inflation = inflation * (1 + self.comparison.clumping(vectors, partitions, events, sizes))
+        live, freedom = self._neighbours.factor()
+        return np.maximum(inflation, live), np.where(live > inflation, freedom, self._freedom)
 
     def _windows(self) -> tuple[int, ...]:
         """Return the lengths of the windows in rounds; while events are few, all of them are one too."""

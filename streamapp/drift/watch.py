@@ -120,7 +120,7 @@ class Watch:
 
         Its size is bounded: sums of at most 40 rounds, of 16 panes that wait, and one of each partition.
         With 20 mixed columns about 20 to 45 kB, whatever the number of partitions up to 16; with 100 columns
-        250 to 500 kB.
+        250 to 700 kB.
         """
         monitor = None if self.monitor is None else self.monitor.snapshot()
         return orjson.dumps(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import chdtri
 
-__all__ = ["MIN_BLOCKS", "block_length", "inflation"]
+__all__ = ["MIN_BLOCKS", "block_length", "inflation", "surely_above"]
 
 MIN_BLOCKS = 24
 """Fewer blocks say too little about a variance."""
@@ -61,13 +61,28 @@ def inflation(
         per_block = np.maximum(rows.mean(axis=0), 1e-9)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = sums.var(axis=0, ddof=1) / (per_block * variance)
-        # Rare events make block sums skewed and the ratio less certain than a chi-square's.
-        freedom = (n - 1) * 2 / (2 + np.maximum(kurtosis - 3, 0) / per_block)
-        freedom = np.maximum(freedom, 1.0)
-        low = ratio * freedom / chdtri(freedom, _DOUBT)
+        low, _ = surely_above(ratio, np.full(len(ratio), n - 1.0), kurtosis, per_block)
         better = np.isfinite(low) & (low > surest)
         factor[better], blocks[better], surest[better] = ratio[better], n, low[better]
         even = n // 2 * 2
         sums = sums[:even].reshape(-1, 2, sums.shape[1]).sum(axis=1)
         rows = rows[:even].reshape(-1, 2, rows.shape[1]).sum(axis=1)
     return factor, blocks
+
+
+def surely_above(
+    ratio: np.ndarray, freedom: np.ndarray, kurtosis: np.ndarray, rows: np.ndarray | float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bound that an estimated ratio of variances lies above beyond doubt, and its real freedom.
+
+    Parameters
+    ----------
+    ratio, freedom
+        (L,) estimates, and their degrees of freedom if sums were normal.
+    kurtosis
+        (L,) of one row: rare events make sums skewed and a ratio less certain than a chi-square's.
+    rows
+        Rows in each sum.
+    """
+    real = np.maximum(freedom * 2 / (2 + np.maximum(kurtosis - 3, 0) / rows), 1.0)
+    return ratio * real / chdtri(real, _DOUBT), real
