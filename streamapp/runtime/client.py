@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ __all__ = [
     "partition_counts",
     "producer",
     "publish",
+    "read_batches",
     "read_topic",
     "reader",
 ]
@@ -278,6 +279,37 @@ async def _seek(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], st
         consumer.seek(partition, ends[partition] if at is None else at.offset)
 
 
+async def read_batches(
+    bootstrap: str, topic: str, *, timeout_s: float = TIMEOUT_S
+) -> AsyncGenerator[list[Any], None]:
+    """Yield the records of `topic` from its beginning to where it ends now, as they come.
+
+    Parameters, errors and order as of :func:`read_topic`; only one batch is held in memory.
+    """
+    async with reader(bootstrap, [topic], start="beginning", timeout_s=timeout_s) as consumer:
+        partitions = list(consumer.assignment())
+        with broker_errors(bootstrap, timeout_s=timeout_s):
+            async with asyncio.timeout(timeout_s):
+                ends = await consumer.end_offsets(partitions)
+        while True:
+            with broker_errors(bootstrap, timeout_s=timeout_s):
+                async with asyncio.timeout(timeout_s):
+                    batch = await _next_batch(consumer, ends)
+            if not batch:
+                return
+            yield batch
+
+
+async def _next_batch(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> list[Any]:
+    """Return the next records before `ends`; none if there are no more."""
+    while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+        fetched = await consumer.getmany(timeout_ms=200)
+        batch = [r for partition, records in fetched.items() for r in records if r.offset < ends[partition]]
+        if batch:
+            return batch
+    return []
+
+
 async def read_topic(bootstrap: str, topic: str, *, timeout_s: float = TIMEOUT_S) -> list[Any]:
     """Return all records of `topic` from its beginning to where it ends now.
 
@@ -300,17 +332,8 @@ async def read_topic(bootstrap: str, topic: str, *, timeout_s: float = TIMEOUT_S
     BrokerError
         If no broker answers, or the topic does not exist.
     """
-    records: list[Any] = []
-    async with reader(bootstrap, [topic], start="beginning", timeout_s=timeout_s) as consumer:
-        with broker_errors(bootstrap, timeout_s=timeout_s):
-            async with asyncio.timeout(timeout_s) as limit:
-                partitions = list(consumer.assignment())
-                ends = await consumer.end_offsets(partitions)
-                while any([await consumer.position(p) < ends[p] for p in partitions]):
-                    for partition, batch in (await consumer.getmany(timeout_ms=200)).items():
-                        records += [record for record in batch if record.offset < ends[partition]]
-                        limit.reschedule(asyncio.get_running_loop().time() + timeout_s)
-    return records
+    async with aclosing(read_batches(bootstrap, topic, timeout_s=timeout_s)) as batches:
+        return [record async for batch in batches for record in batch]
 
 
 async def latest_models(bootstrap: str, names: TopicNames, *, timeout_s: float = TIMEOUT_S) -> Models:

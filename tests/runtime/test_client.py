@@ -4,6 +4,7 @@ import asyncio
 import socket
 import uuid
 from collections.abc import Sequence
+from contextlib import aclosing
 
 import pytest
 
@@ -17,6 +18,7 @@ from streamapp.runtime.client import (
     partition_counts,
     producer,
     publish,
+    read_batches,
     read_topic,
     reader,
 )
@@ -75,6 +77,22 @@ def test_a_topic_is_read_to_its_end_in_the_order_of_each_partition(broker: Broke
     for partition in range(3):
         of_one = [int(value) for p, value in read if p == partition]
         assert of_one == sorted(of_one)
+
+
+def test_batches_end_where_the_topic_ended_when_they_were_asked_for(
+    broker: Broker, names: TopicNames
+) -> None:
+    async def run() -> list[bytes]:
+        rows = [(0, b"k", b"before", 1000)] * 3
+        await send(broker, names.distributions, rows)
+        read = []
+        async with aclosing(read_batches(broker.bootstrap, names.distributions)) as batches:
+            async for batch in batches:
+                await send(broker, names.distributions, [(0, b"k", b"after", 1000)])
+                read += [record.value for record in batch]
+        return read
+
+    assert asyncio.run(run()) == [b"before"] * 3
 
 
 def test_an_empty_topic_ends_at_once(broker: Broker, names: TopicNames) -> None:
