@@ -93,6 +93,8 @@ class DriftMonitor:
         )
         self.rounds = 0
         """Rounds judged so far."""
+        self.closed_round: Span | None = None
+        """The round that the newest pane closed; None if it closed none."""
 
     @staticmethod
     def check(false_alarm_every: int, clear_after: int) -> None:
@@ -165,6 +167,7 @@ class DriftMonitor:
             raise ProfileError(
                 f"pane of layout {pane.summary.layout}; this monitor's profile has {self.profile.layout}"
             )
+        self.closed_round = None
         closed = self._rounds.add(pane) if pane.span.events else []
         return self._judge(closed) if closed else []
 
@@ -255,7 +258,7 @@ class DriftMonitor:
     def _judge(self, panes: list[Pane]) -> list[Alert]:
         self._detector.push(panes)
         self.rounds += 1
-        span = join_spans([pane.span for pane in panes])
+        self.closed_round = span = join_spans([pane.span for pane in panes])
         alerts = self._book.observe(span, self._detector.sightings(), self._detector.attribute)
         if not self._has_baseline and self.profile.outputs is not None:
             outputs = self._live.add(panes, self.profile)

@@ -66,6 +66,8 @@ class Watch:
         self.monitor: DriftMonitor | None = None
         """Of the version in force; its digest is that of the profile as it was packed."""
         self.counts: Counter[str] = Counter()
+        self.closed_round: Span | None = None
+        """The round that the newest pane closed; None if it closed none, or was skipped."""
         self._positions = Positions()
         self._past: list[str] = []
         self._waiting: tuple[str, int] = ("", 0)
@@ -89,6 +91,7 @@ class Watch:
         profile_of
             Asked when another version may come into force.
         """
+        self.closed_round = None
         useless = self._uselessness(distribution)
         if useless is not None:
             return self._skip(useless)
@@ -113,7 +116,9 @@ class Watch:
             self._skip("other-layout")
             return alerts
         self.counts["judged"] += 1
-        return alerts + self.monitor.add(Pane(partition, span, summary))
+        alerts += self.monitor.add(Pane(partition, span, summary))
+        self.closed_round = self.monitor.closed_round
+        return alerts
 
     def snapshot(self) -> bytes:
         """Return the state as JSON: a fold restored from it goes on as if it had never stopped.

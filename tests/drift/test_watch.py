@@ -54,6 +54,18 @@ def test_the_log_says_what_a_monitor_of_the_same_panes_says() -> None:
     assert watch.counts == {"judged": 60}
 
 
+def test_the_round_that_a_pane_closes_is_known_until_the_next_pane() -> None:
+    watch = watching()
+    closed = []
+    history = [*log("v1", 0, 0, 6), *log("v1", 0, 320, 1), *log("v1", 0, 384, 1)]
+    for each in history:
+        watch.fold(each, profile_of)
+        closed.append(None if watch.closed_round is None else watch.closed_round.partitions[0])
+    # The first round has four panes; the seventh pane is a repeat.
+    assert closed == [None, None, None, (0, 256), (256, 320), (320, 384), None, (384, 448)]
+    assert watch.counts == {"judged": 7, "repeat": 1}
+
+
 def test_a_repeat_is_judged_once() -> None:
     history = list(log("v1", 0, 0, 40))
     twice = [each for each in history for _ in range(2)]
