@@ -5,7 +5,24 @@ from __future__ import annotations
 from streamapp.drift.alerts import event_id
 from streamapp.drift.detector import WindowReading
 from streamapp.drift.monitor import DriftMonitor
+from streamapp.drift.recorded import Agreement, Difference, Recorded, opened_in, unmatched
+from streamapp.drift.replay import Period, Replay, Step
 from streamapp.drift.span import Pane, Span
 from streamapp.drift.watch import Watch
 
-__all__ = ["DriftMonitor", "Pane", "Span", "Watch", "WindowReading", "event_id"]
+__all__ = [
+    "Agreement",
+    "Difference",
+    "DriftMonitor",
+    "Pane",
+    "Period",
+    "Recorded",
+    "Replay",
+    "Span",
+    "Step",
+    "Watch",
+    "WindowReading",
+    "event_id",
+    "opened_in",
+    "unmatched",
+]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import orjson
@@ -12,23 +11,8 @@ from streamapp.drift.positions import REMEMBERED
 from streamapp.errors import ConfigError, ProfileError
 from streamapp.messages import NO_VERSION, Alert, Distribution, ModelRef
 from streamapp.profile import Profile, Summary
-from tests.drift.streams import distribution, fit, panes, rows
-
-V1, V2 = fit(0), fit(1)
-PROFILES = {"v1": V1, "v2": V2, "v1b": V1}
-profile_of = PROFILES.get
-
-
-def log(
-    version: str, partition: int, first: int, count: int, *, shift: float = 0.0
-) -> Iterator[Distribution]:
-    """Yield `count` panes of 64 of one partition, of a version, from offset `first` on."""
-    table = rows(100 + partition + first, 64 * count)
-    table[0]["x"] += shift
-    for pane in panes(PROFILES[version], table, np.full(64 * count, partition), first=first):
-        at = pane.span.partitions[partition]
-        span = Span(1_000 * at[0], 1_000 * at[1] - 1, 64, {partition: at})
-        yield distribution(version, replace(pane, span=span))
+from tests.drift.logs import V1, V2, eventful, log, profile_of
+from tests.drift.streams import distribution, panes
 
 
 def fold(watch: Watch, log: Iterable[Distribution]) -> list[Alert]:
@@ -232,20 +216,10 @@ def test_the_first_pane_of_a_version_in_a_partition_begins_its_reign_there() -> 
 
 
 def test_a_fold_restored_anywhere_goes_on_as_if_it_had_never_stopped() -> None:
-    calm, moved = [*log("v1", 0, 0, 30)], [*log("v1", 1, 0, 30, shift=0.8)]
-    both = [each for pair in zip(calm, moved, strict=True) for each in pair]
-    history = [
-        *both,
-        both[-1],
-        *log("v2", 0, 1_920, 40),
-        *log("v1", 1, 1_920, 3),
-        *log("v2", 1, 2_112, 40, shift=1),
-        *log("v2", 0, 4_480, 50),  # calm until it is forgotten
-    ]
     settings = {"false_alarm_every": 20_000, "clear_after": 400}
     whole, again = watching(**settings), watching(**settings)
     said = []
-    for each in history:
+    for each in eventful():
         alerts = whole.fold(each, profile_of)
         assert again.fold(each, profile_of) == alerts
         said += alerts
