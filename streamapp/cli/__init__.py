@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("streamapp.cli.watch:command", "Follow answers, alerts and models."),
     "models": ("streamapp.cli.models:command", "List versions; promote one or roll back."),
     "retrain": ("streamapp.cli.retrain:command", "Ask for a new model now."),
+    "replay": ("streamapp.cli.replay:command", "Judge recorded distributions again, as set or otherwise."),
     "schemas": ("streamapp.cli.schemas:command", "Write the JSON Schema of every message, or check them."),
 }
 """Where each command is, and its line in ``streamapp --help``, for which none is imported."""

@@ -23,7 +23,7 @@ from streamapp.messages import (
     header,
 )
 
-__all__ = ["line_of"]
+__all__ = ["line_of", "line_of_alert"]
 
 _WIDEST = 160
 
@@ -39,16 +39,28 @@ def line_of(topic: str, record: Any) -> str:
         aiokafka's: partition, offset, timestamp, key, value, headers.
     """
     time_ms, _ = event_time_ms(record.headers, record.timestamp)
-    when = format_time(time_ms)[:19].replace("T", " ")
     try:
         text = _TEXTS.get(topic, _raw)(record)
     except MessageError as exc:
         text = f"cannot be read ({exc}): {_raw(record)}"
+    return _line(time_ms, topic, text)
+
+
+def line_of_alert(alert: Alert) -> str:
+    """Return the line of an alert that is no record (yet): the same as that of its record."""
+    return _line(alert.updated_at, "drift-alerts", _alert_text(alert))
+
+
+def _line(time_ms: int, topic: str, text: str) -> str:
+    when = format_time(time_ms)[:19].replace("T", " ")
     return f"{when}  {topic:<14}  {text}"
 
 
 def _alert(record: Any) -> str:
-    alert = Alert.decode(record.value)
+    return _alert_text(Alert.decode(record.value))
+
+
+def _alert_text(alert: Alert) -> str:
     how = f" ({alert.resolution})" if alert.resolution else ""
     return f"{alert.severity} {alert.kind} alert {alert.state}{how}: {alert.summary}"
 

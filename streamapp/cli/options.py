@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-__all__ = ["bootstrap_option", "json_option", "store_option"]
+__all__ = ["bootstrap_option", "json_option", "store_option", "time_of"]
 
 
 def _default_store() -> str:
@@ -37,3 +37,13 @@ store_option = click.option(
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 """Passes `as_json`, a bool."""
+
+
+def time_of(option: str, text: str) -> int:
+    """Return the time that `option` gives as `text`, in milliseconds; wrong usage if it is none."""
+    from streamapp.messages import parse_time  # noqa: PLC0415  # not needed for --help
+
+    try:
+        return parse_time(text)
+    except ValueError as exc:
+        raise click.UsageError(f"{option}: {exc}") from None

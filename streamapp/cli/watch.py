@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streamapp.cli.options import bootstrap_option, json_option
+from streamapp.cli.options import bootstrap_option, json_option, time_of
 from streamapp.topics import TOPICS, TopicNames
 
 if TYPE_CHECKING:
@@ -60,16 +60,11 @@ def command(
 
 def _start(since: str | None, *, from_beginning: bool) -> tuple[Start, int | None]:
     """Return where to begin: for the reader, and the offset if it is one."""
-    from streamapp.messages import parse_time  # noqa: PLC0415  # not needed for --help
-
     if since is None:
         return ("beginning" if from_beginning else "end"), None
     if since.isdecimal():
         return "beginning", int(since)
-    try:
-        return parse_time(since), None
-    except ValueError as exc:
-        raise click.UsageError(f"--since: {exc}") from None
+    return time_of("--since", since), None
 
 
 async def _watch(

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from streamapp.cli.lines import line_of
+from streamapp.cli.lines import line_of, line_of_alert
 from streamapp.messages import (
+    Alert,
     Distribution,
     Feedback,
     Labelled,
@@ -88,6 +89,19 @@ def test_a_message_is_one_line(topic: str, message: Message, text: str) -> None:
         line_of(topic, record(message.encode(), headers=headers))
         == f"2011-05-02 07:00:00  {topic:<14}  {text}"
     )
+
+
+def test_an_alert_has_the_line_of_its_record() -> None:
+    alert = Alert.parse(
+        {
+            "id": "a", "state": "resolved", "kind": "input", "subject": "temp", "summary": "temp: no more",
+            "resolution": "cleared", "opened_at": 0, "updated_at": 1_304_319_600_000,
+        }
+    )  # fmt: skip
+    line = "2011-05-02 07:00:00  drift-alerts    warning input alert resolved (cleared): temp: no more"
+    headers = event_headers("bikes", Alert.ce_type, "i", alert.updated_at)
+    assert line_of("drift-alerts", record(alert.encode(), headers=headers)) == line
+    assert line_of_alert(alert) == line
 
 
 @pytest.mark.parametrize("topic", [topic.name for topic in TOPICS])

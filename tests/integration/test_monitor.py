@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import orjson
 
 from streamapp.models import Bundle
-from tests.integration.conftest import Make
-from tests.integration.deployment import PARTITIONS, Deployment, labels, requests
+from tests.integration.conftest import Make, draw
+from tests.integration.deployment import PARTITIONS, Deployment, Sending, labels, requests
 from tests.integration.running import Running, until
 
 
@@ -60,3 +66,77 @@ def test_a_lost_disk_is_rebuilt_from_the_topics(make: Make, bundle: Bundle) -> N
     until(lambda: sum(ids(deployment).values()) >= 400, what="labels of answers from before")
     assert ids(deployment) == Counter({f"r-{i}": 1 for i in range(400)})
     assert deployment.count("labelled") == 400, "rows from before were delivered again"
+
+
+def drawn(count: int, *, first: int, shift: float = 0.0) -> list[Sending]:
+    """Requests like the rows of the bundle's reference, or with `shift` added to the temperature."""
+    X, _ = draw(first, count)
+    return [
+        Sending(
+            orjson.dumps({"id": f"r-{first + i}", "features": {"temp": temp + shift, "wind": wind}}),
+            partition=i % PARTITIONS,
+        )
+        for i, (temp, wind) in enumerate(zip(X["temp"].tolist(), X["wind"].tolist(), strict=True))
+    ]
+
+
+def feed(deployment: Deployment, chunks: Sequence[int], *, first: int = 0, shift: float = 0.0) -> int:
+    """Send chunks of requests and return the next number; each chunk in panes of its own.
+
+    All at once would be a few large panes, and one round.
+    """
+    for count in chunks:
+        deployment.produce("requests", drawn(count, first=first, shift=shift))
+        first += count
+        until(partial(are_in_panes, deployment, first), what="all answers in closed panes")
+    return first
+
+
+def are_in_panes(deployment: Deployment, count: int) -> bool:
+    total: int = sum(pane["events"] for pane in deployment.values("distributions"))
+    return total == count
+
+
+def replayed(deployment: Deployment, *options: str) -> list[dict[str, Any]]:
+    line = [sys.executable, "-m", "streamapp", "replay", deployment.name, "--json", *options]
+    done = subprocess.run(
+        line, env={**os.environ, **deployment.env}, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return [orjson.loads(each) for each in done.stdout.splitlines()]
+
+
+def test_a_replay_says_what_the_monitor_said(make: Make, bundle: Bundle) -> None:
+    deployment = make(pane_seconds=0.2, commit_interval=0.1, clear_after=300, false_alarm_every=50_000)
+    deployment.deploy(bundle, partitions=PARTITIONS)
+    deployment.start("score").wait_ready()
+    monitor = deployment.start("monitor", instance="one")
+    monitor.wait_ready()
+    count = feed(deployment, [150] * 6)
+    count = feed(deployment, [150] * 5, first=count, shift=1.0)
+    monitor.kill()
+    deployment.start("monitor", instance="one").wait_ready()
+    count = feed(deployment, [300] * 10, first=count)
+    until(
+        lambda: deployment.committed("monitor", "distributions") == deployment.count("distributions"),
+        what="all panes judged",
+    )
+    records = {
+        dict(message.headers())["ce_id"]: message.value() for message in deployment.consume("drift-alerts")
+    }
+    # A verdict comes from rows, not from what a replay reads.
+    said = {ce_id.decode(): orjson.loads(value) | {"verdict": None} for ce_id, value in records.items()}
+    assert {alert["state"] for alert in said.values()} >= {"opened", "resolved"}
+
+    *lines, last = replayed(deployment)
+    again = {line["ce_id"]: line["alert"] for line in lines if "alert" in line}
+    assert again == said
+    summary = last["summary"]
+    assert (summary["requests"], summary["false_alarm_every"]) == (count, 50_000)
+    assert summary["recorded"]["same"] == summary["recorded"]["messages"] == len(said)
+    assert sum(line.get("over", False) for line in lines) > 0
+
+    *lines, last = replayed(deployment, "--false-alarm-every", "100")
+    assert not last["summary"]["live_settings"]
+    assert {line["ce_id"] for line in lines if "alert" in line} != set(said)
