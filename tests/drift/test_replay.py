@@ -45,10 +45,10 @@ def test_the_same_log_says_the_same_again() -> None:
 def test_what_was_judged_is_counted() -> None:
     replay = replaying()
     closed = [step.round for step in steps(replay, eventful()) if step.round is not None]
-    assert (replay.panes, replay.requests) == (140, 140 * 64)
+    assert (replay.panes, replay.requests) == (190, 190 * 64)
     assert replay.skipped == {"repeat": 1, "other-version": 3}
     assert replay.rounds == len(closed)
-    assert (replay.from_ms, replay.to_ms) == (0, 1_000 * (2_112 + 40 * 64) - 1)
+    assert (replay.from_ms, replay.to_ms) == (0, 1_000 * (4_480 + 50 * 64) - 1)
     assert replay.version == "v2"
 
 
