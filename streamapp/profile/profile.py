@@ -15,6 +15,7 @@ from streamapp.errors import ProfileError
 from streamapp.profile.coder import Coder
 from streamapp.profile.column import ColumnProfile, fit_column
 from streamapp.profile.columns import Columns, as_columns, row_count
+from streamapp.profile.labelled import LabelledReference, fit_labelled
 from streamapp.profile.outputs import OutputProfile, fit_outputs, provisional_outputs
 from streamapp.profile.pairs import PairProfile, rank_table
 from streamapp.profile.reference import fit_inflation, fit_pairs, is_category, output_inflation
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Profile"]
 
-_FORMAT = 1
+_FORMAT = 2
 _CHUNK = 16_384
 
 
@@ -60,6 +61,8 @@ class Profile:
     """(L,) blocks that each inflation was estimated from; infinite where it is 1."""
     pair_factor: np.ndarray = field(repr=False)
     pair_blocks: np.ndarray = field(repr=False)
+    labelled: LabelledReference | None = field(default=None, repr=False)
+    """What is known of the inputs given each class; None without a target, and in profiles of format 1."""
 
     @classmethod
     def fit(
@@ -112,7 +115,10 @@ class Profile:
         numbers, names, _ = coder.codes(columns)
         pairs = fit_pairs(fitted, coder, numbers)
         inflations = fit_inflation(fitted, coder, numbers, names, pairs, ordered=ordered)
-        target = None if y is None else _target(y, rows, classes)
+        target, labelled = None, None
+        if y is not None:
+            target, labels = _target(y, rows, classes)
+            labelled = fit_labelled(target, labels, fitted, coder, columns, ordered=ordered)
         profile = cls(
             fitted,
             pairs,
@@ -121,6 +127,7 @@ class Profile:
             rows,
             ordered,
             *inflations,
+            labelled,
         )
         return profile if outputs is None else profile.with_outputs(outputs, classes)
 
@@ -146,6 +153,21 @@ class Profile:
         if self.outputs is None:
             raise ProfileError("a profile that knows nothing of outputs; fit it with y, classes or outputs")
         return replace(self, outputs=self.outputs.with_live(blocks))
+
+    def of_labels(self, name: str = "target") -> Profile | None:
+        """Return the reference of labelled rows, None if no target is known.
+
+        Its columns are the target, called `name`, and every input column given each class, called
+        ``COLUMN|CLASS``. A labelled row counts in the first and in those of its own class.
+        """
+        if self.target is None:
+            return None
+        target, unknown = replace(self.target, name=name), np.empty(0)
+        found = self.labelled
+        factor, blocks = (unknown, unknown) if found is None else (found.factor, found.blocks)
+        columns = (target,) if found is None else found.columns(target, self.columns)
+        none = PairProfile(*(np.empty(0, np.int64) for _ in PairProfile.__slots__))
+        return Profile(columns, none, None, None, self.rows, self.ordered, factor, blocks, unknown, unknown)
 
     def summarize(self, columns: Columns, outputs: np.ndarray | None = None) -> Summary:
         """Return the summary of some rows.
@@ -189,6 +211,7 @@ class Profile:
                 "pairs": self.pairs.to_dict(),
                 "outputs": None if self.outputs is None else self.outputs.to_dict(),
                 "target": None if self.target is None else self.target.to_dict(),
+                "labelled": None if self.labelled is None else self.labelled.to_dict(),
                 "factor": self.factor.tolist(),
                 "blocks": _finite(self.blocks),
                 "pair_factor": self.pair_factor.tolist(),
@@ -208,8 +231,11 @@ class Profile:
         """
         try:
             fields = orjson.loads(data)
-            if fields["format"] != _FORMAT:
-                raise ProfileError(f"profile of format {fields['format']!r}; this version reads {_FORMAT}")
+            if fields["format"] not in (1, _FORMAT):  # in the first nothing was counted by class
+                raise ProfileError(
+                    f"profile of format {fields['format']!r}; this version reads 1 to {_FORMAT}"
+                )
+            labelled = fields.get("labelled")
             return cls(
                 columns=tuple(ColumnProfile.from_dict(column) for column in fields["columns"]),
                 pairs=PairProfile.from_dict(fields["pairs"]),
@@ -221,6 +247,7 @@ class Profile:
                 blocks=_infinite(fields["blocks"]),
                 pair_factor=np.array(fields["pair_factor"], dtype=np.float64),
                 pair_blocks=_infinite(fields["pair_blocks"]),
+                labelled=None if labelled is None else LabelledReference.from_dict(labelled),
             )
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as exc:
             raise ProfileError(f"not a profile: {exc!r}") from exc
@@ -300,12 +327,12 @@ def _bins(column: ColumnProfile) -> list[Any]:
     return [column.name, column.edges.tolist(), column.levels, column.seen.tolist(), column.knows_unseen]
 
 
-def _target(y: Any, rows: int, classes: Sequence[object] | None) -> ColumnProfile:
+def _target(y: Any, rows: int, classes: Sequence[object] | None) -> tuple[ColumnProfile, np.ndarray]:
     values = as_columns({"y": y})["y"]
     if len(values) != rows:
         raise ProfileError(f"{len(values)} targets for {rows} rows; pass one per row")
     names = classes is not None or is_category({"y": y}, "y")
-    return fit_column("target", values, categorical=names, ordered=False)
+    return fit_column("target", values, categorical=names, ordered=False), values
 
 
 def _finite(blocks: np.ndarray) -> list[float | None]:

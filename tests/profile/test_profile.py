@@ -38,8 +38,8 @@ def test_what_is_no_profile_is_refused(data: bytes) -> None:
 
 
 def test_a_later_format_is_refused() -> None:
-    data = Profile.fit({"x": X}).to_bytes().replace(b'"format":1', b'"format":2')
-    with pytest.raises(ProfileError, match="format 2"):
+    data = Profile.fit({"x": X}).to_bytes().replace(b'"format":2', b'"format":3')
+    with pytest.raises(ProfileError, match="format 3"):
         Profile.from_bytes(data)
 
 
