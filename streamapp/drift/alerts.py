@@ -11,7 +11,7 @@ Time is event time, and requests are counted; nothing here reads a clock or draw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,13 +22,16 @@ from streamapp.drift.span import Span
 from streamapp.messages import Alert, ModelRef, caused_id
 from streamapp.messages.alert import AlertKind, Severity
 
-__all__ = ["QUIET", "AlertBook", "Attribute", "event_id"]
+__all__ = ["QUIET", "AlertBook", "Attribute", "Say", "event_id"]
 
 QUIET = 1_000
 """Requests between two messages of one alert, its end excepted."""
 
 Attribute = Callable[[AlertKind, Sighting], tuple[list[Finding], Span]]
 """Says what a sighting consists of, ranked, and the alarming window; called only when it is to be said."""
+
+Say = Callable[[str, str, Sequence[Finding], Span], str]
+"""Puts kind, subject, findings and window into one sentence: :func:`~streamapp.drift.findings.sentence`."""
 
 
 def event_id(alert: Alert) -> str:
@@ -63,12 +66,24 @@ class AlertBook:
         Noted in alerts.
     clear_after
         Requests without drift after which an alert resolves.
+    events_are
+        What is counted, for people.
+    say
+        Makes the sentence of an alert.
     """
 
     def __init__(
-        self, *, deployment: str, model: ModelRef | None, false_alarm_every: int, clear_after: int
+        self,
+        *,
+        deployment: str,
+        model: ModelRef | None,
+        false_alarm_every: int,
+        clear_after: int,
+        events_are: str = "requests",
+        say: Say = sentence,
     ) -> None:
         self.deployment, self.model = deployment, model
+        self._events_are, self._sentence = events_are, say
         self.false_alarm_every, self.clear_after = false_alarm_every, clear_after
         self.events = 0
         """Requests judged so far."""
@@ -149,7 +164,7 @@ class AlertBook:
             subject=subject,
             severity=severity_of(seen.size),
             model=self.model,
-            summary=sentence(kind, subject, findings, window),
+            summary=self._sentence(kind, subject, findings, window),
             features=drifted_features(findings),
             window=window.window(),
             false_alarm_every=self.false_alarm_every,
@@ -167,7 +182,7 @@ class AlertBook:
             update={
                 "state": "updated",
                 "severity": severity,
-                "summary": sentence(alert.kind, alert.subject, findings, window),
+                "summary": self._sentence(alert.kind, alert.subject, findings, window),
                 "features": drifted_features(findings),
                 "window": window.window(),
                 "updated_at": max(window.to_ms, now_ms),
@@ -177,7 +192,7 @@ class AlertBook:
     def _resolve(self, kind: AlertKind, span: Span, how: Literal["cleared", "rebased"]) -> Alert:
         alert = self._open[kind].alert
         why = (
-            f"nothing of its kind has drifted for {self.clear_after:,} requests"
+            f"nothing of its kind has drifted for {self.clear_after:,} {self._events_are}"
             if how == "cleared"
             else "a version with a new profile has taken over"
         )
@@ -188,6 +203,6 @@ class AlertBook:
                 "summary": f"{alert.subject}: {why}",
                 "features": [],
                 "window": span.window(),
-                "updated_at": span.to_ms,
+                "updated_at": max(alert.updated_at, span.to_ms),
             }
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtr
@@ -20,7 +20,7 @@ from streamapp.profile import Measures, PairProfile, Profile
 
 __all__ = ["KINDS", "Detector", "Part", "Sighting", "WindowReading"]
 
-KINDS: tuple[AlertKind, ...] = ("input", "missing", "correlation", "output")
+KINDS: tuple[AlertKind, ...] = ("input", "missing", "correlation", "output", "target")
 """Kinds of alerts that come from summaries, in the order in which they are raised."""
 _WRONG_SHARE = 0.01
 """Expected share of innocent columns among those that an alert names."""
@@ -77,17 +77,25 @@ class Detector:
         The reference.
     false_alarm_every
         Events per false alarm, everything together.
+    of_labels
+        Whether the profile is one of labelled rows (:meth:`~streamapp.profile.Profile.of_labels`): then all
+        that drifts is of the kind ``target``.
     """
 
-    def __init__(self, profile: Profile, false_alarm_every: int) -> None:
+    def __init__(self, profile: Profile, false_alarm_every: int, *, of_labels: bool = False) -> None:
         columns = profile.columns
         if profile.outputs is not None:
             columns += profile.outputs.columns
         self.measures = Measures(columns)
         self.comparison = Comparison(self.measures, profile.pairs)
         self.parts = _parts(self.measures, self.comparison.pairs, inputs=len(profile.columns))
+        if of_labels:
+            self.parts = tuple(replace(part, kind="target") for part in self.parts)
         self.scan = Scan(self.comparison, *_inflation(profile, len(self.parts)))
-        groups = [group_of(part.aspect, output=part.kind == "output") for part in self.parts]
+        groups = [
+            group_of(part.aspect, output=part.kind == "output", target=of_labels and part.column == 0)
+            for part in self.parts
+        ]
         self._thresholds = Thresholds(groups, false_alarm_every)
         self._kinds = {
             kind: mask

@@ -9,7 +9,7 @@ from streamapp.drift.blame import blame
 from streamapp.drift.span import Span
 from streamapp.messages import DriftedFeature, format_time
 
-__all__ = ["Finding", "drifted_features", "sentence"]
+__all__ = ["Finding", "change", "drifted_features", "percent", "sentence", "since"]
 
 _DAY_MS = 86_400_000
 _ROW_NUMBERS_MS = 365 * _DAY_MS
@@ -89,7 +89,7 @@ def sentence(kind: str, subject: str, findings: Sequence[Finding], span: Span) -
     others = len(findings) - 1
     noun = {"correlation": "pair", "output": "output"}.get(kind, "column")
     tail = f" ({others} other {noun}{'' if others == 1 else 's'} too)" if others else ""
-    return f"{_what(lead)} since {_since(span)}{tail}"
+    return f"{change(lead)} since {since(span)}{tail}"
 
 
 _IN_SD = {
@@ -113,21 +113,24 @@ _IN_SHARES = {
 }
 
 
-def _what(found: Finding) -> str:
+def change(found: Finding) -> str:
+    """Return what has moved how far, for people."""
     if found.aspect == "correlation":
         return f"the correlation of {found.name} has gone from {found.before:.2f} to {found.now:.2f}"
     in_sd = _IN_SD.get((found.aspect, found.effect > 0))
     if in_sd is not None:
         return in_sd.format(name=found.name, effect=abs(found.effect))
-    before, now = _percent(found.before), _percent(found.now)
+    before, now = percent(found.before), percent(found.now)
     return _IN_SHARES[found.aspect].format(name=found.name, level=found.level, before=before, now=now)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Return a share for people."""
     return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
-def _since(span: Span) -> str:
+def since(span: Span) -> str:
+    """Return when `span` begins: a day, a minute of it if it is shorter than a day, or a row's number."""
     if 0 <= span.to_ms < _ROW_NUMBERS_MS:
         return f"row {span.from_ms}"
     text = format_time(span.from_ms)

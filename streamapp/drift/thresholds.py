@@ -9,7 +9,10 @@ from scipy.special import ndtri
 
 __all__ = ["WEIGHTS", "Thresholds", "group_of"]
 
-WEIGHTS = {"location": 0.35, "levels": 0.22, "scale": 0.1, "pairs": 0.1, "outputs": 0.1, "rest": 0.13}
+WEIGHTS = {
+    "location": 0.35, "levels": 0.22, "scale": 0.1, "pairs": 0.1, "outputs": 0.1, "rest": 0.13,
+    "target": 0.25,
+}  # fmt: skip
 """Shares of the false alarm budget: more for what drifts more often. Absent groups leave theirs to others."""
 LOOKS = 6
 """The ten nested windows of a scan cross a threshold of 4.4 about 5.1 times as often as one window does
@@ -18,8 +21,10 @@ heavier than normal ones while windows are short."""
 _MAX_TAIL = 0.05
 
 
-def group_of(aspect: str, *, output: bool = False) -> str:
+def group_of(aspect: str, *, output: bool = False, target: bool = False) -> str:
     """Return the group of a component, whose budget it shares."""
+    if target:
+        return "target"
     if output:
         return "outputs"
     if aspect == "correlation":

@@ -1,0 +1,121 @@
+"""Labelled rows to panes of 64: each counts in the bin of its label, and in the bins of its class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from streamapp.drift.packing import pack, unpack
+from streamapp.drift.panes import PANE_ROWS
+from streamapp.drift.span import Pane, Span, join_spans
+from streamapp.profile import Columns, Profile, Summary
+from streamapp.profile.coder import Coder
+
+__all__ = ["LabelledCutter", "Places"]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where and when n rows were requested: event times, partitions and offsets, (n,) int64 each."""
+
+    times_ms: np.ndarray
+    partitions: np.ndarray
+    offsets: np.ndarray
+
+    def span(self, rows: slice) -> Span:
+        """Return the span of some of the rows, at least one."""
+        times_ms, partitions, offsets = self.times_ms[rows], self.partitions[rows], self.offsets[rows]
+        ranges = {}
+        for partition in np.unique(partitions).tolist():
+            own = offsets[partitions == partition]
+            ranges[partition] = (int(own.min()), int(own.max()) + 1)
+        return Span(int(times_ms.min()), int(times_ms.max()), len(times_ms), ranges)
+
+
+class LabelledCutter:
+    """Cuts labelled rows, in log order, into panes of 64, and keeps the remainder for the next rows.
+
+    Parameters
+    ----------
+    profile
+        Whose columns the rows have.
+    reference
+        Its :meth:`~streamapp.profile.Profile.of_labels`: bins of the panes.
+    """
+
+    def __init__(self, profile: Profile, reference: Profile) -> None:
+        target, *given = reference.columns
+        classes = () if profile.labelled is None else profile.labelled.classes
+        self._target = target
+        self._target_coder = Coder((target,))
+        self._coder = Coder(profile.columns) if given else None
+        self._bins = sum(len(column.counts) for column in reference.columns)
+        self._layout = reference.layout
+        # Of a row with this bin of the target, where the bins of its class begin; -1: it has none.
+        self._begin = np.full(len(target.counts), -1, dtype=np.intp)
+        each = 0 if self._coder is None else self._coder.bins
+        for i, label in enumerate(classes):
+            self._begin[target.levels.index(label)] = len(target.counts) + i * each
+        self._rest = np.zeros(self._bins, dtype=np.int64)
+        self._span: Span | None = None
+
+    def cut(
+        self, labels: np.ndarray, columns: Columns, has_columns: np.ndarray, places: Places
+    ) -> Iterator[tuple[int, Pane]]:
+        """Yield the panes that n rows complete, each with the row that did.
+
+        Parameters
+        ----------
+        labels
+            (n,) as the target was fitted on.
+        columns
+            Inputs of the k rows that have them, (k,) each.
+        has_columns
+            (n,) bool, k of them true.
+        places
+            Of the n rows.
+        """
+        numbers, names, rows = self._target_coder.codes({self._target.name: labels})
+        own = np.array(names, dtype=np.intp) if self._target.is_names else numbers[0]
+        row_of, bins = self._given(own, columns, has_columns)
+        at = 0
+        while at < rows:
+            held = 0 if self._span is None else self._span.events
+            end = min(rows, at + PANE_ROWS - held)
+            part = slice(*np.searchsorted(row_of, (at, end)).tolist())
+            every = np.concatenate([own[at:end], bins[:, part].ravel()])
+            self._rest += np.bincount(every, minlength=self._bins)
+            span = places.span(slice(at, end))
+            self._span = span if self._span is None else join_spans((self._span, span))
+            at = end
+            if self._span.events == PANE_ROWS:
+                yield end - 1, Pane(0, self._span, self._summary())
+                self._rest, self._span = np.zeros(self._bins, dtype=np.int64), None
+
+    def _given(
+        self, own: np.ndarray, columns: Columns, has_columns: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows that count given a class, (r,), and their bins, (c, r)."""
+        begin, rows = self._begin[own[has_columns]], np.flatnonzero(has_columns)
+        if self._coder is None or not len(rows):
+            return np.empty(0, np.intp), np.empty((0, 0), np.intp)
+        numbers, names, _ = self._coder.codes(columns)
+        codes = np.concatenate([numbers, np.array(names, dtype=np.intp).reshape(-1, len(rows))])
+        known = begin >= 0
+        return rows[known], codes[:, known] + begin[known]
+
+    def _summary(self) -> Summary:
+        none = np.zeros(0, np.int64)
+        return Summary(self._layout, PANE_ROWS, self._rest, none, none.reshape(3, 0), 0, none)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the state, JSON-able."""
+        return {"rest": pack(self._rest), "span": None if self._span is None else self._span.to_list()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take over the state of :meth:`to_dict`."""
+        self._rest = unpack(state["rest"]).copy()
+        self._span = None if state["span"] is None else Span.from_list(state["span"])
