@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from streamapp.errors import SignatureError
 from streamapp.messages import Label
@@ -160,6 +161,28 @@ class Signature:
             If a value is of another kind.
         """
         return {column.name: read_rows(rows, column) for column in self.columns}
+
+    def from_fitting_rows(self, rows: Rows, *, checked: bool) -> tuple[Columns, npt.NDArray[np.bool_]]:
+        """Return the columns of those rows that fit, (k,) each, and which of the n rows these are, (n,).
+
+        A row fits if its values are of the right kinds and, where `checked`, pass :meth:`check`.
+        """
+        fits = np.ones(len(rows), dtype=np.bool_)
+        try:
+            return self._columns(rows, checked=checked), fits
+        except SignatureError:
+            for i, row in enumerate(rows):
+                try:
+                    self._columns([row], checked=checked)
+                except SignatureError:
+                    fits[i] = False
+        return self.from_rows([row for row, fit in zip(rows, fits, strict=True) if fit]), fits
+
+    def _columns(self, rows: Rows, *, checked: bool) -> Columns:
+        columns = self.from_rows(rows)
+        if checked:
+            self.check(columns)
+        return columns
 
     def to_rows(self, columns: Columns) -> Rows:
         """Return rows as they stand in requests and answers: the opposite of :meth:`from_rows`."""

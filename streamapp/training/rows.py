@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streamapp.errors import SignatureError
 from streamapp.messages import Label
 from streamapp.models import Columns, Rows, Signature
 from streamapp.models.column import Array
@@ -87,7 +86,7 @@ def choose_rows(rows: LabelledRows, signature: Signature, *, window_ms: int | No
     left_out["no features"] = int((has_label & ~has_features).sum())
     usable = np.flatnonzero(has_label & has_features)
     features: Rows = [rows.features[i] or {} for i in chosen[usable].tolist()]
-    columns, fits = _read_columns(features, signature)
+    columns, fits = signature.from_fitting_rows(features, checked=True)
     left_out["features of another kind"] = int((~fits).sum())
     usable = usable[fits]
     # Equal times stay in log order, so that a repeat gives the same model.
@@ -171,19 +170,3 @@ def _number(label: Any) -> float | None:
 
 def _kind(label: Any) -> type:
     return next((kind for kind in _KINDS if isinstance(label, kind)), float)
-
-
-def _read_columns(features: Rows, signature: Signature) -> tuple[Columns, npt.NDArray[np.bool_]]:
-    """Return the columns of the rows that fit `signature`, and which do."""
-    fits = np.ones(len(features), dtype=np.bool_)
-    try:
-        columns = signature.from_rows(features)
-        signature.check(columns)
-    except SignatureError:
-        for i, row in enumerate(features):
-            try:
-                signature.check(signature.from_rows([row]))
-            except SignatureError:
-                fits[i] = False
-        columns = signature.from_rows([row for row, fit in zip(features, fits, strict=True) if fit])
-    return columns, fits

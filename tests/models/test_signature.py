@@ -267,3 +267,21 @@ def test_rows_become_columns_and_rows_again(rows: list[dict[str, Any]]) -> None:
     X = pd.DataFrame({"temp": [0.5], "hour": [1], "holiday": [True], "weather": ["a"], "station": ["b"]})
     signature = Signature.infer(X, np.zeros(1))
     assert signature.to_rows(signature.from_rows(rows)) == rows
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_of_rows_those_that_fit_are_read_and_told_apart(*, checked: bool) -> None:
+    X = {"temp": np.array([0.5, 1.5]), "weather": np.array(["mist", "clear"], dtype=object)}
+    signature = Signature.infer(X, np.ones(2))
+    rows: list[dict[str, Any]] = [
+        {"temp": 1.0, "weather": "mist"},
+        {"temp": "warm", "weather": "mist"},
+        {"temp": None, "weather": "clear"},  # never missing in the reference
+        {"temp": 2.0, "weather": 7},
+    ]
+    columns, fits = signature.from_fitting_rows(rows, checked=checked)
+    assert fits.tolist() == [True, False, not checked, False]
+    assert columns["weather"].tolist() == (["mist"] if checked else ["mist", "clear"])
+    assert columns["temp"][0] == 1.0
+    nothing, none = signature.from_fitting_rows([], checked=checked)
+    assert (len(nothing["temp"]), len(none)) == (0, 0)
