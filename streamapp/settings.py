@@ -75,7 +75,9 @@ class Settings(BaseSettings):
     accuracy_false_alarm_every: int = Field(
         default=10_000, gt=0, description="Labelled rows per false alarm."
     )
-    clear_after: int = Field(default=5_000, gt=0, description="Requests without drift that resolve an alert.")
+    clear_after: int = Field(
+        default=5_000, gt=0, description="Requests, or labelled rows, without drift that resolve an alert."
+    )
 
     # Labels
     label_horizon_s: float = Field(

@@ -1,4 +1,4 @@
-"""JUDGE: labelled rows in; accuracy alerts, retrain events, promotions and rejections out."""
+"""JUDGE: labelled rows in; accuracy and target alerts, retrain events, promotions and rejections out."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ class JudgeAgent:
             "gate_max_rows": settings.gate_max_rows,
             "retrain_every_ms": _ms(settings.retrain_every_s),
             "retrain_cooldown_rows": settings.retrain_cooldown_rows,
+            "clear_after": settings.clear_after,
         }
         self._judge = Judge(settings.name, **self._limits)
         self._followed: object = None
@@ -132,6 +133,7 @@ class JudgeAgent:
     def _show(self) -> None:
         quality, metrics = self._judge.quality, self._host.metrics
         metrics.open_alerts.labels("accuracy").set(self._judge.open_alert is not None)
+        metrics.open_alerts.labels("target").set(self._judge.open_target_alert is not None)
         if quality is None:
             return
         metrics.coverage.set(quality.coverage.ratio)
@@ -149,6 +151,8 @@ def _candidate(bundle: Bundle) -> Candidate:
         classes=bundle.signature.classes,
         newest_training_data_at_ms=manifest.newest_training_data_at_ms,
         baseline=bundle.baseline,
+        profile=bundle.profile,
+        signature=bundle.signature,
     )
 
 

@@ -17,7 +17,7 @@ from streamapp.errors import ProfileError
 from streamapp.messages import Alert, ModelRef
 from streamapp.profile import Columns, Profile
 
-__all__ = ["TargetMonitor"]
+__all__ = ["TargetMonitor", "rebased"]
 
 
 class TargetMonitor:
@@ -127,10 +127,6 @@ class TargetMonitor:
             changes += [(row, alert) for alert in found]
         return changes
 
-    def rebase(self) -> list[Alert]:
-        """Resolve the open alert, because another reference takes over."""
-        return [] if self._newest is None else self._book.rebase(self._newest)
-
     def snapshot(self) -> dict[str, Any]:
         """Return the state, JSON-able: a monitor that loads it goes on as if it had never stopped."""
         return {
@@ -141,20 +137,20 @@ class TargetMonitor:
             "alerts": self._book.to_dict(),
         }
 
-    def load(self, state: Mapping[str, Any]) -> list[Alert]:
-        """Take over the state of :meth:`snapshot`, and return what that changes.
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take over the state of :meth:`snapshot`.
 
-        Of a monitor with another reference only the open alert is taken over, to be resolved.
+        Raises
+        ------
+        ProfileError
+            If it was one against another reference.
         """
-        self._book.load(state["alerts"])
-        self._newest = None if state["newest"] is None else Span.from_list(state["newest"])
         if state["digest"] != self.digest:
-            resolved = self.rebase()
-            self._book.events, self._newest = 0, None
-            return resolved
+            raise ProfileError("the state of a monitor of other labels; begin anew, and resolve its alerts")
         self._cutter.load(state["cutter"])
         self._detector.scan.load(state["scan"])
-        return []
+        self._newest = None if state["newest"] is None else Span.from_list(state["newest"])
+        self._book.load(state["alerts"])
 
     def _sentence(self, _kind: str, subject: str, findings: Sequence[Finding], span: Span) -> str:
         lead = next((finding for finding in findings if finding.name == subject), findings[0])
@@ -169,3 +165,12 @@ class TargetMonitor:
         if found.aspect == "levels":
             return f"{found.level} has gone from {percent(found.before)} to {percent(found.now)} of labels"
         return change(found)
+
+
+def rebased(state: Mapping[str, Any]) -> list[Alert]:
+    """Return the resolution of the alert that was open at a monitor's snapshot: another reference counts."""
+    if state["newest"] is None:
+        return []
+    book = AlertBook(deployment="", model=None, false_alarm_every=0, clear_after=0)
+    book.load(state["alerts"])
+    return book.rebase(Span.from_list(state["newest"]))

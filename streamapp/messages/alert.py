@@ -82,7 +82,10 @@ class Alert(Message):
     id: str
     state: AlertState
     kind: AlertKind
-    subject: str = Field(description="What opened it; A~B for a correlation. Never changes.")
+    subject: str = Field(
+        description="What opened it; A~B for a correlation, COLUMN|CLASS for a column given a label. "
+        "Never changes."
+    )
     severity: Severity = "warning"
     model: ModelRef | None = None
     summary: str

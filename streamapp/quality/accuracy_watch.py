@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,13 +14,13 @@ from streamapp.models.losses import Floats
 from streamapp.quality.labelled_rows import Ints, LabelledRows
 from streamapp.quality.loss_monitor import MEMORY, LossAlarm, LossMonitor
 
-__all__ = ["AccuracyChange", "AccuracyWatch"]
+__all__ = ["AccuracyWatch", "AlertChange"]
 
 _BASELINE_ROWS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class AccuracyChange:
+class AlertChange:
     """What one row changed.
 
     Attributes
@@ -29,7 +30,7 @@ class AccuracyChange:
     cause
         Id of the alert that is, or was, open.
     alert
-        Its new state; None if the losses have alarmed again while it was open.
+        Its new state; None if there was an alarm again while it was open.
     """
 
     index: int
@@ -57,17 +58,27 @@ class AccuracyWatch:
         alarms before.
     false_alarm_every
         Rows per false alarm.
+    share
+        Part of these alarms that may be this one's; the others are of other kinds.
     """
 
     def __init__(
-        self, deployment: str, version: str, loss: str, baseline: Baseline | None, *, false_alarm_every: int
+        self,
+        deployment: str,
+        version: str,
+        loss: str,
+        baseline: Baseline | None,
+        *,
+        false_alarm_every: int,
+        share: float = 1.0,
     ) -> None:
         self._deployment = deployment
         self.version = version
         self.loss = loss
         self.false_alarm_every = false_alarm_every
+        self._share = share
         fits = baseline is not None and baseline.loss == loss
-        self._monitor = LossMonitor(baseline, false_alarm_every) if baseline is not None and fits else None
+        self._monitor = LossMonitor(baseline, self._own_every) if baseline is not None and fits else None
         self._origin = "on the holdout" if fits else f"on its first {_BASELINE_ROWS:,} labelled rows"
         self._first = np.empty(0)
         self._trail: Ints = np.empty((0, 3), dtype=np.int64)
@@ -80,7 +91,17 @@ class AccuracyWatch:
         """Whether there is something to compare with; else nothing can alarm yet."""
         return self._monitor is not None
 
-    def judge(self, rows: LabelledRows, losses: Floats) -> list[AccuracyChange]:
+    @property
+    def _own_every(self) -> int:
+        return math.ceil(self.false_alarm_every / self._share)
+
+    def take_share(self, share: float) -> None:
+        """From now on only this part of the false alarms may be of this kind; what was seen still counts."""
+        self._share = share
+        if self._monitor is not None:
+            self._monitor.false_alarm_every = self._own_every
+
+    def judge(self, rows: LabelledRows, losses: Floats) -> list[AlertChange]:
         """Take the next rows that the version answered, first labels only, and their losses, (n,)."""
         start = self._collect(losses)
         if self._monitor is None:
@@ -89,7 +110,7 @@ class AccuracyWatch:
         places = np.column_stack((rows.times_ms, rows.partitions, rows.request_offsets))[start:]
         self._trail = np.concatenate((self._trail, places))
         self._rows += len(places)
-        changes: list[AccuracyChange] = []
+        changes: list[AlertChange] = []
         for alarm in self._monitor.alarms(losses[start:]):
             self._clear(before + alarm.index, rows, start - before, changes)
             index = start + alarm.index
@@ -97,9 +118,9 @@ class AccuracyWatch:
             if self.alert is None:
                 end = behind + alarm.index + 1
                 self.alert = self._open(alarm, self._trail[end - alarm.rows : end], int(rows.offsets[index]))
-                changes.append(AccuracyChange(index, self.alert.id, self.alert))
+                changes.append(AlertChange(index, self.alert.id, self.alert))
             else:
-                changes.append(AccuracyChange(index, self.alert.id, None))
+                changes.append(AlertChange(index, self.alert.id, None))
         self._clear(self._rows, rows, start - before, changes)
         self._trail = self._trail[-MEMORY:]
         return changes
@@ -111,18 +132,18 @@ class AccuracyWatch:
         taken = min(len(losses), _BASELINE_ROWS - len(self._first))
         self._first = np.concatenate((self._first, losses[:taken]))
         if len(self._first) == _BASELINE_ROWS:
-            self._monitor = LossMonitor(self._first, self.false_alarm_every)
+            self._monitor = LossMonitor(self._first, self._own_every)
             self._first = np.empty(0)
         return taken
 
-    def _clear(self, until: int, rows: LabelledRows, shift: int, changes: list[AccuracyChange]) -> None:
+    def _clear(self, until: int, rows: LabelledRows, shift: int, changes: list[AlertChange]) -> None:
         """Resolve the alert if it was quiet long enough before the row of number `until`."""
         quiet_at = self._alarmed_at + self.false_alarm_every // 2
         if self.alert is None or quiet_at >= until:
             return
         index = quiet_at + shift
         resolved = self._resolved(self.alert, "cleared", int(rows.times_ms[index]))
-        changes.append(AccuracyChange(index, resolved.id, resolved))
+        changes.append(AlertChange(index, resolved.id, resolved))
         self.alert = None
 
     def rebase(self, now_ms: int | None) -> Alert | None:
@@ -174,6 +195,7 @@ class AccuracyWatch:
             "version": self.version,
             "loss": self.loss,
             "false_alarm_every": self.false_alarm_every,
+            "share": self._share,
             "monitor": None if self._monitor is None else self._monitor.snapshot(),
             "origin": self._origin,
             "first": self._first.tolist(),
@@ -192,6 +214,7 @@ class AccuracyWatch:
             snapshot["loss"],
             None,
             false_alarm_every=snapshot["false_alarm_every"],
+            share=snapshot.get("share", 1.0),  # before 0.2 none was shared
         )
         if snapshot["monitor"] is not None:
             watch._monitor = LossMonitor.restore(snapshot["monitor"])

@@ -5,14 +5,15 @@ they are cut into batches, and from any snapshot on.
 
 What counts. Of each request the first label alone, and repeats of a row not at all: sequential tests see
 each row once. For a challenger only rows that the present champion answered and that were requested after
-the newest label that either has learned from. Metrics for people count the last label.
+the newest label that either has learned from. For target drift rows that any version answered. Metrics for
+people count the last label.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +21,16 @@ import orjson
 
 from streamapp.errors import ConfigError
 from streamapp.messages import Alert, Retrain, caused_id
+from streamapp.messages.retrain import RetrainReason
 from streamapp.models.losses import Floats
 from streamapp.quality.accuracy import AccuracyWindow, Quality
-from streamapp.quality.accuracy_watch import AccuracyChange, AccuracyWatch
+from streamapp.quality.accuracy_watch import AccuracyWatch, AlertChange
 from streamapp.quality.labelled_rows import Ints, LabelledRows, losses_of
 from streamapp.quality.recent import RecentRequests
 from streamapp.rollout.gate import PromotionGate
 from streamapp.rollout.judged import Candidate, Decision, DueRetrain, Judged
 from streamapp.rollout.schedule import Schedule
+from streamapp.rollout.target_watch import ACCURACY_SHARE, TargetWatch
 from streamapp.rollout.trial import Trial
 
 __all__ = ["Judge"]
@@ -44,7 +47,9 @@ class Judge:
     deployment
         Its name.
     accuracy_false_alarm_every
-        Labelled rows of the champion per false accuracy alarm. Half as many without alarm clear an alert.
+        Labelled rows per false alarm of all that is said here. Where the champion's reference has labels,
+        accuracy has four fifths of these alarms and target drift the rest; else accuracy has all. Half as
+        many rows without alarm clear an accuracy alert.
     gate_alpha, gate_margin, gate_max_rows
         Of each challenger's :class:`~streamapp.rollout.gate.PromotionGate`.
     retrain_every_ms
@@ -53,6 +58,8 @@ class Judge:
         Labelled rows between two reasons to train while an alert stays open.
     window_rows
         Rows that :attr:`quality` is about.
+    clear_after
+        Labelled rows without drift after which a target alert resolves.
 
     Raises
     ------
@@ -71,6 +78,7 @@ class Judge:
         retrain_every_ms: int | None,
         retrain_cooldown_rows: int,
         window_rows: int = 2_000,
+        clear_after: int = 5_000,
     ) -> None:
         if accuracy_false_alarm_every < 2:
             raise ConfigError(f"accuracy_false_alarm_every is {accuracy_false_alarm_every}; 2 rows or more")
@@ -84,6 +92,9 @@ class Judge:
         self._recent = RecentRequests()
         self._champion: Candidate | None = None
         self._watch: AccuracyWatch | None = None
+        self._target = TargetWatch(
+            deployment, false_alarm_every=accuracy_false_alarm_every, clear_after=clear_after
+        )
         self._trials: dict[str, Trial] = {}
         self._interrupted: dict[str, dict[str, Any]] = {}
         self._rejected: dict[str, None] = {}
@@ -105,14 +116,25 @@ class Judge:
         return self._watch is not None and self._watch.has_baseline
 
     @property
+    def has_target_baseline(self) -> bool:
+        """Whether labels have something to be compared with."""
+        return self._target.has_baseline
+
+    @property
     def open_alert(self) -> Alert | None:
         """The accuracy alert that is open."""
         return None if self._watch is None else self._watch.alert
 
+    @property
+    def open_target_alert(self) -> Alert | None:
+        """The target alert that is open."""
+        return self._target.open_alert
+
     def follow(self, champion: Candidate, challengers: Mapping[str, Candidate]) -> None:
         """Take what ``models`` says now; to be called at the start, after a promotion and on every change.
 
-        Another champion starts all afresh: alert, baseline, gates. Challengers that were rejected stay so.
+        Another champion starts all afresh: alert, baseline, gates; target drift only if its reference is
+        another one. Challengers that were rejected stay so.
 
         Parameters
         ----------
@@ -121,7 +143,11 @@ class Judge:
         challengers
             By version.
         """
-        if self._watch is None or self._watch.version != champion.version:
+        self._leaving += self._target.follow(champion)
+        share = ACCURACY_SHARE if self._target.has_baseline else 1.0
+        if self._watch is not None and self._watch.version == champion.version:
+            self._watch.take_share(share)
+        else:
             self._leave(self._schedule.now_ms)
             self._watch = AccuracyWatch(
                 self._deployment,
@@ -129,6 +155,7 @@ class Judge:
                 champion.loss,
                 champion.baseline,
                 false_alarm_every=self._false_alarm_every,
+                share=share,
             )
             self._trials.clear()
             self._interrupted.clear()
@@ -190,7 +217,9 @@ class Judge:
         ended = self._judge_challengers(rows, losses, own, champion)
         won = next((row for row, trial in ended if trial.is_won), None)
         end = len(rows) if won is None else won + 1
-        changes = self._judge_champion(rows, losses, own & (np.arange(len(rows)) < end))
+        is_before = np.arange(len(rows)) < end
+        changes = self._judge_champion(rows, losses, own & is_before)
+        changes += [(change.index, change) for change in self._target.judge(rows, is_first & is_before)]
         now_ms, due = self._schedule.see(rows.times_ms[:end])
         for row, trial in ended:
             if row >= end or judged.promoted is not None:
@@ -204,7 +233,7 @@ class Judge:
                 del self._trials[decision.version]
                 self._rejected[decision.version] = None
         rest_ms, rest_due = self._schedule.see(rows.times_ms[end:])
-        causes: list[tuple[int, AccuracyChange | None]] = [
+        causes: list[tuple[int, AlertChange | None]] = [
             *changes,
             *((row, None) for row in due),
             *((end + row, None) for row in rest_due),
@@ -212,6 +241,7 @@ class Judge:
         self._ask(causes, rows.offsets, np.concatenate((now_ms, rest_ms)), counts, judged)
         if judged.promoted is not None:
             self._leave(judged.promoted.at_ms)
+            self._leaving += self._target.follow(self._trials[judged.promoted.version].challenger)
             judged.alerts += self._leaving
             self._leaving, self._champion = [], None
             self._trials.clear()
@@ -240,7 +270,7 @@ class Judge:
 
     def _judge_champion(
         self, rows: LabelledRows, losses: Floats, own: npt.NDArray[np.bool_]
-    ) -> list[tuple[int, AccuracyChange]]:
+    ) -> list[tuple[int, AlertChange]]:
         chosen = np.flatnonzero(own)
         if self._watch is None or not len(chosen):
             return []
@@ -258,7 +288,7 @@ class Judge:
 
     def _ask(
         self,
-        causes: list[tuple[int, AccuracyChange | None]],
+        causes: list[tuple[int, AlertChange | None]],
         offsets: Ints,
         now_ms: Ints,
         counts: Ints,
@@ -274,7 +304,7 @@ class Judge:
                 judged.alerts.append(change.alert)
                 is_due = change.alert.state == "opened"
             if is_due:
-                reason: Literal["schedule", "accuracy"] = "schedule" if change is None else "accuracy"
+                reason = _reason(change)
                 event_id = caused_id("retrain", self._deployment, reason, int(offsets[row]))
                 event = Retrain(
                     id=event_id, reason=reason, caused_by=None if change is None else change.cause
@@ -283,12 +313,13 @@ class Judge:
                 self._asked_at = int(counts[row])
 
     def snapshot(self) -> bytes:
-        """Return the state; with full windows about 130 KB."""
+        """Return the state; with full windows about 130 KB, and 10 to 70 KB more where labels are watched."""
         state = {
             "schedule": self._schedule.snapshot(),
             "window": self._window.snapshot(),
             "recent": self._recent.snapshot(),
             "watch": None if self._watch is None else self._watch.snapshot(),
+            "target": self._target.snapshot(),
             "gate": self._gate,
             "trials": self._interrupted | {v: trial.snapshot() for v, trial in self._trials.items()},
             "rejected": list(self._rejected),
@@ -318,6 +349,7 @@ class Judge:
         judge._rejected = dict.fromkeys(state["rejected"])
         judge._leaving = [Alert.parse(alert) for alert in state["leaving"]]
         judge._rows, judge._asked_at = state["rows"], state["asked_at"]
+        judge._leaving += judge._target.restore(state.get("target"))
         if state["watch"] is not None:
             judge._watch = AccuracyWatch.restore(state["watch"], deployment)
             if judge._watch.false_alarm_every != judge._false_alarm_every:
@@ -325,3 +357,9 @@ class Judge:
         if state["gate"] == judge._gate:
             judge._interrupted = state["trials"]
         return judge
+
+
+def _reason(change: AlertChange | None) -> RetrainReason:
+    if change is None:
+        return "schedule"
+    return "target" if change.alert is not None and change.alert.kind == "target" else "accuracy"

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streamapp.messages import Alert, Label, Retrain
-from streamapp.models import Baseline, Predictions, Rows
+from streamapp.models import Baseline, Predictions, Rows, Signature
+from streamapp.profile import Profile
 
 __all__ = ["Candidate", "Decision", "DueRetrain", "Judged"]
 
@@ -31,6 +32,9 @@ class Candidate:
         When the newest label was given that it has learned from; None if unknown.
     baseline
         Its losses on its holdout; None if it has none.
+    profile, signature
+        Its reference rows, with labels, and how rows are read; None: labels and inputs given each class are
+        not watched.
     """
 
     version: str
@@ -40,6 +44,8 @@ class Candidate:
     classes: tuple[Label, ...] | None = None
     newest_training_data_at_ms: int | None = None
     baseline: Baseline | None = None
+    profile: Profile | None = None
+    signature: Signature | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ class Judged:
     Attributes
     ----------
     alerts
-        Accuracy alerts that opened or resolved.
+        Of accuracy and target that changed.
     retrains
         Reasons to train.
     rejected

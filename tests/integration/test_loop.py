@@ -38,7 +38,7 @@ class World:
             i = self.count
             has_turned = i >= self.turns
             temp, wind = self.rng.normal(size=2) + np.array([1.5 if has_turned else 0.0, 0.0])
-            busy = (wind if has_turned else temp) + 0.3 * self.rng.normal() > 0
+            busy = (wind if has_turned else temp) + 0.5 * self.rng.normal() > 0  # as the reference has it
             self.labels.append("busy" if busy else "calm")
             time = ("ce_time", format_time(START_MS + i * STEP_MS).encode())
             value = orjson.dumps({"id": f"r-{i}", "features": {"temp": float(temp), "wind": float(wind)}})
@@ -107,13 +107,13 @@ def test_drift_is_seen_and_a_better_model_takes_over(make: Make, bundle: Bundle)
     assert all(row.label == truth[row.id] for row in rows)
     alerts = deployment.values("drift-alerts")
     opened = {alert["kind"] for alert in alerts if alert["state"] == "opened"}
-    assert {"input", "accuracy"} <= opened
+    assert {"input", "accuracy", "target"} <= opened
     first = next(alert for alert in alerts if alert["kind"] == "input")
     assert first["subject"] == "temp"
     assert first["features"][0]["name"] == "temp"
     assert any(a["state"] == "resolved" and a["resolution"] == "rebased" for a in alerts)
     events = {value["id"]: Retrain.parse(value) for value in deployment.values("retrain-events")}
-    assert {event.reason for event in events.values()} >= {"input", "accuracy"}
+    assert {event.reason for event in events.values()} >= {"input", "accuracy", "target"}
     assert all(event.caused_by in {alert["id"] for alert in alerts} for event in events.values())
 
     models = asyncio.run(latest_models(deployment.bootstrap, deployment.settings.topics))
