@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     # Drift
     false_alarm_every: int = Field(default=100_000, gt=0, description="Requests per false drift alarm.")
     accuracy_false_alarm_every: int = Field(
-        default=10_000, gt=0, description="Labelled rows per false alarm."
+        default=10_000, gt=0, description="Labelled rows per false alarm of accuracy and target."
     )
     clear_after: int = Field(
         default=5_000, gt=0, description="Requests, or labelled rows, without drift that resolve an alert."

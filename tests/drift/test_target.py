@@ -4,7 +4,8 @@ import numpy as np
 import orjson
 import pytest
 
-from streamapp.drift import DriftMonitor
+from streamapp.drift import DriftMonitor, Pane, Span
+from streamapp.drift.detector import Detector
 from streamapp.drift.labelled_panes import Places
 from streamapp.drift.target import TargetMonitor, rebased
 from streamapp.errors import ProfileError
@@ -123,6 +124,25 @@ def test_a_class_without_reference_rows_enough_is_no_condition() -> None:
     table, labels = rows(8, 6_000, busy=0.04)
     table["temp"] += np.where(labels == "busy", 3.0, 0.0)
     assert judge(monitor, (table, labels)) == []
+
+
+def test_the_labels_keep_their_part_of_the_budget_beside_many_columns() -> None:
+    def limits(columns: int) -> tuple[float, float]:
+        table = {f"n{i}": values for i in range(columns) for values in [rows(i, 4_000)[0]["wind"]]}
+        reference = Profile.fit(table, y=rows(0, 4_000)[1], ordered=False).of_labels()
+        assert reference is not None
+        detector = Detector(reference, 50_000, of_labels=True)
+        assert {part.kind for part in detector.parts} == {"target"}
+        detector.push([Pane(0, Span(0, 63, 64, {0: (0, 64)}), reference.empty())])
+        found = {
+            (part.name, part.aspect): limit
+            for part, limit in zip(detector.parts, detector.limits, strict=True)
+        }
+        return found["target", "levels"], found["n0|busy", "location"]
+
+    few, many = limits(1), limits(20)
+    assert many[0] == pytest.approx(few[0])
+    assert many[1] > few[1] + 0.5
 
 
 def test_it_clears_when_labels_are_as_before() -> None:
