@@ -18,10 +18,12 @@ from streamapp.drift.thresholds import Thresholds, group_of
 from streamapp.messages.alert import AlertKind
 from streamapp.profile import Measures, PairProfile, Profile
 
-__all__ = ["KINDS", "Detector", "Part", "Sighting", "WindowReading"]
+__all__ = ["KINDS", "REQUEST_KINDS", "Detector", "Part", "Sighting", "WindowReading"]
 
-KINDS: tuple[AlertKind, ...] = ("input", "missing", "correlation", "output", "target")
-"""Kinds of alerts that come from summaries, in the order in which they are raised."""
+REQUEST_KINDS: tuple[AlertKind, ...] = ("input", "missing", "correlation", "output")
+"""Kinds of alerts that come from summaries of requests, in the order in which they are raised."""
+KINDS: tuple[AlertKind, ...] = (*REQUEST_KINDS, "target")
+"""Those and the kind that comes from labelled rows."""
 _WRONG_SHARE = 0.01
 """Expected share of innocent columns among those that an alert names."""
 _CLARITY = {"location": 2.0, "scale": 1.5}

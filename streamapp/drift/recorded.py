@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from streamapp.drift.alerts import event_id
-from streamapp.drift.detector import KINDS
+from streamapp.drift.detector import REQUEST_KINDS
 from streamapp.drift.replay import Period
 from streamapp.errors import MessageError
 from streamapp.messages import Alert, Record, header
@@ -54,8 +54,8 @@ class Recorded:
     Parameters
     ----------
     records
-        Of the whole topic, in order. Alerts of other kinds (accuracy, for example)
-        do not come from summaries and are left out, and so is what cannot be read.
+        Of the whole topic, in order. Alerts of other kinds (accuracy, target)
+        do not come from summaries of requests and are left out, and so is what cannot be read.
 
     Notes
     -----
@@ -72,7 +72,7 @@ class Recorded:
             self._offsets, self._records = record.offset + 1, self._records + 1
             with suppress(MessageError):
                 alert = Alert.decode(record.value)
-                if alert.kind in KINDS:
+                if alert.kind in REQUEST_KINDS:
                     ce_id = header(record.headers, "ce_id")
                     self.messages[event_id(alert) if ce_id is None else ce_id.decode(errors="replace")] = (
                         alert

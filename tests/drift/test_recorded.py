@@ -98,9 +98,9 @@ def test_a_period_selects_what_is_compared(said: list[Alert]) -> None:
     assert recorded(since).compare(said, ALWAYS).differences != ()
 
 
-def test_what_no_summary_says_is_left_out(said: list[Alert]) -> None:
-    other = changed(said[0], kind="accuracy", false_alarm_every=7)
-    values = [None, b"", b"{}", other.encode()]
+def test_what_no_summary_of_requests_says_is_left_out(said: list[Alert]) -> None:
+    others = [changed(said[0], kind=kind, false_alarm_every=7) for kind in ("accuracy", "target")]
+    values = [None, b"", b"{}", *(other.encode() for other in others)]
     rubbish = [InRecord(0, i, 0, b"k", value, []) for i, value in enumerate(values)]
     assert Recorded(rubbish).messages == {}
     assert Recorded(rubbish).false_alarm_every is None
