@@ -10,6 +10,7 @@ import numpy as np
 from streamapp.profile.column import TAIL, ColumnProfile
 from streamapp.profile.kinds import ColumnKind
 from streamapp.profile.legendre import legendre, mid_ranks
+from streamapp.profile.shares import Share, name_shares
 
 __all__ = ["SMOOTH", "Component", "Measures"]
 
@@ -49,11 +50,15 @@ class Measures:
         self.missing_bins = (self.starts + bins - 1).astype(np.intp)
         self._weights = np.zeros((6, sum(bins)), dtype=np.int64)
         parts: list[Component] = []
-        take: list[int] = []  # place in [bins..., weights x columns]
+        take: list[int] = []  # place in [bins..., weights x columns, shares of several bins]
+        self._several: list[list[int]] = []
         for i, (column, start) in enumerate(zip(columns, self.starts.tolist(), strict=True)):
             self._lay_out(i, column, start, parts, take)
         self.components = tuple(parts)
         self._take = np.array(take, dtype=np.intp)
+        self._gather = np.array([bin_ for bins_ in self._several for bin_ in bins_], dtype=np.intp)
+        ends = np.cumsum([len(bins_) for bins_ in self._several], dtype=np.intp)
+        self._cuts = np.concatenate([[0], ends[:-1]]).astype(np.intp)
         self.column_of = np.array([part.column for part in parts], dtype=np.intp)
         self.is_share = np.array([part.is_share for part in parts], dtype=bool)
         self.is_missing = np.array([part.aspect == "missing" for part in parts], dtype=bool)
@@ -73,11 +78,13 @@ class Measures:
             (..., L) int64 each: rows that have a value, or all rows where absence itself is counted.
         """
         weighed = np.add.reduceat(counts[..., None, :] * self._weights, self.starts, axis=-1)
-        every = np.concatenate([counts, weighed.reshape(*counts.shape[:-1], -1)], axis=-1)
+        every = [counts, weighed.reshape(*counts.shape[:-1], -1)]
+        if len(self._gather):
+            every.append(np.add.reduceat(counts[..., self._gather], self._cuts, axis=-1))
         total = np.add.reduceat(counts, self.starts, axis=-1)
         present = total - counts[..., self.missing_bins]
         rows = np.where(self.is_missing, total[..., self.column_of], present[..., self.column_of])
-        return every[..., self._take], rows
+        return np.concatenate(every, axis=-1)[..., self._take], rows
 
     def means(self, sums: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return the components' means; 0 where there are no rows."""
@@ -113,20 +120,24 @@ class Measures:
             return
         bins = len(self._weights[0])
         last = len(column.counts) - 1
-        shares: list[tuple[int, str, str | None]] = []
+        shares: list[Share] = []
         if column.is_names:
-            shares = _name_shares(column)
+            shares = name_shares(column)
         elif column.kind is not ColumnKind.ID_LIKE:
             for row, aspect in self._weigh(column, start):
                 parts.append(Component(i, aspect, is_share=row >= len(SMOOTH)))
                 take.append(bins + row * len(self.columns) + i)
             if column.kind is ColumnKind.BOOLEAN:
-                shares = [(2, "levels", "1")]
+                shares = [((2,), "levels", "1")]
             if len(column.edges):
-                shares += [(0, "below range", None), (last - 1, "above range", None)]
-        for bin_, aspect, level in [*shares, (last, "missing", None)]:
+                shares += [((0,), "below range", None), ((last - 1,), "above range", None)]
+        for own, aspect, level in [*shares, ((last,), "missing", None)]:
             parts.append(Component(i, aspect, level))
-            take.append(start + bin_)
+            if len(own) == 1:
+                take.append(start + own[0])
+            else:
+                take.append(bins + len(self._weights) * len(self.columns) + len(self._several))
+                self._several.append([start + bin_ for bin_ in own])
 
     def _weigh(self, column: ColumnProfile, start: int) -> list[tuple[int, str]]:
         """Fill in the weights of a column of numbers, and return those rows of them that are components."""
@@ -146,18 +157,3 @@ class Measures:
             tails = ((_LOW, "low tail", inside[:2]), (_HIGH, "high tail", inside[-2:]))
             weighed += [(row, aspect) for row, aspect, ends in tails if 0 < ends.sum() <= thin]
         return weighed
-
-
-def _name_shares(column: ColumnProfile) -> list[tuple[int, str, str | None]]:
-    """Return bin, aspect and level of the shares of a column of names."""
-    if column.kind is ColumnKind.ID_LIKE:
-        return []
-    others = len(column.levels)
-    shares: list[tuple[int, str, str | None]] = []
-    if len(column.levels) > 1 or column.counts[others]:
-        shares += [(bin_, "levels", level) for bin_, level in enumerate(column.levels)]
-    if column.counts[others]:
-        shares.append((others, "levels", "other"))
-    if column.knows_unseen:
-        shares.append((others + 1, "unseen", None))
-    return shares

@@ -9,8 +9,9 @@ from typing import Any, Self
 import numpy as np
 
 from streamapp.errors import ProfileError
-from streamapp.profile.column import LEVEL_ROWS, ColumnProfile, fit_column
+from streamapp.profile.column import LEVEL_ROWS, ColumnProfile
 from streamapp.profile.columns import Columns, as_columns, level_text
+from streamapp.profile.fitting import fit_column
 from streamapp.profile.inflation import inflation
 from streamapp.profile.kinds import ColumnKind
 from streamapp.profile.measures import Measures

@@ -13,8 +13,9 @@ import orjson
 
 from streamapp.errors import ProfileError
 from streamapp.profile.coder import Coder
-from streamapp.profile.column import ColumnProfile, fit_column
+from streamapp.profile.column import ColumnProfile
 from streamapp.profile.columns import Columns, as_columns, row_count
+from streamapp.profile.fitting import fit_column
 from streamapp.profile.labelled import LabelledReference, fit_labelled
 from streamapp.profile.outputs import OutputProfile, fit_outputs, provisional_outputs
 from streamapp.profile.pairs import PairProfile, rank_table

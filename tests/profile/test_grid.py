@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from streamapp.profile.coder import Coder
-from streamapp.profile.column import fit_column
+from streamapp.profile.fitting import fit_column
 from streamapp.profile.grid import Grid
 
 numbers = st.floats(allow_nan=False) | st.sampled_from([0.0, 1.0, 5e-324, 1e308, -1e308, np.inf, -np.inf])
