@@ -17,6 +17,7 @@ from streamapp.drift.statistics import discoveries, location_in_sd, psi
 from streamapp.drift.thresholds import Thresholds, group_of
 from streamapp.messages.alert import AlertKind
 from streamapp.profile import Measures, PairProfile, Profile
+from streamapp.profile.shares import merge_bins
 
 __all__ = ["KINDS", "REQUEST_KINDS", "Detector", "Part", "Sighting", "WindowReading"]
 
@@ -26,7 +27,8 @@ KINDS: tuple[AlertKind, ...] = (*REQUEST_KINDS, "target")
 """Those and the kind that comes from labelled rows."""
 _WRONG_SHARE = 0.01
 """Expected share of innocent columns among those that an alert names."""
-_CLARITY = {"location": 2.0, "scale": 1.5}
+_LOCATIONS = ("location", "length")
+_CLARITY = {"location": 2.0, "length": 2.0, "scale": 1.5, "length spread": 1.5}
 """A large shift moves the higher components even more than location, but it is a shift to people."""
 
 
@@ -104,7 +106,7 @@ class Detector:
             for kind in KINDS
             if (mask := np.array([part.kind == kind for part in self.parts], dtype=bool)).any()
         }
-        self._located = {part.column for part in self.parts if part.aspect == "location"}
+        self._located = {part.column for part in self.parts if part.aspect in _LOCATIONS}
         own = len(self.measures.components)
         self._sd = np.sqrt(self.comparison.variance)
         self._is_pair = np.arange(self.comparison.size) >= own
@@ -144,7 +146,8 @@ class Detector:
 
         That is every component that crosses its threshold in some window, and those that false discovery
         control finds in the alarming one (the window that exceeds its threshold most); of a column the
-        aspect with the most evidence: a smooth one before a share, location and scale before the others.
+        aspect with the most evidence: a smooth one before a share (but for the characters of a text),
+        location and scale before the others.
 
         References
         ----------
@@ -202,7 +205,7 @@ class Detector:
         for k, part in enumerate(self.parts):
             if part.kind != "input":
                 continue
-            if part.aspect == "location":
+            if part.aspect in _LOCATIONS:
                 effects[part.name] = self._effect(k, last, look)
             elif part.column not in self._located:
                 change = float(look.effect[last, k])
@@ -211,14 +214,16 @@ class Detector:
         return {name: round(effect, 4) for name, effect in effects.items()}
 
     def _rank(self, k: int, z: float) -> tuple[bool, float]:
-        return not self._is_share[k], float(z) * _CLARITY.get(self.parts[k].aspect, 1.0)
+        aspect = self.parts[k].aspect
+        first = not self._is_share[k] or aspect == "characters"
+        return first, float(z) * _CLARITY.get(aspect, 1.0)
 
     def _sizes(self, now: np.ndarray, at: np.ndarray) -> np.ndarray:
         before = self.comparison.reference[at]
         return sizes(now, before, self._sd[at], self._is_share[at], self._is_pair[at])
 
     def _effect(self, k: int, w: int, look: Look) -> float:
-        if self.parts[k].aspect == "location":
+        if self.parts[k].aspect in _LOCATIONS:
             return location_in_sd(float(look.now[w, k] - self.comparison.reference[k]))
         return float(look.effect[w, k])
 
@@ -247,7 +252,7 @@ class Detector:
         if part.column is not None:
             column, start = self.measures.columns[part.column], self.measures.starts[part.column]
             counts = self.scan.counts(look.windows[w])[start : start + len(column.counts)]
-            index = psi(counts, column.counts)
+            index = psi(*(merge_bins(column, part.aspect, own) for own in (counts, column.counts)))
         return Finding(
             name=part.name,
             columns=part.columns,

@@ -101,6 +101,10 @@ _IN_SD = {
     ("skew", False): "{name} is skewed more to the left",
     ("tails", True): "{name} has heavier tails",
     ("tails", False): "{name} has lighter tails",
+    ("length", True): "{name} has become longer by {effect:.2g} sd",
+    ("length", False): "{name} has become shorter by {effect:.2g} sd",
+    ("length spread", True): "the length of {name} spreads wider by {effect:.2g} sd of its scale",
+    ("length spread", False): "the length of {name} spreads less by {effect:.2g} sd of its scale",
 }
 _IN_SHARES = {
     "low tail": "{name} has gone from {before} to {now} in its low tail",
@@ -108,6 +112,7 @@ _IN_SHARES = {
     "below range": "{name} has gone from {before} to {now} below its range",
     "above range": "{name} has gone from {before} to {now} above its range",
     "levels": "{name}={level} has gone from {before} to {now}",
+    "characters": "{name} has gone from {before} to {now} of texts with {level}",
     "unseen": "{name} has gone from {before} to {now} of values never seen before",
     "missing": "{name} has gone from {before} to {now} missing",
 }

@@ -28,9 +28,9 @@ _MIN_EVERY = 100
 class DriftMonitor:
     """Compares live rows with a profile and says when they have drifted.
 
-    It sees changes of location, scale, shape, tails, levels, missing and unseen values of each column, of
-    every correlation, and of what the model says; not changes of the labels, nor dependence of three columns
-    that leaves all pairs alone.
+    It sees changes of location, scale, shape, tails, levels, missing and unseen values of each column (of a
+    text those of its length and characters), of every correlation, and of what the model says; not changes
+    of the labels, nor dependence of three columns that leaves all pairs alone.
 
     Parameters
     ----------

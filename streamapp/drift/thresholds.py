@@ -19,6 +19,8 @@ LOOKS = 6
 (``tests/benchmarks/drift/bench_crossings.py``); the rest is for higher ones, and for tails that are a little
 heavier than normal ones while windows are short."""
 _MAX_TAIL = 0.05
+_LIKE = {"length": "location", "length spread": "scale", "characters": "levels"}
+"""Aspects that are to a text what the others are to a number or a name."""
 
 
 def group_of(aspect: str, *, output: bool = False, target: bool = False) -> str:
@@ -29,6 +31,7 @@ def group_of(aspect: str, *, output: bool = False, target: bool = False) -> str:
         return "outputs"
     if aspect == "correlation":
         return "pairs"
+    aspect = _LIKE.get(aspect, aspect)
     return aspect if aspect in WEIGHTS else "rest"
 
 

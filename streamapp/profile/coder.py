@@ -1,4 +1,4 @@
-"""Rows to bins, the hot path: one look-up in a grid per number, one in a dictionary per name."""
+"""Rows to bins, the hot path: a look-up in a grid per number, one in a dictionary per name."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from streamapp.profile.column import ColumnProfile, level_hash
 from streamapp.profile.columns import Columns, level_text, row_count
 from streamapp.profile.grid import Grid
 from streamapp.profile.kinds import ColumnKind
+from streamapp.profile.text import TextCoder
 
 __all__ = ["Coder"]
 
@@ -39,7 +40,7 @@ class Coder:
         bins = np.array([len(column.counts) for column in columns], dtype=np.int64)
         self.starts = np.concatenate([[0], np.cumsum(bins)[:-1]]).astype(np.int64)
         self.bins = int(bins.sum())
-        numbers = [i for i, column in enumerate(columns) if not column.is_names]
+        numbers = [i for i, column in enumerate(columns) if column.is_numbers]
         self.number_at = {columns[i].name: row for row, i in enumerate(numbers)}
         self._number_names = [columns[i].name for i in numbers]
         self._chunks = [
@@ -47,13 +48,13 @@ class Coder:
             for at in range(0, len(numbers), _CHUNK)
         ]
         self._names = [
-            _NameCoder(column, int(start))
+            _coder(column, int(start))
             for column, start in zip(columns, self.starts, strict=True)
-            if column.is_names
+            if not column.is_numbers
         ]
 
     def codes(self, columns: Columns) -> tuple[np.ndarray, list[int], int]:
-        """Return the bins of all numbers (c, n), those of all names in one list, and n.
+        """Return the bins of all numbers (c, n), those of all other columns in one list, and n.
 
         Raises
         ------
@@ -116,6 +117,12 @@ class _Chunk:
             rows = self._rows.ravel()[unsure // matrix.shape[1]]
             codes.reshape(-1)[unsure] = self._table.take(places + rows)
         return codes
+
+
+def _coder(column: ColumnProfile, start: int) -> _NameCoder | TextCoder:
+    if column.kind is ColumnKind.TEXT:
+        return TextCoder(column.name, column.edges, start)
+    return _NameCoder(column, start)
 
 
 class _NameCoder:

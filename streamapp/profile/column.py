@@ -26,7 +26,9 @@ class ColumnProfile:
     """A column's bins, frozen on the reference.
 
     Bins of numbers, with edges e: below e[0] (the smallest reference value), [e[0], e[1]), …, from e[-1]
-    (just above the largest) on, missing. Bins of names: each of `levels`, other, unseen, missing.
+    (just above the largest) on, missing. Bins of names: each of `levels`, other, unseen, missing. Bins of
+    texts, with edges of their length: below e[0], …, from e[-1] on, each with all classes of characters
+    (``text.CHARACTERS``); missing.
 
     `counts` places each reference row as if it were new to the others: the only smallest value counts as
     below range, a level that occurs once as unseen (the leave-one-out estimate of Good and Turing), because
@@ -36,7 +38,7 @@ class ColumnProfile:
     name: str
     kind: ColumnKind
     edges: np.ndarray
-    """(b,) float64, increasing; empty for names."""
+    """(b,) float64, increasing: of numbers, or of the length of texts; empty for names."""
     levels: tuple[str, ...]
     seen: np.ndarray
     """(s,) uint32, increasing: hashes of the reference's levels that have no bin of their own."""
@@ -47,8 +49,17 @@ class ColumnProfile:
 
     @property
     def is_names(self) -> bool:
-        """Whether the bins are names (levels) and not intervals of numbers."""
-        return len(self.edges) == 0 and len(self.counts) == len(self.levels) + 3
+        """Whether the bins are names (levels)."""
+        return (
+            self.kind is not ColumnKind.TEXT
+            and len(self.edges) == 0
+            and len(self.counts) == len(self.levels) + 3
+        )
+
+    @property
+    def is_numbers(self) -> bool:
+        """Whether the bins are intervals of numbers."""
+        return not self.is_names and self.kind is not ColumnKind.TEXT
 
     @property
     def rows(self) -> int:
@@ -62,6 +73,8 @@ class ColumnProfile:
             return "a new value in nearly every row: only missing values are watched"
         if self.kind is ColumnKind.CONSTANT:
             return "one value in the reference: other values and missing ones are watched"
+        if self.kind is ColumnKind.TEXT:
+            return "texts: how long they are, which characters they are made of, missing"
         if not self.is_names:
             tails = ", tails, range" if self.kind is ColumnKind.CONTINUOUS else ", range"
             shape = "share of ones" if self.kind is ColumnKind.BOOLEAN else "location, scale, shape"

@@ -10,12 +10,15 @@ import numpy as np
 from streamapp.profile.column import BINS, LEVEL_ROWS, MAX_LEVELS, TAIL, ColumnProfile, level_hash
 from streamapp.profile.columns import level_text
 from streamapp.profile.kinds import ColumnKind
+from streamapp.profile.text import CHARACTERS, TextCoder, cut_lengths, reads_like_text
 
 __all__ = ["fit_column"]
 
 MAX_SEEN = 10_000
 ID_ROWS = 100
 ID_SHARE = 0.9
+TEXT_SHARE = 0.5
+"""Share of distinct values from which on strings may be texts: some are said again and again ("thanks")."""
 
 
 def fit_column(name: str, values: np.ndarray, *, categorical: bool, ordered: bool) -> ColumnProfile:
@@ -28,12 +31,12 @@ def fit_column(name: str, values: np.ndarray, *, categorical: bool, ordered: boo
     values
         (n,) float64 with NaN, or objects (str or None).
     categorical
-        Take numbers as names.
+        Take numbers as names, and names as categories.
     ordered
         Whether rows stand in the order in which they came; only then can a serial number be told.
     """
     if values.dtype == object or categorical:
-        return _fit_names(name, values.tolist())
+        return _fit_names(name, values.tolist(), plain=categorical)
     return _fit_numbers(name, values, ordered=ordered)
 
 
@@ -71,29 +74,41 @@ def _fit_numbers(name: str, values: np.ndarray, *, ordered: bool) -> ColumnProfi
     return ColumnProfile(name, kind, edges, (), np.empty(0, np.uint32), False, counts)
 
 
-def _fit_names(name: str, values: list[Any]) -> ColumnProfile:
+def _fit_names(name: str, values: list[Any], *, plain: bool) -> ColumnProfile:
     names = [level_text(v) for v in values if v is not None and v == v]  # noqa: PLR0124  # NaN is missing
     tally = Counter(names)
+    kind = _kind_of_names(names, tally, plain=plain)
+    if kind is ColumnKind.TEXT:
+        return _cut_texts(name, names, len(values) - len(names))
+    return _cut_names(name, kind, tally, len(values) - len(names))
+
+
+def _kind_of_names(names: list[str], tally: Counter[str], *, plain: bool) -> ColumnKind:
+    """Return the kind of a column of names; a `plain` one is known to hold categories and no texts."""
+    if len(tally) <= 1:
+        return ColumnKind.CONSTANT
+    if len(names) >= ID_ROWS:
+        distinct = len(tally) / len(names)
+        if not plain and distinct >= TEXT_SHARE and reads_like_text(names):
+            return ColumnKind.TEXT
+        if distinct >= ID_SHARE:
+            return ColumnKind.ID_LIKE
+    frequent = [count for _, count in tally.most_common(MAX_LEVELS) if count >= LEVEL_ROWS]
+    is_rare = len(tally) > MAX_LEVELS and 2 * sum(frequent) < len(names)
+    return ColumnKind.HIGH_CARDINALITY if is_rare else ColumnKind.CATEGORICAL
+
+
+def _cut_names(name: str, kind: ColumnKind, tally: Counter[str], missing: int) -> ColumnProfile:
     ranked = sorted(tally.items(), key=lambda item: (-item[1], item[0]))
-    is_id = len(names) >= ID_ROWS and len(tally) >= ID_SHARE * len(names)
+    is_id = kind is ColumnKind.ID_LIKE
     own = [] if is_id else [item for item in ranked[:MAX_LEVELS] if item[1] >= LEVEL_ROWS]
-    if len(tally) == 1:
+    if kind is ColumnKind.CONSTANT:
         own = ranked
     rest = [] if is_id else ranked[len(own) :]
-    others = len(names) - sum(count for _, count in own)
-    singles = sum(count == 1 for _, count in rest)
+    others = tally.total() - sum(count for _, count in own)
     knows = not is_id and len(rest) <= MAX_SEEN
-    if is_id:
-        kind = ColumnKind.ID_LIKE
-    elif len(tally) <= 1:
-        kind = ColumnKind.CONSTANT
-    elif len(tally) > MAX_LEVELS and 2 * others > len(names):
-        kind = ColumnKind.HIGH_CARDINALITY
-    else:
-        kind = ColumnKind.CATEGORICAL
-    unseen = singles if knows else 0
+    unseen = sum(count == 1 for _, count in rest) if knows else 0
     seen = np.unique(np.array([level_hash(level) for level, _ in rest] if knows else [], dtype=np.uint32))
-    counts = [count for _, count in own] + [others - unseen, unseen, len(values) - len(names)]
     return ColumnProfile(
         name,
         kind,
@@ -101,5 +116,13 @@ def _fit_names(name: str, values: list[Any]) -> ColumnProfile:
         tuple(level for level, _ in own),
         seen,
         knows,
-        np.array(counts, dtype=np.int64),
+        np.array([count for _, count in own] + [others - unseen, unseen, missing], dtype=np.int64),
     )
+
+
+def _cut_texts(name: str, texts: list[str], missing: int) -> ColumnProfile:
+    edges = cut_lengths(texts)
+    codes = TextCoder(name, edges, 0).codes(np.array(texts, dtype=object))
+    counts = np.bincount(codes, minlength=(len(edges) + 1) * len(CHARACTERS) + 1).astype(np.int64)
+    counts[-1] = missing
+    return ColumnProfile(name, ColumnKind.TEXT, edges, (), np.empty(0, np.uint32), False, counts)

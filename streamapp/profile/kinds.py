@@ -20,10 +20,12 @@ class ColumnKind(StrEnum):
     """Names: a bin for each frequent level, the rest together."""
     HIGH_CARDINALITY = "high-cardinality"
     """Names most of which are rare: mainly the share of rare and of unseen ones can be watched."""
+    TEXT = "text"
+    """Strings that people wrote, hardly any of them twice: how long they are, and of which characters."""
     CONSTANT = "constant"
     """One value (or none) in the reference: whatever else comes is watched."""
     ID_LIKE = "id-like"
-    """A new value in every row (numbers, serials, times): moves by nature, only its absence is watched."""
+    """A new value in every row (numbers, serials, keys): moves by nature, only its absence is watched."""
 
     @property
     def is_numeric(self) -> bool:

@@ -10,11 +10,15 @@ import numpy as np
 from streamapp.profile.column import TAIL, ColumnProfile
 from streamapp.profile.kinds import ColumnKind
 from streamapp.profile.legendre import legendre, mid_ranks
-from streamapp.profile.shares import Share, name_shares
+from streamapp.profile.shares import Share, name_shares, text_shares
+from streamapp.profile.text import CHARACTERS
 
 __all__ = ["SMOOTH", "Component", "Measures"]
 
 SMOOTH = ("location", "scale", "skew", "tails")
+_LENGTH = ("length", "length spread")
+"""What location and scale are called where they are those of a text's length."""
+_ROW = {aspect: row for names in (SMOOTH, _LENGTH) for row, aspect in enumerate(names)}
 _UNIT = 4096
 """Smooth components are rounded to this grid, so that their sums are integers."""
 _LOW, _HIGH = 4, 5
@@ -27,7 +31,8 @@ class Component:
 
     column: int
     aspect: str
-    """One of the smooth ones, low tail, high tail, below range, above range, levels, unseen, missing."""
+    """One of the smooth ones, low tail, high tail, below range, above range, levels, unseen, missing; of
+    texts length, length spread, characters."""
     level: str | None = None
     """The level whose share this is."""
     is_share: bool = True
@@ -105,7 +110,7 @@ class Measures:
         for k in np.flatnonzero(~self.is_share):
             part = self.components[k]
             column, start = self.columns[part.column], self.starts[part.column]
-            values = self._weights[SMOOTH.index(part.aspect), start : start + len(column.counts) - 1] / _UNIT
+            values = self._weights[_ROW[part.aspect], start : start + len(column.counts) - 1] / _UNIT
             share = column.counts[:-1] / max(column.rows, 1)
             centred = values - mean[k]
             variance[k] = share @ centred**2
@@ -121,16 +126,20 @@ class Measures:
         bins = len(self._weights[0])
         last = len(column.counts) - 1
         shares: list[Share] = []
+        weighed: list[tuple[int, str]] = []
         if column.is_names:
             shares = name_shares(column)
+        elif column.kind is ColumnKind.TEXT:
+            weighed, shares = self._weigh_lengths(column, start), text_shares(column)
         elif column.kind is not ColumnKind.ID_LIKE:
-            for row, aspect in self._weigh(column, start):
-                parts.append(Component(i, aspect, is_share=row >= len(SMOOTH)))
-                take.append(bins + row * len(self.columns) + i)
+            weighed = self._weigh(column, start)
             if column.kind is ColumnKind.BOOLEAN:
                 shares = [((2,), "levels", "1")]
             if len(column.edges):
                 shares += [((0,), "below range", None), ((last - 1,), "above range", None)]
+        for row, aspect in weighed:
+            parts.append(Component(i, aspect, is_share=row >= len(SMOOTH)))
+            take.append(bins + row * len(self.columns) + i)
         for own, aspect, level in [*shares, ((last,), "missing", None)]:
             parts.append(Component(i, aspect, level))
             if len(own) == 1:
@@ -143,9 +152,7 @@ class Measures:
         """Fill in the weights of a column of numbers, and return those rows of them that are components."""
         inside = column.counts[:-1]
         end = start + len(inside)
-        self._weights[: len(SMOOTH), start:end] = np.rint(legendre(mid_ranks(inside)) * _UNIT).astype(
-            np.int64
-        )
+        self._weights[: len(SMOOTH), start:end] = _smooth(inside)
         if not column.kind.is_numeric or column.kind is ColumnKind.BOOLEAN:
             return []
         # As many as the occupied bins allow: on three levels the third polynomial is made of the first two.
@@ -157,3 +164,14 @@ class Measures:
             tails = ((_LOW, "low tail", inside[:2]), (_HIGH, "high tail", inside[-2:]))
             weighed += [(row, aspect) for row, aspect, ends in tails if 0 < ends.sum() <= thin]
         return weighed
+
+    def _weigh_lengths(self, column: ColumnProfile, start: int) -> list[tuple[int, str]]:
+        """Fill in the weights of a column of texts, whose length is in ranks as numbers are."""
+        lengths = column.counts[:-1].reshape(-1, len(CHARACTERS)).sum(axis=1)
+        end = start + len(column.counts) - 1
+        self._weights[: len(SMOOTH), start:end] = np.repeat(_smooth(lengths), len(CHARACTERS), axis=1)
+        return list(enumerate(_LENGTH))[: max(int(np.count_nonzero(lengths)) - 1, 0)]
+
+
+def _smooth(inside: np.ndarray) -> np.ndarray:
+    return np.asarray(np.rint(legendre(mid_ranks(inside)) * _UNIT), dtype=np.int64)

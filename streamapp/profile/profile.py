@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Profile"]
 
 _FORMAT = 2
+_READ = (1, 2)
+"""Format 1 knew fewer kinds of columns, and nothing by class; what it has means the same in format 2."""
 _CHUNK = 16_384
 
 
@@ -232,10 +234,8 @@ class Profile:
         """
         try:
             fields = orjson.loads(data)
-            if fields["format"] not in (1, _FORMAT):  # in the first nothing was counted by class
-                raise ProfileError(
-                    f"profile of format {fields['format']!r}; this version reads 1 to {_FORMAT}"
-                )
+            if fields["format"] not in _READ:
+                raise ProfileError(f"profile of format {fields['format']!r}; this version reads 1 and 2")
             labelled = fields.get("labelled")
             return cls(
                 columns=tuple(ColumnProfile.from_dict(column) for column in fields["columns"]),
@@ -332,7 +332,7 @@ def _target(y: Any, rows: int, classes: Sequence[object] | None) -> tuple[Column
     values = as_columns({"y": y})["y"]
     if len(values) != rows:
         raise ProfileError(f"{len(values)} targets for {rows} rows; pass one per row")
-    names = classes is not None or is_category({"y": y}, "y")
+    names = classes is not None or values.dtype == object or is_category({"y": y}, "y")
     return fit_column("target", values, categorical=names, ordered=False), values
 
 

@@ -248,6 +248,16 @@ ROWS = Span(4_160, 4_800, 640)
         ("scale", None, 0.4, DAY, "t spreads wider by 0.4 sd of its scale since 2011-05-02"),
         ("skew", None, -0.4, DAY, "t is skewed more to the left since 2011-05-02"),
         ("tails", None, 0.4, DAY, "t has heavier tails since 2011-05-02"),
+        ("length", None, 1.23, DAY, "t has become longer by 1.2 sd since 2011-05-02"),
+        ("length", None, -0.5, DAY, "t has become shorter by 0.5 sd since 2011-05-02"),
+        ("length spread", None, -0.5, DAY, "the length of t spreads less by 0.5 sd of its scale since 2011"),
+        (
+            "characters",
+            "digits only",
+            0.3,
+            DAY,
+            "t has gone from 5 % to 35 % of texts with digits only since",
+        ),
         ("levels", "mist", 0.3, DAY, "t=mist has gone from 5 % to 35 % since 2011-05-02"),
         (
             "unseen",

@@ -44,6 +44,9 @@ def test_thresholds_rise_with_run_length_and_fall_with_the_size_of_a_round() -> 
         ("unseen", False, "rest"),
         ("correlation", False, "pairs"),
         ("location", True, "outputs"),
+        ("length", False, "location"),
+        ("length spread", False, "scale"),
+        ("characters", False, "levels"),
     ],
 )
 def test_aspects_belong_to_groups(aspect: str, output: bool, group: str) -> None:

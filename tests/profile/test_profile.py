@@ -39,8 +39,15 @@ def test_what_is_no_profile_is_refused(data: bytes) -> None:
 
 def test_a_later_format_is_refused() -> None:
     data = Profile.fit({"x": X}).to_bytes().replace(b'"format":2', b'"format":3')
-    with pytest.raises(ProfileError, match="format 3"):
+    with pytest.raises(ProfileError, match="format 3; this version reads 1 and 2"):
         Profile.from_bytes(data)
+
+
+def test_a_profile_of_the_first_format_is_read_and_summarises_alike() -> None:
+    profile = Profile.fit(TABLE)
+    first = Profile.from_bytes(profile.to_bytes().replace(b'"format":2', b'"format":1'))
+    assert first.layout == profile.layout
+    assert first.summarize(TABLE) == profile.summarize(TABLE)
 
 
 def test_correlations_are_spearmans_but_for_the_bins() -> None:
