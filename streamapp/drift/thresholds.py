@@ -19,8 +19,11 @@ LOOKS = 6
 (``tests/benchmarks/drift/bench_crossings.py``); the rest is for higher ones, and for tails that are a little
 heavier than normal ones while windows are short."""
 _MAX_TAIL = 0.05
-_LIKE = {"length": "location", "length spread": "scale", "characters": "levels"}
-"""Aspects that are to a text what the others are to a number or a name."""
+_LIKE = {
+    "length": "location", "length spread": "scale", "characters": "levels",
+    "hour": "levels", "weekday": "levels",
+}  # fmt: skip
+"""Aspects that are to a text or a time what the others are to a number or a name."""
 
 
 def group_of(aspect: str, *, output: bool = False, target: bool = False) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -27,6 +28,7 @@ TOLERANCE = 1e-9
 """Relative difference of numbers that is still the same answer; classes must be equal."""
 
 _SEED = 20_110_502
+_MONDAY = datetime(2011, 5, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +105,8 @@ def draw_golden(columns: Sequence[Column], profile: Profile, rows: int = GOLDEN_
     """Return `rows` made-up rows: the same for the same profile.
 
     Numbers lie anywhere in a bin that is drawn evenly, so that tails are well covered; categories are drawn
-    evenly from the levels that have a bin of their own; a twentieth is missing where values may be missing.
+    evenly from the levels that have a bin of their own, times from one week; a twentieth is missing where
+    values may be missing.
     """
     profiles = {column.name: column for column in profile.columns}
     rng = np.random.default_rng(_SEED)
@@ -111,7 +114,11 @@ def draw_golden(columns: Sequence[Column], profile: Profile, rows: int = GOLDEN_
     for column in columns:
         known = profiles[column.name]
         if column.is_categorical:
-            levels = column.categories if column.categorical_dtype or column.closed else known.levels
+            levels: Sequence[Any] | None = known.levels
+            if column.categorical_dtype or column.closed:
+                levels = column.categories
+            if not levels and known.times is not None:
+                levels = _draw_times(known.times.form, rng)
             values = _draw_levels(column, levels or known.levels or ("a", "b"), rows, rng)
         else:
             values = _draw_numbers(column, known.edges, rows, rng)
@@ -124,6 +131,11 @@ def draw_golden(columns: Sequence[Column], profile: Profile, rows: int = GOLDEN_
 def _draw_levels(column: Column, levels: Sequence[Any], rows: int, rng: np.random.Generator) -> Array:
     picked = [levels[i] for i in rng.integers(len(levels), size=rows)]
     return np.array(picked, dtype=object if column.dtype == "string" else np.float64)
+
+
+def _draw_times(form: str, rng: np.random.Generator) -> list[str]:
+    """Return a hundred times of one week, written as those of the reference."""
+    return [(_MONDAY + timedelta(minutes=m)).strftime(form) for m in rng.integers(10_080, size=100).tolist()]
 
 
 def _draw_numbers(column: Column, edges: Array, rows: int, rng: np.random.Generator) -> Array:

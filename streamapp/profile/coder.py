@@ -12,6 +12,7 @@ from streamapp.profile.columns import Columns, level_text, row_count
 from streamapp.profile.grid import Grid
 from streamapp.profile.kinds import ColumnKind
 from streamapp.profile.text import TextCoder
+from streamapp.profile.times import TimeCoder
 
 __all__ = ["Coder"]
 
@@ -119,7 +120,9 @@ class _Chunk:
         return codes
 
 
-def _coder(column: ColumnProfile, start: int) -> _NameCoder | TextCoder:
+def _coder(column: ColumnProfile, start: int) -> _NameCoder | TextCoder | TimeCoder:
+    if column.kind is ColumnKind.DATETIME:
+        return TimeCoder(column.name, start)
     if column.kind is ColumnKind.TEXT:
         return TextCoder(column.name, column.edges, start)
     return _NameCoder(column, start)

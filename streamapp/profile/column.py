@@ -9,6 +9,7 @@ from zlib import crc32
 import numpy as np
 
 from streamapp.profile.kinds import ColumnKind
+from streamapp.profile.times import TimeProfile
 
 __all__ = ["BINS", "LEVEL_ROWS", "MAX_LEVELS", "TAIL", "ColumnProfile", "level_hash"]
 
@@ -20,6 +21,9 @@ MAX_LEVELS = 50
 LEVEL_ROWS = 20
 """A level has its own bin from this many reference rows on: rarer ones cannot be judged alone."""
 
+_APART = (ColumnKind.TEXT, ColumnKind.DATETIME)
+"""Kinds whose bins are neither levels nor intervals."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ColumnProfile:
@@ -28,7 +32,7 @@ class ColumnProfile:
     Bins of numbers, with edges e: below e[0] (the smallest reference value), [e[0], e[1]), …, from e[-1]
     (just above the largest) on, missing. Bins of names: each of `levels`, other, unseen, missing. Bins of
     texts, with edges of their length: below e[0], …, from e[-1] on, each with all classes of characters
-    (``text.CHARACTERS``); missing.
+    (``text.CHARACTERS``); missing. Bins of times: the 168 hours of a week, unreadable, missing.
 
     `counts` places each reference row as if it were new to the others: the only smallest value counts as
     below range, a level that occurs once as unseen (the leave-one-out estimate of Good and Turing), because
@@ -46,20 +50,18 @@ class ColumnProfile:
     """Whether a level outside `levels` and `seen` is really new (there may have been too many to note)."""
     counts: np.ndarray
     """(bins,) int64, reference rows per bin."""
+    times: TimeProfile | None = None
+    """Of a column of times."""
 
     @property
     def is_names(self) -> bool:
         """Whether the bins are names (levels)."""
-        return (
-            self.kind is not ColumnKind.TEXT
-            and len(self.edges) == 0
-            and len(self.counts) == len(self.levels) + 3
-        )
+        return self.kind not in _APART and len(self.edges) == 0 and len(self.counts) == len(self.levels) + 3
 
     @property
     def is_numbers(self) -> bool:
         """Whether the bins are intervals of numbers."""
-        return not self.is_names and self.kind is not ColumnKind.TEXT
+        return not self.is_names and self.kind not in _APART
 
     @property
     def rows(self) -> int:
@@ -73,6 +75,8 @@ class ColumnProfile:
             return "a new value in nearly every row: only missing values are watched"
         if self.kind is ColumnKind.CONSTANT:
             return "one value in the reference: other values and missing ones are watched"
+        if self.times is not None:
+            return self.times.why
         if self.kind is ColumnKind.TEXT:
             return "texts: how long they are, which characters they are made of, missing"
         if not self.is_names:
@@ -88,7 +92,7 @@ class ColumnProfile:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the column as JSON-able fields."""
-        return {
+        fields = {
             "name": self.name,
             "kind": str(self.kind),
             "edges": self.edges.tolist(),
@@ -97,6 +101,7 @@ class ColumnProfile:
             "knows_unseen": self.knows_unseen,
             "counts": self.counts.tolist(),
         }
+        return fields if self.times is None else fields | {"times": self.times.to_dict()}
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
@@ -109,6 +114,7 @@ class ColumnProfile:
             seen=np.array(fields["seen"], dtype=np.uint32),
             knows_unseen=fields["knows_unseen"],
             counts=np.array(fields["counts"], dtype=np.int64),
+            times=TimeProfile.from_dict(fields["times"]) if "times" in fields else None,
         )
 
 

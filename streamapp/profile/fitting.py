@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from streamapp.profile.column import BINS, LEVEL_ROWS, MAX_LEVELS, TAIL, ColumnP
 from streamapp.profile.columns import level_text
 from streamapp.profile.kinds import ColumnKind
 from streamapp.profile.text import CHARACTERS, TextCoder, cut_lengths, reads_like_text
+from streamapp.profile.times import SLOTS, TimeCoder, are_times, fit_times, seconds_of
 
 __all__ = ["fit_column"]
 
@@ -21,7 +21,9 @@ TEXT_SHARE = 0.5
 """Share of distinct values from which on strings may be texts: some are said again and again ("thanks")."""
 
 
-def fit_column(name: str, values: np.ndarray, *, categorical: bool, ordered: bool) -> ColumnProfile:
+def fit_column(
+    name: str, values: np.ndarray, *, categorical: bool, ordered: bool, is_time: bool = False
+) -> ColumnProfile:
     """Decide the kind of a column and cut its bins.
 
     Parameters
@@ -33,10 +35,15 @@ def fit_column(name: str, values: np.ndarray, *, categorical: bool, ordered: boo
     categorical
         Take numbers as names, and names as categories.
     ordered
-        Whether rows stand in the order in which they came; only then can a serial number be told.
+        Whether rows stand in the order in which they came; only then can a serial number be told, and that
+        times advance with the rows.
+    is_time
+        Whether numbers are times, in milliseconds since the epoch.
     """
+    if is_time:
+        return _cut_times(name, values, values[~np.isnan(values)] / 1000, [], ordered=ordered)
     if values.dtype == object or categorical:
-        return _fit_names(name, values.tolist(), plain=categorical)
+        return _fit_names(name, values, plain=categorical, ordered=ordered)
     return _fit_numbers(name, values, ordered=ordered)
 
 
@@ -74,17 +81,25 @@ def _fit_numbers(name: str, values: np.ndarray, *, ordered: bool) -> ColumnProfi
     return ColumnProfile(name, kind, edges, (), np.empty(0, np.uint32), False, counts)
 
 
-def _fit_names(name: str, values: list[Any], *, plain: bool) -> ColumnProfile:
-    names = [level_text(v) for v in values if v is not None and v == v]  # noqa: PLR0124  # NaN is missing
+def _fit_names(name: str, values: np.ndarray, *, plain: bool, ordered: bool) -> ColumnProfile:
+    names = _present(values)
     tally = Counter(names)
     kind = _kind_of_names(names, tally, plain=plain)
+    if kind is ColumnKind.DATETIME:
+        return _cut_times(name, values, seconds_of(names), names, ordered=ordered)
     if kind is ColumnKind.TEXT:
         return _cut_texts(name, names, len(values) - len(names))
     return _cut_names(name, kind, tally, len(values) - len(names))
 
 
+def _present(values: np.ndarray) -> list[str]:
+    return [level_text(v) for v in values.tolist() if v is not None and v == v]  # noqa: PLR0124  # NaN
+
+
 def _kind_of_names(names: list[str], tally: Counter[str], *, plain: bool) -> ColumnKind:
-    """Return the kind of a column of names; a `plain` one is known to hold categories and no texts."""
+    """Return the kind of a column of names; a `plain` one is known to hold categories."""
+    if names and not plain and are_times(names):
+        return ColumnKind.DATETIME
     if len(tally) <= 1:
         return ColumnKind.CONSTANT
     if len(names) >= ID_ROWS:
@@ -126,3 +141,19 @@ def _cut_texts(name: str, texts: list[str], missing: int) -> ColumnProfile:
     counts = np.bincount(codes, minlength=(len(edges) + 1) * len(CHARACTERS) + 1).astype(np.int64)
     counts[-1] = missing
     return ColumnProfile(name, ColumnKind.TEXT, edges, (), np.empty(0, np.uint32), False, counts)
+
+
+def _cut_times(
+    name: str, values: np.ndarray, seconds: np.ndarray, texts: list[str], *, ordered: bool
+) -> ColumnProfile:
+    slots = np.array(TimeCoder(name, 0).codes(values), dtype=np.intp)
+    return ColumnProfile(
+        name,
+        ColumnKind.DATETIME,
+        np.empty(0),
+        (),
+        np.empty(0, np.uint32),
+        False,
+        np.bincount(slots, minlength=SLOTS + 2).astype(np.int64),
+        times=fit_times(seconds, slots, texts, ordered=ordered),
+    )

@@ -22,6 +22,8 @@ class ColumnKind(StrEnum):
     """Names most of which are rare: mainly the share of rare and of unseen ones can be watched."""
     TEXT = "text"
     """Strings that people wrote, hardly any of them twice: how long they are, and of which characters."""
+    DATETIME = "datetime"
+    """Times, or strings that are: they move forward, and only hours and weekdays come again."""
     CONSTANT = "constant"
     """One value (or none) in the reference: whatever else comes is watched."""
     ID_LIKE = "id-like"

@@ -10,7 +10,7 @@ import numpy as np
 from streamapp.profile.column import TAIL, ColumnProfile
 from streamapp.profile.kinds import ColumnKind
 from streamapp.profile.legendre import legendre, mid_ranks
-from streamapp.profile.shares import Share, name_shares, text_shares
+from streamapp.profile.shares import Share, name_shares, text_shares, time_shares
 from streamapp.profile.text import CHARACTERS
 
 __all__ = ["SMOOTH", "Component", "Measures"]
@@ -32,7 +32,7 @@ class Component:
     column: int
     aspect: str
     """One of the smooth ones, low tail, high tail, below range, above range, levels, unseen, missing; of
-    texts length, length spread, characters."""
+    texts length, length spread, characters; of times hour, weekday, unreadable."""
     level: str | None = None
     """The level whose share this is."""
     is_share: bool = True
@@ -131,6 +131,8 @@ class Measures:
             shares = name_shares(column)
         elif column.kind is ColumnKind.TEXT:
             weighed, shares = self._weigh_lengths(column, start), text_shares(column)
+        elif column.kind is ColumnKind.DATETIME:
+            shares = time_shares(column)
         elif column.kind is not ColumnKind.ID_LIKE:
             weighed = self._weigh(column, start)
             if column.kind is ColumnKind.BOOLEAN:

@@ -19,7 +19,7 @@ from streamapp.profile.fitting import fit_column
 from streamapp.profile.labelled import LabelledReference, fit_labelled
 from streamapp.profile.outputs import OutputProfile, fit_outputs, provisional_outputs
 from streamapp.profile.pairs import PairProfile, rank_table
-from streamapp.profile.reference import fit_inflation, fit_pairs, is_category, output_inflation
+from streamapp.profile.reference import fit_inflation, fit_pairs, is_category, output_inflation, time_columns
 from streamapp.profile.summary import Summary
 
 if TYPE_CHECKING:
@@ -110,8 +110,15 @@ class Profile:
             raise ProfileError("a reference without rows; pass at least some hundred")
         if unknown := named - columns.keys():
             raise ProfileError(f"categorical names {sorted(unknown)} are not among the columns")
+        times = time_columns(X)
         fitted = tuple(
-            fit_column(name, values, categorical=name in named or is_category(X, name), ordered=ordered)
+            fit_column(
+                name,
+                values,
+                categorical=name in named or is_category(X, name),
+                ordered=ordered,
+                is_time=name in times,
+            )
             for name, values in columns.items()
         )
         coder = Coder(fitted)

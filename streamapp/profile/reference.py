@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from streamapp.profile.measures import Measures
 from streamapp.profile.outputs import OutputProfile, block_inflation
 from streamapp.profile.pairs import PairProfile, choose_pairs, rank_table, standard_ranks
 
-__all__ = ["fit_inflation", "fit_pairs", "is_category", "output_inflation"]
+__all__ = ["fit_inflation", "fit_pairs", "is_category", "output_inflation", "time_columns"]
 
 
 def is_category(X: object, name: str) -> bool:
@@ -30,6 +31,17 @@ def is_category(X: object, name: str) -> bool:
         return False
     levels = len(np.unique(np.asarray(values)))
     return 2 < levels <= MAX_LEVELS and len(values) >= levels * LEVEL_ROWS
+
+
+def time_columns(X: Any) -> frozenset[str]:
+    """Return the names of the columns of times in a DataFrame or a mapping."""
+    if isinstance(X, Mapping):
+        dtypes = {
+            name: getattr(values, "dtype", None) or np.asarray(values).dtype for name, values in X.items()
+        }
+    else:
+        dtypes = dict(zip(X.columns, X.dtypes, strict=True))
+    return frozenset(str(name) for name, dtype in dtypes.items() if dtype.kind == "M")
 
 
 def fit_pairs(columns: tuple[ColumnProfile, ...], coder: Coder, numbers: np.ndarray) -> PairProfile:

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streamapp.profile.column import ColumnProfile
+from streamapp.profile.column import LEVEL_ROWS, ColumnProfile
 from streamapp.profile.kinds import ColumnKind
 from streamapp.profile.text import CHARACTERS
+from streamapp.profile.times import HOURS, SLOTS
 
-__all__ = ["Share", "merge_bins", "name_shares", "text_shares"]
+__all__ = ["Share", "merge_bins", "name_shares", "text_shares", "time_shares"]
 
 Share = tuple[Sequence[int], str, str | None]
 """Bins of the column, aspect, level."""
+_WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
 
 def name_shares(column: ColumnProfile) -> list[Share]:
@@ -37,9 +39,34 @@ def text_shares(column: ColumnProfile) -> list[Share]:
     return [(range(i, last, step), "characters", level) for i, level in enumerate(CHARACTERS)]
 
 
+def time_shares(column: ColumnProfile) -> list[Share]:
+    """Return the shares of hours and weekdays that have enough reference rows, of all others, of no times."""
+    watched = () if column.times is None else column.times.watched
+    week = np.arange(SLOTS).reshape(-1, HOURS)
+    shares: list[Share] = []
+    if "hour" in watched:
+        shares += _cyclic(column, week.T, "hour", [f"{hour} h" for hour in range(HOURS)], "other hours")
+    if "weekday" in watched:
+        shares += _cyclic(column, week, "weekday", _WEEKDAYS, "other days")
+    return [*shares, ((SLOTS,), "unreadable", None)]
+
+
+def _cyclic(
+    column: ColumnProfile, bins: np.ndarray, aspect: str, levels: Sequence[str], others: str
+) -> list[Share]:
+    frequent = column.counts[bins].sum(axis=1) >= LEVEL_ROWS
+    shares: list[Share] = [(bins[i].tolist(), aspect, levels[i]) for i in np.flatnonzero(frequent).tolist()]
+    if shares and not frequent.all():
+        shares.append((bins[~frequent].ravel().tolist(), aspect, others))
+    return shares
+
+
 def merge_bins(column: ColumnProfile, aspect: str, counts: np.ndarray) -> np.ndarray:
     """Return a column's `counts` (bins,) in the fewer bins that `aspect` speaks of."""
     if column.kind is ColumnKind.TEXT:
         both = counts[:-1].reshape(-1, len(CHARACTERS))
         return np.append(both.sum(axis=0 if aspect == "characters" else 1), counts[-1])
+    if column.kind is ColumnKind.DATETIME:
+        week = counts[:SLOTS].reshape(-1, HOURS).sum(axis=1 if aspect == "weekday" else 0)
+        return np.concatenate([week, counts[SLOTS:]])
     return counts

@@ -47,6 +47,8 @@ def test_thresholds_rise_with_run_length_and_fall_with_the_size_of_a_round() -> 
         ("length", False, "location"),
         ("length spread", False, "scale"),
         ("characters", False, "levels"),
+        ("hour", False, "levels"),
+        ("unreadable", False, "rest"),
     ],
 )
 def test_aspects_belong_to_groups(aspect: str, output: bool, group: str) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from streamapp.errors import BundleError, IntegrityError, PredictionError, SignatureError
 from streamapp.messages import OffsetRange
@@ -379,3 +381,24 @@ def test_other_library_versions_are_a_warning() -> None:
 def test_a_bundle_is_frozen(bundle: Bundle) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         bundle.estimator = None  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "form", ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S.000Z", "%Y-%m-%dT%H:%M+02"]
+)
+def test_a_model_that_reads_times_is_tried_on_times_written_alike(form: str) -> None:
+    rng = np.random.default_rng(3)
+    X = pd.DataFrame(
+        {"at": pd.Series(pd.Timestamp("2011-01-01") + pd.to_timedelta(rng.random(300) * 30, "D"))}
+    )
+    X["at"] = X["at"].dt.strftime(form)
+
+    def hours(frame: pd.DataFrame) -> pd.DataFrame:
+        return pd.to_datetime(frame["at"], format=form).dt.hour.to_frame()  # fails on another form
+
+    y = np.arange(300) % 2
+    model = make_pipeline(FunctionTransformer(hours), LogisticRegression()).fit(X, y)
+    bundle = Bundle.create(model, X, y, name="m", model_files={"model.joblib": b"kept"})
+    assert len(bundle.golden.rows) == 100
+    assert bundle.profile.columns[0].times is not None
+    assert bundle.profile.columns[0].times.form == form
