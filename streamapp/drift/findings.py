@@ -113,6 +113,7 @@ _IN_SHARES = {
     "above range": "{name} has gone from {before} to {now} above its range",
     "levels": "{name}={level} has gone from {before} to {now}",
     "characters": "{name} has gone from {before} to {now} of texts with {level}",
+    "rare": "{name} has gone from {before} to {now} in group {level} of its rare values",
     "hour": "{name} has gone from {before} to {now} at {level}",
     "weekday": "{name} has gone from {before} to {now} on {level}",
     "unreadable": "{name} has gone from {before} to {now} of values that are no times",

@@ -21,9 +21,9 @@ heavier than normal ones while windows are short."""
 _MAX_TAIL = 0.05
 _LIKE = {
     "length": "location", "length spread": "scale", "characters": "levels",
-    "hour": "levels", "weekday": "levels",
+    "hour": "levels", "weekday": "levels", "rare": "levels",
 }  # fmt: skip
-"""Aspects that are to a text or a time what the others are to a number or a name."""
+"""Aspects that are to a text, a time or rare names what the others are to a number or a name."""
 
 
 def group_of(aspect: str, *, output: bool = False, target: bool = False) -> str:

@@ -33,8 +33,8 @@ class DriftedFeature(Message):
 
     name: str
     aspect: str = Field(
-        description="What moved: location, scale, skew, tails, missing, levels, unseen, correlation, …; of "
-        "texts length, length spread, characters; of times hour, weekday, unreadable."
+        description="What moved: location, scale, skew, tails, missing, levels, rare, unseen, correlation, "
+        "…; of texts length, length spread, characters; of times hour, weekday, unreadable."
     )
     with_: str | None = Field(
         default=None, alias="with", description="The other column of a changed correlation."

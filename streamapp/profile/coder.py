@@ -135,8 +135,8 @@ class _NameCoder:
         self.name = column.name
         known: dict[Any, int] = {level: start + i for i, level in enumerate(column.levels)}
         self._other = start + len(column.levels)
-        self._unseen = self._other + 1
-        self._missing = self._other + 2
+        self._groups = column.groups
+        self._missing = self._other + 2 * self._groups
         known[None] = self._missing
         for level in column.levels:  # numbers taken as names come as numbers
             number = _number(level)
@@ -162,9 +162,11 @@ class _NameCoder:
     def _rare(self, value: object) -> int:
         if value != value:  # noqa: PLR0124  # NaN
             return self._missing
-        if not self._open or self._is_id:
+        if self._is_id or not (self._open or self._groups > 1):
             return self._other
-        return self._other if level_hash(level_text(value)) in self._seen else self._unseen
+        hash_ = level_hash(level_text(value))
+        bin_ = self._other + hash_ % self._groups
+        return bin_ if not self._open or hash_ in self._seen else bin_ + self._groups
 
 
 def _number(level: str) -> float | None:

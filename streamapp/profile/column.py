@@ -11,7 +11,7 @@ import numpy as np
 from streamapp.profile.kinds import ColumnKind
 from streamapp.profile.times import TimeProfile
 
-__all__ = ["BINS", "LEVEL_ROWS", "MAX_LEVELS", "TAIL", "ColumnProfile", "level_hash"]
+__all__ = ["BINS", "GROUPS", "LEVEL_ROWS", "MAX_LEVELS", "TAIL", "ColumnProfile", "level_hash"]
 
 BINS = 32
 """Quantile bins of a numeric column."""
@@ -20,6 +20,8 @@ TAIL = 0.005
 MAX_LEVELS = 50
 LEVEL_ROWS = 20
 """A level has its own bin from this many reference rows on: rarer ones cannot be judged alone."""
+GROUPS = 32
+"""Groups of the levels of a high-cardinality column that have no bin of their own."""
 
 _APART = (ColumnKind.TEXT, ColumnKind.DATETIME)
 """Kinds whose bins are neither levels nor intervals."""
@@ -30,8 +32,9 @@ class ColumnProfile:
     """A column's bins, frozen on the reference.
 
     Bins of numbers, with edges e: below e[0] (the smallest reference value), [e[0], e[1]), …, from e[-1]
-    (just above the largest) on, missing. Bins of names: each of `levels`, other, unseen, missing. Bins of
-    texts, with edges of their length: below e[0], …, from e[-1] on, each with all classes of characters
+    (just above the largest) on, missing. Bins of names: each of `levels`, other, unseen, missing; of
+    high-cardinality ones other and unseen are 32 groups each, by the hash of the level. Bins of texts, with
+    edges of their length: below e[0], …, from e[-1] on, each with all classes of characters
     (``text.CHARACTERS``); missing. Bins of times: the 168 hours of a week, unreadable, missing.
 
     `counts` places each reference row as if it were new to the others: the only smallest value counts as
@@ -56,7 +59,12 @@ class ColumnProfile:
     @property
     def is_names(self) -> bool:
         """Whether the bins are names (levels)."""
-        return self.kind not in _APART and len(self.edges) == 0 and len(self.counts) == len(self.levels) + 3
+        return self.kind not in _APART and len(self.edges) == 0 and self.groups > 0
+
+    @property
+    def groups(self) -> int:
+        """Of names, how many groups the rare ones are in, and the unseen ones as well."""
+        return (len(self.counts) - len(self.levels) - 1) // 2
 
     @property
     def is_numbers(self) -> bool:
@@ -84,6 +92,8 @@ class ColumnProfile:
             shape = "share of ones" if self.kind is ColumnKind.BOOLEAN else "location, scale, shape"
             return f"{len(self.edges) - 1} bins: {shape}{tails}, missing, correlations"
         rest = "share of other and of unseen values" if self.knows_unseen else "share of other values"
+        if self.groups > 1:
+            rest += f", {self.groups} groups of these by hash"
         return f"{len(self.levels)} levels with {LEVEL_ROWS} reference rows or more, {rest}, missing"
 
     def with_counts(self, counts: np.ndarray) -> ColumnProfile:

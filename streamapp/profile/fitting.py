@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from streamapp.profile.column import BINS, LEVEL_ROWS, MAX_LEVELS, TAIL, ColumnProfile, level_hash
+from streamapp.profile.column import BINS, GROUPS, LEVEL_ROWS, MAX_LEVELS, TAIL, ColumnProfile, level_hash
 from streamapp.profile.columns import level_text
 from streamapp.profile.kinds import ColumnKind
 from streamapp.profile.text import CHARACTERS, TextCoder, cut_lengths, reads_like_text
@@ -17,8 +17,6 @@ __all__ = ["fit_column"]
 MAX_SEEN = 10_000
 ID_ROWS = 100
 ID_SHARE = 0.9
-TEXT_SHARE = 0.5
-"""Share of distinct values from which on strings may be texts: some are said again and again ("thanks")."""
 
 
 def fit_column(
@@ -103,10 +101,9 @@ def _kind_of_names(names: list[str], tally: Counter[str], *, plain: bool) -> Col
     if len(tally) <= 1:
         return ColumnKind.CONSTANT
     if len(names) >= ID_ROWS:
-        distinct = len(tally) / len(names)
-        if not plain and distinct >= TEXT_SHARE and reads_like_text(names):
+        if not plain and reads_like_text(names):
             return ColumnKind.TEXT
-        if distinct >= ID_SHARE:
+        if len(tally) >= ID_SHARE * len(names):
             return ColumnKind.ID_LIKE
     frequent = [count for _, count in tally.most_common(MAX_LEVELS) if count >= LEVEL_ROWS]
     is_rare = len(tally) > MAX_LEVELS and 2 * sum(frequent) < len(names)
@@ -120,18 +117,22 @@ def _cut_names(name: str, kind: ColumnKind, tally: Counter[str], missing: int) -
     if kind is ColumnKind.CONSTANT:
         own = ranked
     rest = [] if is_id else ranked[len(own) :]
-    others = tally.total() - sum(count for _, count in own)
     knows = not is_id and len(rest) <= MAX_SEEN
-    unseen = sum(count == 1 for _, count in rest) if knows else 0
-    seen = np.unique(np.array([level_hash(level) for level, _ in rest] if knows else [], dtype=np.uint32))
+    groups = GROUPS if kind is ColumnKind.HIGH_CARDINALITY else 1
+    others, unseen = np.zeros(groups, np.int64), np.zeros(groups, np.int64)
+    hashes = [level_hash(level) for level, _ in rest]
+    for hash_, (_, count) in zip(hashes, rest, strict=True):
+        (unseen if knows and count == 1 else others)[hash_ % groups] += count
+    if is_id:
+        others[0] = tally.total()
     return ColumnProfile(
         name,
         kind,
         np.empty(0),
         tuple(level for level, _ in own),
-        seen,
+        np.unique(np.array(hashes if knows else [], dtype=np.uint32)),
         knows,
-        np.array([count for _, count in own] + [others - unseen, unseen, missing], dtype=np.int64),
+        np.concatenate([[count for _, count in own], others, unseen, [missing]]).astype(np.int64),
     )
 
 

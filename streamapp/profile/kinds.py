@@ -19,7 +19,7 @@ class ColumnKind(StrEnum):
     CATEGORICAL = "categorical"
     """Names: a bin for each frequent level, the rest together."""
     HIGH_CARDINALITY = "high-cardinality"
-    """Names most of which are rare: mainly the share of rare and of unseen ones can be watched."""
+    """Names most of which are rare: these are watched in groups, and the share of unseen ones."""
     TEXT = "text"
     """Strings that people wrote, hardly any of them twice: how long they are, and of which characters."""
     DATETIME = "datetime"

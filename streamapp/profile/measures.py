@@ -31,8 +31,8 @@ class Component:
 
     column: int
     aspect: str
-    """One of the smooth ones, low tail, high tail, below range, above range, levels, unseen, missing; of
-    texts length, length spread, characters; of times hour, weekday, unreadable."""
+    """One of the smooth ones, low tail, high tail, below range, above range, levels, rare, unseen, missing;
+    of texts length, length spread, characters; of times hour, weekday, unreadable."""
     level: str | None = None
     """The level whose share this is."""
     is_share: bool = True

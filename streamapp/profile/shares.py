@@ -19,17 +19,28 @@ _WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Satur
 
 
 def name_shares(column: ColumnProfile) -> list[Share]:
-    """Return the shares of a column of names, but for that of missing ones."""
+    """Return the shares of a column of names, but for that of missing ones.
+
+    A group of rare levels is judged with its unseen ones: which group a value is in has nothing to do with
+    the reference, so that the group's share is binomial as that of a frequent level.
+    """
     if column.kind is ColumnKind.ID_LIKE:
         return []
-    others = len(column.levels)
+    end, groups = len(column.levels), column.groups
+    others, unseen = range(end, end + groups), range(end + groups, end + 2 * groups)
     shares: list[Share] = []
-    if len(column.levels) > 1 or column.counts[others]:
+    if end > 1 or column.counts[others].any():
         shares += [((bin_,), "levels", level) for bin_, level in enumerate(column.levels)]
-    if column.counts[others]:
-        shares.append(((others,), "levels", "other"))
+    if column.counts[others].any():
+        shares.append((others, "levels", "other"))
     if column.knows_unseen:
-        shares.append(((others + 1,), "unseen", None))
+        shares.append((unseen, "unseen", None))
+    if groups > 1:
+        shares += [
+            ((other, new), "rare", str(other - end + 1))
+            for other, new in zip(others, unseen, strict=True)
+            if column.counts[other] + column.counts[new] >= LEVEL_ROWS
+        ]
     return shares
 
 
@@ -69,4 +80,7 @@ def merge_bins(column: ColumnProfile, aspect: str, counts: np.ndarray) -> np.nda
     if column.kind is ColumnKind.DATETIME:
         week = counts[:SLOTS].reshape(-1, HOURS).sum(axis=1 if aspect == "weekday" else 0)
         return np.concatenate([week, counts[SLOTS:]])
+    if column.is_names and column.groups > 1:
+        own, rare = counts[: len(column.levels)], counts[len(column.levels) : -1].reshape(2, -1)
+        return np.concatenate([own, rare.sum(axis=0 if aspect == "rare" else 1), counts[-1:]])
     return counts

@@ -29,24 +29,29 @@ _EMPTY, _DIGITS, _LETTERS, _WORDS, _MIXED, _BEYOND = range(len(CHARACTERS))
 _PLAIN = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ \t\r\n.,;:!?'\"()-"
 _LENGTHS = 16
 """Quantile bins of the length."""
+_DISTINCT, _ALL_DISTINCT = 0.5, 0.9
+"""Share of distinct values from which on strings may be texts: some are said again and again ("thanks")."""
 
 
 def reads_like_text(values: Sequence[str]) -> bool:
-    """Whether strings read like text and not like keys: most have a blank inside, or lengths vary widely.
+    """Whether strings read like text and not like names or keys.
 
-    Keys are of one length, or of one more from time to time (a serial number); what is only digits is one.
+    Most are distinct and have a blank inside; or, where there are no blanks (links, addresses, some scripts),
+    nearly all are distinct and lengths vary widely. Keys are of one length, or of a few digits more from time
+    to time; what is only digits is one.
 
     Examples
     --------
     >>> reads_like_text(["It rains", "No bus came"]), reads_like_text(["user-98", "user-101"])
     (True, False)
     """
+    distinct = len(set(values)) / len(values)
     if sum(" " in value.strip() for value in values) > len(values) / 2:
-        return True
-    if sum(value.isdigit() for value in values) > len(values) / 2:
+        return distinct >= _DISTINCT
+    if distinct < _ALL_DISTINCT or sum(value.isdigit() for value in values) > len(values) / 2:
         return False
     short, long = np.quantile([len(value) for value in values], [0.1, 0.9])
-    return bool(long >= 1.5 * max(short, 1))
+    return bool(long >= 1.5 * short and long >= short + 5)
 
 
 def cut_lengths(values: Sequence[str]) -> np.ndarray:

@@ -258,6 +258,7 @@ ROWS = Span(4_160, 4_800, 640)
             DAY,
             "t has gone from 5 % to 35 % of texts with digits only since",
         ),
+        ("rare", "7", 0.3, DAY, "t has gone from 5 % to 35 % in group 7 of its rare values since 2011"),
         ("hour", "14 h", 0.3, DAY, "t has gone from 5 % to 35 % at 14 h since 2011-05-02"),
         ("weekday", "Sundays", 0.3, DAY, "t has gone from 5 % to 35 % on Sundays since 2011-05-02"),
         ("unreadable", None, 0.3, DAY, "t has gone from 5 % to 35 % of values that are no times since"),

@@ -34,7 +34,10 @@ def kind(values: list[str]) -> str:
     [
         ("text", lambda i: f"Mr {i} has come"),
         ("text", lambda i: f"{'ab' * (i % 40)}{i}@example.org"),  # no blank, but of any length
+        ("text", lambda i: "\u6f22\u5b57" * (i % 40) + chr(0x4E00 + i)),  # a script without blanks
         ("id-like", lambda i: f"user-{i}"),
+        ("id-like", lambda i: f"z{i}" if i % 2 else f"z{i}000"),
+        ("high-cardinality", lambda i: "ab" * (i % 40) + str(i % 1_200)),  # most repeat: names, not texts
         ("id-like", lambda i: f"{i * 7919:x}".zfill(12)),
         ("id-like", str),
         ("id-like", lambda i: str(2**i)),  # only digits
