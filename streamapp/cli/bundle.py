@@ -44,6 +44,16 @@ def _parse_bounds(ctx: click.Context, param: click.Parameter, values: tuple[str,
     return bounds
 
 
+def _parse_kinds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    kinds: dict[str, str] = {}
+    for value in values:
+        column, _, kind = value.rpartition("=")
+        if not (column and kind):
+            raise click.BadParameter(f"{value!r} is not COLUMN=KIND, e.g. zip=categorical or serial=id-like")
+        kinds[column] = kind
+    return kinds
+
+
 @click.command("bundle")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--reference", type=click.Path(path_type=Path), required=True, metavar="FILE.csv",
@@ -65,6 +75,9 @@ def _parse_bounds(ctx: click.Context, param: click.Parameter, values: tuple[str,
               help="Accepts no category that the reference lacks. Repeatable.")  # fmt: skip
 @click.option("--bounds", multiple=True, metavar="COLUMN=LO:HI", callback=_parse_bounds,
               help="Numbers outside are rejected; LO or HI may be left out. Repeatable.")  # fmt: skip
+@click.option("--kind", "kinds", multiple=True, metavar="COLUMN=KIND", callback=_parse_kinds,
+              help="What drift of the column is: continuous, discrete, categorical, high-cardinality, text, "
+              "datetime or id-like.  [default: by its values; see inspect] Repeatable.")  # fmt: skip
 @json_option
 def command(
     *,
@@ -80,6 +93,7 @@ def command(
     nullable: tuple[str, ...],
     closed: tuple[str, ...],
     bounds: Bounds,
+    kinds: dict[str, str],
     as_json: bool,
 ) -> None:
     """Pack the file MODEL into a bundle: with its signature, reference profile, hashes and seal.
@@ -112,6 +126,7 @@ def command(
         nullable=nullable,
         closed=closed,
         bounds=bounds,
+        kinds=kinds,
         ordered=True,
         target=target,
         model_files=files,

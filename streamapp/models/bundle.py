@@ -85,6 +85,7 @@ class Bundle:
         closed: Collection[str] = (),
         bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
         categorical: Collection[str] = (),
+        kinds: Mapping[str, str] | None = None,
         ordered: bool = True,
         target: str | None = None,
         like: Bundle | None = None,
@@ -128,13 +129,15 @@ class Bundle:
             Column to lowest and highest accepted number.
         categorical
             Columns of numbers whose drift is that of categories.
+        kinds
+            Column to the kind that its drift is watched as; see :meth:`streamapp.Profile.fit`.
         ordered
             Whether rows stand in the order in which they came.
         target
             Name of what is predicted; default: the name of `y` if it is a Series.
         like
             Earlier bundle of the same deployment: its signature (kinds, what may be missing, bounds, closed
-            levels), categories, loss and scale are kept, so `X` may be columns as they travel.
+            levels), categories, chosen kinds, loss and scale are kept, so `X` may be columns as they travel.
         model_files
             The model's own files, if they are to be kept byte for byte; default: written anew.
         created_at_ms, trained_at_ms, newest_training_data_at_ms
@@ -154,6 +157,8 @@ class Bundle:
             If the model cannot be written in this format.
         ConfigError
             If the loss does not fit the task.
+        ProfileError
+            If a column cannot be of the kind that was chosen for it.
         """
         numbers = () if like is None else like.categorical_numbers
         choices = Choices(
@@ -164,6 +169,7 @@ class Bundle:
             closed=closed,
             bounds=bounds,
             categorical={*categorical, *numbers},
+            kinds=({} if like is None else like.chosen_kinds) | dict(kinds or {}),
             ordered=ordered,
             target=target or getattr(y, "name", None),
             signature=None if like is None else like.signature,
@@ -298,6 +304,11 @@ class Bundle:
         return tuple(
             c.name for c in self.profile.columns if c.is_names and c.levels and kinds[c.name] != "string"
         )
+
+    @property
+    def chosen_kinds(self) -> dict[str, str]:
+        """Columns whose kind was chosen and not decided by the reference, to that kind."""
+        return {c.name: str(c.chosen) for c in self.profile.columns if c.chosen is not None}
 
     def record(self, url: str, state: ModelState) -> Model:
         """Return the record of this version for ``models``; its bundle lies at `url`."""

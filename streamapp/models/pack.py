@@ -61,6 +61,7 @@ class Choices:
     closed: Collection[str] = ()
     bounds: Mapping[str, tuple[float | None, float | None]] | None = None
     categorical: Collection[str] = ()
+    kinds: Mapping[str, str] | None = None
     ordered: bool = True
     target: str | None = None
     signature: Signature | None = None
@@ -105,7 +106,12 @@ def pack(
     warnings = _try(model, table, signature, predictor, columns)
     labels = fit_labels(labels, signature.classes, target="the reference's target")
     profile = Profile.fit(
-        columns, y=labels, ordered=choices.ordered, categorical=choices.categorical, classes=signature.classes
+        columns,
+        y=labels,
+        ordered=choices.ordered,
+        categorical=choices.categorical,
+        classes=signature.classes,
+        kinds=choices.kinds,
     )
     loss, scale = check_loss(choices.loss, signature.task), choices.loss_scale
     baseline = None

@@ -55,6 +55,8 @@ class ColumnProfile:
     """(bins,) int64, reference rows per bin."""
     times: TimeProfile | None = None
     """Of a column of times."""
+    chosen: ColumnKind | None = None
+    """The kind that was asked for, if it was not decided by the values."""
 
     @property
     def is_names(self) -> bool:
@@ -79,6 +81,13 @@ class ColumnProfile:
     @property
     def why(self) -> str:
         """Say for people what is watched here, and why."""
+        if self.chosen is None:
+            return self._watched
+        reason = "" if self.chosen is self.kind else f" as {self.chosen}, but the reference has no value"
+        return f"{self._watched} (chosen{reason})"
+
+    @property
+    def _watched(self) -> str:
         if self.kind is ColumnKind.ID_LIKE:
             return "a new value in nearly every row: only missing values are watched"
         if self.kind is ColumnKind.CONSTANT:
@@ -102,7 +111,7 @@ class ColumnProfile:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the column as JSON-able fields."""
-        fields = {
+        fields: dict[str, Any] = {
             "name": self.name,
             "kind": str(self.kind),
             "edges": self.edges.tolist(),
@@ -111,7 +120,11 @@ class ColumnProfile:
             "knows_unseen": self.knows_unseen,
             "counts": self.counts.tolist(),
         }
-        return fields if self.times is None else fields | {"times": self.times.to_dict()}
+        if self.times is not None:
+            fields["times"] = self.times.to_dict()
+        if self.chosen is not None:
+            fields["chosen"] = str(self.chosen)
+        return fields
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
@@ -125,6 +138,7 @@ class ColumnProfile:
             knows_unseen=fields["knows_unseen"],
             counts=np.array(fields["counts"], dtype=np.int64),
             times=TimeProfile.from_dict(fields["times"]) if "times" in fields else None,
+            chosen=ColumnKind(fields["chosen"]) if "chosen" in fields else None,
         )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 
+from streamapp.errors import ProfileError
 from streamapp.profile.column import BINS, GROUPS, LEVEL_ROWS, MAX_LEVELS, TAIL, ColumnProfile, level_hash
 from streamapp.profile.columns import level_text
 from streamapp.profile.kinds import ColumnKind
@@ -20,7 +22,13 @@ ID_SHARE = 0.9
 
 
 def fit_column(
-    name: str, values: np.ndarray, *, categorical: bool, ordered: bool, is_time: bool = False
+    name: str,
+    values: np.ndarray,
+    *,
+    categorical: bool,
+    ordered: bool,
+    is_time: bool = False,
+    chosen: ColumnKind | None = None,
 ) -> ColumnProfile:
     """Decide the kind of a column and cut its bins.
 
@@ -37,17 +45,51 @@ def fit_column(
         times advance with the rows.
     is_time
         Whether numbers are times, in milliseconds since the epoch.
+    chosen
+        The kind, if it is not to be decided by the values. A column without any is constant still.
+
+    Raises
+    ------
+    ProfileError
+        If the values cannot be of the kind that was chosen.
     """
+    if chosen is not None:
+        return replace(_fit_chosen(name, values, chosen, ordered=ordered), chosen=chosen)
     if is_time:
-        return _cut_times(name, values, values[~np.isnan(values)] / 1000, [], ordered=ordered)
+        return _cut_times(name, values, ordered=ordered)
     if values.dtype == object or categorical:
         return _fit_names(name, values, plain=categorical, ordered=ordered)
-    return _fit_numbers(name, values, ordered=ordered)
+    return _cut_numbers(name, _kind_of_numbers(values, ordered=ordered), values)
 
 
-def _fit_numbers(name: str, values: np.ndarray, *, ordered: bool) -> ColumnProfile:
-    present = values[~np.isnan(values)]
-    finite = present[np.isfinite(present)]
+def _fit_chosen(name: str, values: np.ndarray, kind: ColumnKind, *, ordered: bool) -> ColumnProfile:
+    names = _present(values)
+    if not names:
+        return fit_column(name, values, categorical=False, ordered=ordered)
+    is_numbers = values.dtype != object
+    if kind is ColumnKind.DATETIME:
+        fitted = _cut_times(name, values, ordered=ordered)
+        if fitted.counts[:SLOTS].any():
+            return fitted
+        raise ProfileError(
+            f"column {name!r} cannot be of kind {kind.value!r}: none of its values is an ISO 8601 time, as "
+            f"{names[0][:40]!r} is none; write them as 2013-05-02T08:00:00Z"
+        )
+    if kind.is_numeric != is_numbers and (kind.is_numeric or kind is ColumnKind.TEXT):
+        what, other = ("numbers", "continuous, discrete") if is_numbers else ("strings", "text")
+        raise ProfileError(
+            f"column {name!r} cannot be of kind {kind.value!r}: its values are {what}; choose one of "
+            f"{other}, categorical, high-cardinality, datetime, id-like"
+        )
+    if kind is ColumnKind.TEXT:
+        return _cut_texts(name, names, len(values) - len(names))
+    if kind.is_numeric or (is_numbers and kind is ColumnKind.ID_LIKE):
+        return _cut_numbers(name, kind, values)
+    return _cut_names(name, kind, Counter(names), len(values) - len(names))
+
+
+def _kind_of_numbers(values: np.ndarray, *, ordered: bool) -> ColumnKind:
+    finite = values[np.isfinite(values)]
     levels, ties = np.unique(finite, return_counts=True)
     n, distinct = len(finite), len(levels)
     if (
@@ -56,21 +98,29 @@ def _fit_numbers(name: str, values: np.ndarray, *, ordered: bool) -> ColumnProfi
         and distinct == n
         and (np.all(np.diff(finite) > 0) or np.all(np.diff(finite) < 0))
     ):
-        kind, edges = ColumnKind.ID_LIKE, np.empty(0)
-    elif distinct <= 1:
-        kind, edges = ColumnKind.CONSTANT, levels
-    elif distinct == 2 and levels[0] == 0 and levels[1] == 1:
-        kind, edges = ColumnKind.BOOLEAN, levels
-    elif distinct <= BINS:
-        kind, edges = ColumnKind.DISCRETE, levels
+        return ColumnKind.ID_LIKE
+    if distinct <= 1:
+        return ColumnKind.CONSTANT
+    if distinct == 2 and levels[0] == 0 and levels[1] == 1:
+        return ColumnKind.BOOLEAN
+    return ColumnKind.DISCRETE if distinct <= BINS or ties.max() * BINS > n else ColumnKind.CONTINUOUS
+
+
+def _cut_numbers(name: str, kind: ColumnKind, values: np.ndarray) -> ColumnProfile:
+    present = values[~np.isnan(values)]
+    finite = np.sort(present[np.isfinite(present)])
+    levels, ties = np.unique(finite, return_counts=True)
+    if kind is ColumnKind.ID_LIKE:
+        edges = np.empty(0)
+    elif len(levels) <= BINS:
+        edges = levels
     else:
-        kind = ColumnKind.DISCRETE if ties.max() * BINS > n else ColumnKind.CONTINUOUS
         at = np.sort(np.concatenate([np.arange(BINS) / BINS, [TAIL, 1 - TAIL]]))
-        edges = np.unique(np.sort(finite)[(at * n).astype(np.int64)])
+        edges = np.unique(finite[(at * len(finite)).astype(np.int64)])
     if len(edges):
         edges = np.append(edges, np.nextafter(levels[-1], np.inf))
     counts = np.bincount(np.searchsorted(edges, present, side="right"), minlength=len(edges) + 1)
-    if kind in (ColumnKind.CONTINUOUS, ColumnKind.DISCRETE):
+    if kind in (ColumnKind.CONTINUOUS, ColumnKind.DISCRETE) and len(edges):
         for end, bin_, beyond in ((0, 1, 0), (-1, -2, -1)):
             if ties[end] == 1:
                 counts[bin_] -= 1
@@ -84,7 +134,7 @@ def _fit_names(name: str, values: np.ndarray, *, plain: bool, ordered: bool) -> 
     tally = Counter(names)
     kind = _kind_of_names(names, tally, plain=plain)
     if kind is ColumnKind.DATETIME:
-        return _cut_times(name, values, seconds_of(names), names, ordered=ordered)
+        return _cut_times(name, values, ordered=ordered)
     if kind is ColumnKind.TEXT:
         return _cut_texts(name, names, len(values) - len(names))
     return _cut_names(name, kind, tally, len(values) - len(names))
@@ -144,10 +194,13 @@ def _cut_texts(name: str, texts: list[str], missing: int) -> ColumnProfile:
     return ColumnProfile(name, ColumnKind.TEXT, edges, (), np.empty(0, np.uint32), False, counts)
 
 
-def _cut_times(
-    name: str, values: np.ndarray, seconds: np.ndarray, texts: list[str], *, ordered: bool
-) -> ColumnProfile:
+def _cut_times(name: str, values: np.ndarray, *, ordered: bool) -> ColumnProfile:
     slots = np.array(TimeCoder(name, 0).codes(values), dtype=np.intp)
+    if values.dtype == object:
+        texts = _present(values)
+        seconds = seconds_of(texts)
+    else:
+        texts, seconds = [], values / 1000
     return ColumnProfile(
         name,
         ColumnKind.DATETIME,

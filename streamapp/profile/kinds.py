@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
-__all__ = ["ColumnKind"]
+from streamapp.errors import ProfileError
+
+__all__ = ["ColumnKind", "read_kinds"]
 
 
 class ColumnKind(StrEnum):
@@ -33,3 +36,27 @@ class ColumnKind(StrEnum):
     def is_numeric(self) -> bool:
         """Whether values are ordered numbers that vary, so that ranks and correlations mean something."""
         return self in (ColumnKind.CONTINUOUS, ColumnKind.DISCRETE, ColumnKind.BOOLEAN)
+
+
+_FOUND = (ColumnKind.CONSTANT, ColumnKind.BOOLEAN)
+"""Kinds that values are of, or are not: there is nothing to choose."""
+
+
+def read_kinds(kinds: Mapping[str, str] | None, columns: Collection[str]) -> dict[str, ColumnKind]:
+    """Return the kinds that were chosen for some of `columns`.
+
+    Raises
+    ------
+    ProfileError
+        If a column is not among them, or a kind is none that can be chosen.
+    """
+    choices = [str(kind) for kind in ColumnKind if kind not in _FOUND]
+    for name, kind in (kinds or {}).items():
+        if name not in columns:
+            some = ", ".join(list(columns)[:8])
+            raise ProfileError(f"kinds names column {name!r}, which the rows do not have (they have {some})")
+        if kind not in choices:
+            raise ProfileError(
+                f"column {name!r} cannot be of kind {kind!r}; choose one of {', '.join(choices)}"
+            )
+    return {name: ColumnKind(kind) for name, kind in (kinds or {}).items()}

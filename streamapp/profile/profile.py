@@ -16,6 +16,7 @@ from streamapp.profile.coder import Coder
 from streamapp.profile.column import ColumnProfile
 from streamapp.profile.columns import Columns, as_columns, row_count
 from streamapp.profile.fitting import fit_column
+from streamapp.profile.kinds import read_kinds
 from streamapp.profile.labelled import LabelledReference, fit_labelled
 from streamapp.profile.outputs import OutputProfile, fit_outputs, provisional_outputs
 from streamapp.profile.pairs import PairProfile, rank_table
@@ -77,6 +78,7 @@ class Profile:
         ordered: bool = True,
         categorical: Collection[str] | None = None,
         classes: Sequence[object] | None = None,
+        kinds: Mapping[str, str] | None = None,
     ) -> Self:
         """Freeze reference rows.
 
@@ -97,11 +99,14 @@ class Profile:
             Names of columns whose numbers are categories, beside those that are found.
         classes
             Of a classifier, in the order of its probabilities.
+        kinds
+            Column to its kind, where that is not to be decided by the values: ``continuous``, ``discrete``,
+            ``categorical``, ``high-cardinality``, ``text``, ``datetime`` or ``id-like``.
 
         Raises
         ------
         ProfileError
-            If there are no rows, or columns of different lengths.
+            If there are no rows, or columns of different lengths, or values cannot be of the kind chosen.
         """
         named = frozenset(categorical or ())
         columns = as_columns(X)
@@ -110,7 +115,7 @@ class Profile:
             raise ProfileError("a reference without rows; pass at least some hundred")
         if unknown := named - columns.keys():
             raise ProfileError(f"categorical names {sorted(unknown)} are not among the columns")
-        times = time_columns(X)
+        times, chosen = time_columns(X), read_kinds(kinds, columns)
         fitted = tuple(
             fit_column(
                 name,
@@ -118,6 +123,7 @@ class Profile:
                 categorical=name in named or is_category(X, name),
                 ordered=ordered,
                 is_time=name in times,
+                chosen=chosen.get(name),
             )
             for name, values in columns.items()
         )

@@ -149,6 +149,8 @@ def _with(**changes: str) -> tuple[str, ...]:
         (_with(reference="narrow.csv"), "fitted with column 'hour', which the reference lacks"),
         (_with(loss="absolute"), "'absolute' does not fit a classification"),
         (_with(closed="temp"), "only strings can be closed"),
+        (_with(kind="hour=text"), "column 'hour' cannot be of kind 'text': its values are numbers"),
+        (_with(kind="wind=text"), "kinds names column 'wind'"),
         (_with(nullable="rain"), "nullable names column 'rain'"),
         (_with(name="my bikes"), "deployment name 'my bikes' must be"),
         (_with(output="full"), "is not empty and holds no bundle"),
@@ -166,6 +168,23 @@ def test_what_is_wrong_is_said_in_one_line(folder: Path, args: tuple[str, ...], 
     assert says in result.stderr
     assert result.stderr.count("\n") == 1
     assert "Traceback" not in result.output
+
+
+def test_the_kind_of_a_column_can_be_chosen(folder: Path) -> None:
+    assert _run(*BUNDLE, "--kind", "hour=categorical", "--kind", "temp=discrete").exit_code == 0
+    assert Bundle.load("b").chosen_kinds == {"hour": "categorical", "temp": "discrete"}
+    shown = json.loads(_run("inspect", "b", "--json").stdout)["columns"]
+    assert [(column["kind"], column["watched"][-8:]) for column in shown] == [
+        ("discrete", "(chosen)"),
+        ("categorical", "(chosen)"),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["hour", "hour=", "=text"])
+def test_a_kind_without_a_column_is_wrong_usage(folder: Path, kind: str) -> None:
+    result = _run(*BUNDLE, "--kind", kind)
+    assert result.exit_code == 2
+    assert "is not COLUMN=KIND" in result.stderr
 
 
 @pytest.mark.parametrize("bounds", ["temp", "temp=1", "=1:2", "temp=a:b", "temp=:"])

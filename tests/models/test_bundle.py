@@ -15,7 +15,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from streamapp.errors import BundleError, IntegrityError, PredictionError, SignatureError
+from streamapp.errors import BundleError, IntegrityError, PredictionError, ProfileError, SignatureError
 from streamapp.messages import OffsetRange
 from streamapp.models import Bundle, Keys, Seal, losses
 from streamapp.models.manifest import version_warnings
@@ -110,6 +110,20 @@ def test_a_later_version_keeps_kinds_choices_and_the_scale_of_the_loss(frame: pd
     assert later.signature.columns[0].bounds == (-9, 9)
     assert later.manifest.loss_scale == first.manifest.loss_scale == pytest.approx(5.0)
     assert later.version != first.version
+
+
+def test_a_later_version_keeps_the_kinds_that_were_chosen_unless_others_are(frame: pd.DataFrame) -> None:
+    X, y = frame[["temp", "hour"]].fillna(0.0), frame.hour * 1.0
+    model = LinearRegression().fit(X, y)
+    first = Bundle.create(model, X, y, name="m", kinds={"hour": "categorical", "temp": "id-like"})
+    assert first.chosen_kinds == {"hour": "categorical", "temp": "id-like"}
+    columns = first.signature.from_frame(X)
+    later = Bundle.create(model, columns, y, name="m", like=first)
+    assert later.chosen_kinds == first.chosen_kinds
+    last = Bundle.create(model, columns, y, name="m", like=later, kinds={"hour": "discrete"})
+    assert [str(column.kind) for column in last.profile.columns] == ["id-like", "discrete"]
+    with pytest.raises(ProfileError, match="'hour' cannot be of kind 'text'"):
+        Bundle.create(model, X, y, name="m", kinds={"hour": "text"})
 
 
 def test_time_orders_the_rows_and_dates_the_newest(frame: pd.DataFrame) -> None:

@@ -93,6 +93,19 @@ def test_a_regressor_keeps_its_scale(make_job: MakeJob, home: Path) -> None:
     assert trained.loss < 0.05
 
 
+def test_kinds_that_were_chosen_are_kept_through_generations(make_job: MakeJob, home: Path) -> None:
+    X, y = frame_of(300, seed=1)
+    X = X[["temp"]]
+    model = LogisticRegression().fit(X, y)
+    champion = pack_champion(model, X, y, home, holdout=(X, y), kinds={"temp": "discrete"})
+    trained = train(make_job(bundle=champion))
+    again = train(make_job(bundle=trained.model))
+    for each in (trained, again):
+        bundle = load(each, home)
+        assert bundle.chosen_kinds == {"temp": "discrete"}
+        assert str(bundle.profile.columns[0].kind) == "discrete"
+
+
 def test_a_new_level_and_a_new_class_are_learned(make_job: MakeJob, home: Path) -> None:
     X, y = frame_of(900, seed=3)
     X.loc[::3, "weather"] = "hail"
