@@ -88,7 +88,7 @@ def _say(bundle: Bundle, fields: dict[str, Any]) -> None:
         "baseline": "none: from the first 2,000 live rows"
         if bundle.baseline is None
         else f"{bundle.baseline.mean:.4g} on {bundle.baseline.rows:,} holdout rows",
-        "drift": f"{len(signature.columns)} columns as below, {len(bundle.profile.pairs)} correlations",
+        "drift": f"{len(signature.columns)} columns as below, {_correlations(bundle)}",
         "golden rows": str(len(bundle.golden.rows)),
         "seal": _seal_line(bundle),
     }
@@ -115,6 +115,12 @@ def _say(bundle: Bundle, fields: dict[str, Any]) -> None:
     console.print(Text(f"  {bundle.sha256}  {len(manifest.encode()):>10,} bytes  manifest.json"))
     for warning in bundle.warnings:
         click.echo(f"warning: {warning}", err=True)
+
+
+def _correlations(bundle: Bundle) -> str:
+    mixtures = len(bundle.profile.mixtures)
+    rest = f", {mixtures} random sums of numeric columns for the dependence of the others" if mixtures else ""
+    return f"{len(bundle.profile.pairs)} correlations{rest}"
 
 
 def _seal_line(bundle: Bundle) -> str:

@@ -27,6 +27,8 @@ KINDS: tuple[AlertKind, ...] = (*REQUEST_KINDS, "target")
 """Those and the kind that comes from labelled rows."""
 _WRONG_SHARE = 0.01
 """Expected share of innocent columns among those that an alert names."""
+_ALL_PAIRS = "numeric columns~each other"
+"""What an alert from a mixture speaks of: no pair in particular."""
 _LOCATIONS = ("location", "length")
 _CLARITY = {"location": 2.0, "length": 2.0, "scale": 1.5, "length spread": 1.5}
 """A large shift moves the higher components even more than location, but it is a shift to people."""
@@ -87,12 +89,12 @@ class Detector:
     """
 
     def __init__(self, profile: Profile, false_alarm_every: int, *, of_labels: bool = False) -> None:
-        columns = profile.columns
+        columns = profile.watched
         if profile.outputs is not None:
             columns += profile.outputs.columns
         self.measures = Measures(columns)
         self.comparison = Comparison(self.measures, profile.pairs)
-        self.parts = _parts(self.measures, self.comparison.pairs, inputs=len(profile.columns))
+        self.parts = _parts(self.measures, self.comparison.pairs, inputs=len(profile.watched))
         if of_labels:
             self.parts = tuple(replace(part, kind="target") for part in self.parts)
         self.scan = Scan(self.comparison, *_inflation(profile, len(self.parts)))
@@ -275,6 +277,8 @@ def _parts(measures: Measures, pairs: PairProfile | None, *, inputs: int) -> tup
         if each.column >= inputs:
             kind = "output"
         name = measures.columns[each.column].name
+        if each.aspect == "dependence":
+            name, kind = _ALL_PAIRS, "correlation"  # which mixture it is says nothing to people
         parts.append(Part(name, (name,), each.aspect, each.level, kind, each.column))
     if pairs is not None:
         names = [column.name for column in measures.columns]

@@ -124,6 +124,8 @@ _IN_SHARES = {
 
 def change(found: Finding) -> str:
     """Return what has moved how far, for people."""
+    if found.aspect == "dependence":
+        return "many numeric columns depend on each other otherwise than in the reference"
     if found.aspect == "correlation":
         return f"the correlation of {found.name} has gone from {found.before:.2f} to {found.now:.2f}"
     in_sd = _IN_SD.get((found.aspect, found.effect > 0))

@@ -32,7 +32,7 @@ def group_of(aspect: str, *, output: bool = False, target: bool = False) -> str:
         return "target"
     if output:
         return "outputs"
-    if aspect == "correlation":
+    if aspect in ("correlation", "dependence"):
         return "pairs"
     aspect = _LIKE.get(aspect, aspect)
     return aspect if aspect in WEIGHTS else "rest"

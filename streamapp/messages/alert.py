@@ -34,7 +34,7 @@ class DriftedFeature(Message):
     name: str
     aspect: str = Field(
         description="What moved: location, scale, skew, tails, missing, levels, rare, unseen, correlation, "
-        "…; of texts length, length spread, characters; of times hour, weekday, unreadable."
+        "dependence, …; of texts length, length spread, characters; of times hour, weekday, unreadable."
     )
     with_: str | None = Field(
         default=None, alias="with", description="The other column of a changed correlation."

@@ -11,6 +11,7 @@ from streamapp.profile.column import ColumnProfile, level_hash
 from streamapp.profile.columns import Columns, level_text, row_count
 from streamapp.profile.grid import Grid
 from streamapp.profile.kinds import ColumnKind
+from streamapp.profile.mixtures import MixtureSums
 from streamapp.profile.text import TextCoder
 from streamapp.profile.times import TimeCoder
 
@@ -43,7 +44,7 @@ class Coder:
         self.bins = int(bins.sum())
         numbers = [i for i, column in enumerate(columns) if column.is_numbers]
         self.number_at = {columns[i].name: row for row, i in enumerate(numbers)}
-        self._number_names = [columns[i].name for i in numbers]
+        self.number_names = [columns[i].name for i in numbers]
         self._chunks = [
             _Chunk([(columns[i], int(self.starts[i])) for i in numbers[at : at + _CHUNK]])
             for at in range(0, len(numbers), _CHUNK)
@@ -51,11 +52,18 @@ class Coder:
         self._names = [
             _coder(column, int(start))
             for column, start in zip(columns, self.starts, strict=True)
-            if not column.is_numbers
+            if not column.is_numbers and column.kind is not ColumnKind.MIXTURE
         ]
+        self._mixtures = [
+            (column, int(start))
+            for column, start in zip(columns, self.starts, strict=True)
+            if column.kind is ColumnKind.MIXTURE
+        ]
+        if self._mixtures:
+            self._sums, self._sum_bins = MixtureSums(columns, self.number_names), _Chunk(self._mixtures)
 
     def codes(self, columns: Columns) -> tuple[np.ndarray, list[int], int]:
-        """Return the bins of all numbers (c, n), those of all other columns in one list, and n.
+        """Return the bins of all numbers and mixtures (c, n), of all other columns in one list, and n.
 
         Raises
         ------
@@ -63,12 +71,12 @@ class Coder:
             If a column is absent, or a column of numbers holds text.
         """
         try:
-            if self._number_names:
-                flat = np.concatenate([columns[name] for name in self._number_names])
+            if self.number_names:
+                flat = np.concatenate([columns[name] for name in self.number_names])
                 if flat.dtype != np.float64:
                     flat = flat.astype(np.float64)
-                rows = len(flat) // len(self._number_names)
-                matrix = flat.reshape(len(self._number_names), rows)
+                rows = len(flat) // len(self.number_names)
+                matrix = flat.reshape(len(self.number_names), rows)
             else:
                 rows = row_count(columns)
                 matrix = np.empty((0, rows))
@@ -84,7 +92,10 @@ class Coder:
         if len(self._chunks) == 1:
             return self._chunks[0].codes(matrix), names, rows
         parts = [chunk.codes(matrix[i * _CHUNK : (i + 1) * _CHUNK]) for i, chunk in enumerate(self._chunks)]
-        return (np.concatenate(parts) if parts else np.empty((0, rows), np.intp)), names, rows
+        numbers = np.concatenate(parts) if parts else np.empty((0, rows), np.intp)
+        if self._mixtures:  # of more columns than a chunk has
+            numbers = np.concatenate([numbers, self._sum_bins.codes(self._sums(numbers))])
+        return numbers, names, rows
 
     def count(self, numbers: np.ndarray, names: list[int]) -> np.ndarray:
         """Return how many values lie in each bin, (bins,) int64."""

@@ -23,8 +23,8 @@ LEVEL_ROWS = 20
 GROUPS = 32
 """Groups of the levels of a high-cardinality column that have no bin of their own."""
 
-_APART = (ColumnKind.TEXT, ColumnKind.DATETIME)
-"""Kinds whose bins are neither levels nor intervals."""
+_APART = (ColumnKind.TEXT, ColumnKind.DATETIME, ColumnKind.MIXTURE)
+"""Kinds whose bins are neither levels nor intervals of a column of numbers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -29,6 +29,8 @@ class ColumnKind(StrEnum):
     """Times, or strings that are: they move forward, and only hours and weekdays come again."""
     CONSTANT = "constant"
     """One value (or none) in the reference: whatever else comes is watched."""
+    MIXTURE = "mixture"
+    """No column of the rows but a random sum of those that are numbers; see ``profile.mixtures``."""
     ID_LIKE = "id-like"
     """A new value in every row (numbers, serials, keys): moves by nature, only its absence is watched."""
 
@@ -38,8 +40,8 @@ class ColumnKind(StrEnum):
         return self in (ColumnKind.CONTINUOUS, ColumnKind.DISCRETE, ColumnKind.BOOLEAN)
 
 
-_FOUND = (ColumnKind.CONSTANT, ColumnKind.BOOLEAN)
-"""Kinds that values are of, or are not: there is nothing to choose."""
+_FOUND = (ColumnKind.CONSTANT, ColumnKind.BOOLEAN, ColumnKind.MIXTURE)
+"""Kinds that values are of or are not: there is nothing to choose."""
 
 
 def read_kinds(kinds: Mapping[str, str] | None, columns: Collection[str]) -> dict[str, ColumnKind]:

@@ -17,8 +17,9 @@ __all__ = ["SMOOTH", "Component", "Measures"]
 
 SMOOTH = ("location", "scale", "skew", "tails")
 _LENGTH = ("length", "length spread")
-"""What location and scale are called where they are those of a text's length."""
-_ROW = {aspect: row for names in (SMOOTH, _LENGTH) for row, aspect in enumerate(names)}
+"""What location and scale are called where they are those of a text's length; the scale of a mixture is its
+"dependence"."""
+_ROW = {aspect: row for names in (SMOOTH, _LENGTH) for row, aspect in enumerate(names)} | {"dependence": 1}
 _UNIT = 4096
 """Smooth components are rounded to this grid, so that their sums are integers."""
 _LOW, _HIGH = 4, 5
@@ -32,7 +33,7 @@ class Component:
     column: int
     aspect: str
     """One of the smooth ones, low tail, high tail, below range, above range, levels, rare, unseen, missing;
-    of texts length, length spread, characters; of times hour, weekday, unreadable."""
+    of texts length, length spread, characters; of times hour, weekday, unreadable; of mixtures dependence."""
     level: str | None = None
     """The level whose share this is."""
     is_share: bool = True
@@ -131,6 +132,11 @@ class Measures:
             shares = name_shares(column)
         elif column.kind is ColumnKind.TEXT:
             weighed, shares = self._weigh_lengths(column, start), text_shares(column)
+        elif column.kind is ColumnKind.MIXTURE:
+            parts.append(Component(i, "dependence", is_share=False))
+            take.append(bins + _ROW["dependence"] * len(self.columns) + i)
+            self._weights[: len(SMOOTH), start : start + last] = _smooth(column.counts[:-1])
+            return
         elif column.kind is ColumnKind.DATETIME:
             shares = time_shares(column)
         elif column.kind is not ColumnKind.ID_LIKE:

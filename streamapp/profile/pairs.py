@@ -15,7 +15,7 @@ __all__ = ["GRID", "PairProfile", "choose_pairs", "rank_table", "standard_ranks"
 GRID = 64
 """Ranks are rounded to this grid: sums of products are exact up to 10^11 rows, and short as text."""
 ALL_PAIRS = 150
-"""Up to this many columns every pair is watched: 11,175."""
+"""Up to this many columns every pair is watched: 11,175. Above, random mixtures see to what is left out."""
 MAX_PAIRS = 5_000
 MIN_CORRELATION = 0.2
 SAMPLE = 20_000

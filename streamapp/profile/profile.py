@@ -18,6 +18,7 @@ from streamapp.profile.columns import Columns, as_columns, row_count
 from streamapp.profile.fitting import fit_column
 from streamapp.profile.kinds import read_kinds
 from streamapp.profile.labelled import LabelledReference, fit_labelled
+from streamapp.profile.mixtures import fit_mixtures
 from streamapp.profile.outputs import OutputProfile, fit_outputs, provisional_outputs
 from streamapp.profile.pairs import PairProfile, rank_table
 from streamapp.profile.reference import fit_inflation, fit_pairs, is_category, output_inflation, time_columns
@@ -60,13 +61,15 @@ class Profile:
     rows: int
     ordered: bool
     factor: np.ndarray = field(repr=False)
-    """(L,) variance inflation of the components of `columns`; empty means 1."""
+    """(L,) variance inflation of the components of `watched`; empty means 1."""
     blocks: np.ndarray = field(repr=False)
     """(L,) blocks that each inflation was estimated from; infinite where it is 1."""
     pair_factor: np.ndarray = field(repr=False)
     pair_blocks: np.ndarray = field(repr=False)
     labelled: LabelledReference | None = field(default=None, repr=False)
     """What is known of the inputs given each class; None without a target, and in profiles of format 1."""
+    mixtures: tuple[ColumnProfile, ...] = field(default=(), repr=False)
+    """Random sums of the columns of numbers, if these are too many for every pair to be watched."""
 
     @classmethod
     def fit(
@@ -130,11 +133,15 @@ class Profile:
         coder = Coder(fitted)
         numbers, names, _ = coder.codes(columns)
         pairs = fit_pairs(fitted, coder, numbers)
-        inflations = fit_inflation(fitted, coder, numbers, names, pairs, ordered=ordered)
         target, labelled = None, None
         if y is not None:
             target, labels = _target(y, rows, classes)
             labelled = fit_labelled(target, labels, fitted, coder, columns, ordered=ordered)
+        mixtures = fit_mixtures(fitted, coder.number_names, numbers)
+        if mixtures:
+            coder = Coder(fitted + mixtures)
+            numbers, names, _ = coder.codes(columns)
+        inflations = fit_inflation(fitted + mixtures, coder, numbers, names, pairs, ordered=ordered)
         profile = cls(
             fitted,
             pairs,
@@ -144,8 +151,14 @@ class Profile:
             ordered,
             *inflations,
             labelled,
+            mixtures,
         )
         return profile if outputs is None else profile.with_outputs(outputs, classes)
+
+    @property
+    def watched(self) -> tuple[ColumnProfile, ...]:
+        """Columns and mixtures: what a summary has counts of."""
+        return self.columns + self.mixtures
 
     def with_outputs(self, outputs: Any, classes: Sequence[object] | None = None) -> Self:
         """Return the profile with `outputs` as the baseline of what the model says.
@@ -232,6 +245,7 @@ class Profile:
                 "blocks": _finite(self.blocks),
                 "pair_factor": self.pair_factor.tolist(),
                 "pair_blocks": _finite(self.pair_blocks),
+                "mixtures": [column.to_dict() for column in self.mixtures],
             },
             option=orjson.OPT_SORT_KEYS,
         )
@@ -262,6 +276,7 @@ class Profile:
                 pair_factor=np.array(fields["pair_factor"], dtype=np.float64),
                 pair_blocks=_infinite(fields["pair_blocks"]),
                 labelled=None if labelled is None else LabelledReference.from_dict(labelled),
+                mixtures=tuple(ColumnProfile.from_dict(c) for c in fields.get("mixtures", ())),
             )
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as exc:
             raise ProfileError(f"not a profile: {exc!r}") from exc
@@ -281,6 +296,8 @@ class Profile:
             [self.pairs.first.tolist(), self.pairs.second.tolist()],
             outputs,
         ]
+        if self.mixtures:
+            parts.append([[_bins(column), column.counts.tolist()] for column in self.mixtures])
         return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:12]
 
     def _products(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -307,7 +324,7 @@ class Profile:
 
     @cached_property
     def _coder(self) -> Coder:
-        return Coder(self.columns)
+        return Coder(self.watched)
 
     @cached_property
     def _output_coder(self) -> Coder | None:

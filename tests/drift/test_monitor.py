@@ -295,3 +295,24 @@ def test_a_stray_row_among_columns_that_never_part_is_no_drift_and_a_broken_bond
     for strays, kinds in ((1, set()), (2, set()), (8, {"correlation"})):
         monitor = DriftMonitor(profile, false_alarm_every=10_000)
         assert {alert.kind for alert in monitor.update(twins(320, strays))} == kinds, strays
+
+
+def test_dependence_that_arises_among_too_many_columns_for_pairs_is_seen() -> None:
+    rng = np.random.default_rng(12)
+    signs = np.where(rng.random(160) < 0.5, -1.0, 1.0)
+
+    def wide(n: int, loading: float) -> dict[str, np.ndarray]:
+        values = (
+            np.sqrt(1 - loading**2) * rng.normal(size=(n, 160)) + loading * rng.normal(size=(n, 1)) * signs
+        )
+        return {f"c{i}": own for i, own in enumerate(values.T)}
+
+    monitor = DriftMonitor(Profile.fit(wide(2_000, 0.0)))
+    assert len(monitor.profile.pairs) == 0
+    assert monitor.update(wide(1_280, 0.0)) == []
+    (alert,) = monitor.update(wide(640, 0.5))[:1]
+    assert (alert.kind, alert.subject) == ("correlation", "numeric columns~each other")
+    assert [(feature.name, feature.aspect) for feature in alert.features] == [(alert.subject, "dependence")]
+    assert alert.summary.startswith(
+        "many numeric columns depend on each other otherwise than in the reference"
+    )

@@ -49,6 +49,7 @@ def test_thresholds_rise_with_run_length_and_fall_with_the_size_of_a_round() -> 
         ("characters", False, "levels"),
         ("hour", False, "levels"),
         ("rare", False, "levels"),
+        ("dependence", False, "pairs"),
         ("unreadable", False, "rest"),
     ],
 )

@@ -81,6 +81,39 @@ def test_of_many_columns_only_strong_pairs_are_watched() -> None:
     assert len(pairs) < 20
 
 
+def test_of_many_columns_random_sums_are_watched_beside_the_strong_pairs() -> None:
+    rng = np.random.default_rng(6)
+    table: Columns = {f"c{i}": rng.normal(size=900) for i in range(151)}
+    table["c7"][::9] = np.nan
+    table["name"] = TABLE["name"][:900]
+    profile = Profile.fit(table)
+    assert [column.name for column in profile.columns] == list(table)
+    assert len(profile.mixtures) == 32
+    again = Profile.from_bytes(profile.to_bytes())
+    assert again.to_bytes() == profile.to_bytes()
+    summary = again.summarize(table)
+    assert summary == profile.summarize(table)
+    own = summary.counts[-sum(len(column.counts) for column in profile.mixtures) :]
+    assert own.tolist() == [n for column in profile.mixtures for n in column.counts.tolist()]
+    thirds = [{name: values[at : at + 300] for name, values in table.items()} for at in (0, 300, 600)]
+    parts = [profile.summarize(third) for third in thirds]
+    assert parts[2] + parts[0] + parts[1] == summary
+    assert profile.summarize({name: table[name] for name in reversed(table)}) == summary
+    measures = Measures(profile.watched)
+    assert [part.aspect for part in measures.components[-32:]] == ["dependence"] * 32
+    mean, variance, _, rows = measures.reference
+    assert np.abs(mean[-32:]).max() < 0.05
+    assert variance[-32:] == pytest.approx(np.ones(32), abs=0.05)
+    assert set(rows[-32:].tolist()) == {900}
+
+
+def test_where_every_pair_is_watched_there_are_no_random_sums() -> None:
+    rng = np.random.default_rng(6)
+    profile = Profile.fit({f"c{i}": rng.normal(size=100) for i in range(150)}, ordered=False)
+    assert profile.mixtures == ()
+    assert profile.watched == profile.columns
+
+
 def test_smooth_components_of_the_reference_have_mean_zero_and_variance_near_one() -> None:
     measures = Measures(Profile.fit(TABLE, ordered=False).columns)
     mean, variance, _, rows = measures.reference

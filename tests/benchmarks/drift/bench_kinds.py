@@ -1,6 +1,7 @@
 """False alarms and delays by the kind of a column: ``python tests/benchmarks/drift/bench_kinds.py``.
 
-One column, references of 4,000 rows. Without drift: windows of 500 independent rows, each for a monitor that
+One column, or 160 of numbers, of which a tenth of the windows and half of the runs are made; references of
+4,000 rows. Without drift: windows of 500 independent rows, each for a monitor that
 has seen nothing before, at one false alarm per 100 windows; 1 % are to be alarmed. With drift: rows until an
 alarm opens, counted from the first drifted one, after 2,560 quiet rows and at one false alarm per 100,000
 rows; a run ends after 6,000. Seeds: [17, reference], [19, run].
@@ -33,6 +34,7 @@ class Case:
 
     quiet: Draw
     drifts: dict[str, Draw]
+    is_wide: bool = False
 
 
 def main() -> None:
@@ -44,23 +46,25 @@ def main() -> None:
     options = parser.parse_args()
     for name, case in CASES.items():
         start = time.perf_counter()
-        alarms = sum(false_alarms(case.quiet, seed, options.windows) for seed in range(options.references))
-        windows = options.references * options.windows
-        kind = fitted(case.quiet, np.random.default_rng([17, 0])).columns[0].kind
+        each = options.windows // 10 if case.is_wide else options.windows
+        runs = options.runs // 2 if case.is_wide else options.runs
+        alarms = sum(false_alarms(case.quiet, seed, each) for seed in range(options.references))
+        windows = options.references * each
+        kind = fitted(case.quiet, np.random.default_rng([17, 0])).watched[-1].kind
         print(
             f"{name} ({kind}): {alarms} of {windows:,} quiet windows of {WINDOW} alarmed, "
             f"{100 * alarms / windows:.2f} %, {options.references} references"
         )
         for drift, draw in case.drifts.items():
-            found = [delay for seed in range(options.runs) if (delay := rows_until(case.quiet, draw, seed))]
+            found = [delay for seed in range(runs) if (delay := rows_until(case.quiet, draw, seed))]
             shown = f"median {np.median(found):.0f} rows, worst {max(found)}" if found else "none"
-            print(f"  {drift}: {len(found)} of {options.runs} found, {shown}")
+            print(f"  {drift}: {len(found)} of {runs} found, {shown}")
         print(f"  {time.perf_counter() - start:.0f} s")
 
 
 def fitted(draw: Draw, rng: np.random.Generator) -> Profile:
     """Return a profile of fresh reference rows."""
-    return Profile.fit({"c": draw(rng, REFERENCE)})
+    return Profile.fit(table(draw(rng, REFERENCE)))
 
 
 def false_alarms(quiet: Draw, seed: int, windows: int) -> int:
@@ -68,7 +72,7 @@ def false_alarms(quiet: Draw, seed: int, windows: int) -> int:
     rng = np.random.default_rng([17, seed])
     profile = fitted(quiet, rng)
     return sum(
-        bool(DriftMonitor(profile, false_alarm_every=100 * WINDOW).update({"c": quiet(rng, WINDOW)}))
+        bool(DriftMonitor(profile, false_alarm_every=100 * WINDOW).update(table(quiet(rng, WINDOW))))
         for _ in range(windows)
     )
 
@@ -77,10 +81,15 @@ def rows_until(quiet: Draw, drifted: Draw, seed: int) -> int | None:
     """Return the rows until an alarm, None without one; runs with an early alarm count as without."""
     rng = np.random.default_rng([19, seed])
     monitor = DriftMonitor(fitted(quiet, rng))
-    if monitor.update({"c": quiet(rng, QUIET)}):
+    if monitor.update(table(quiet(rng, QUIET))):
         return None
-    opened = [each for each in monitor.update({"c": drifted(rng, HORIZON)}) if each.state == "opened"]
+    opened = [each for each in monitor.update(table(drifted(rng, HORIZON))) if each.state == "opened"]
     return opened[0].window.to + 1 - QUIET if opened and opened[0].window else None
+
+
+def table(values: np.ndarray) -> dict[str, np.ndarray]:
+    """Return values (n,) or (n, c) as a table."""
+    return {f"c{i}": column for i, column in enumerate(values.reshape(len(values), -1).T)}
 
 
 @cache
@@ -144,6 +153,17 @@ def names(levels: int, exponent: float, *, one: float = 0.0, new: float = 0.0) -
     return draw
 
 
+def numbers(columns: int, loading: float = 0.0) -> Draw:
+    """Return numbers that a common factor has a part in, upwards in some columns and downwards in others."""
+    loadings = loading * np.where(np.random.default_rng(29).random(columns) < 0.5, -1.0, 1.0)
+
+    def draw(rng: np.random.Generator, n: int) -> np.ndarray:
+        own = rng.normal(size=(n, columns)) * np.sqrt(1 - loading**2)
+        return np.asarray(own + rng.normal(size=(n, 1)) * loadings)
+
+    return draw
+
+
 CASES = {
     "comments": Case(
         text(),
@@ -177,6 +197,14 @@ CASES = {
             "a tenth one rare name": names(50_000, 0.8, one=0.1),
             "a tenth new names": names(50_000, 0.8, new=0.1),
         },
+    ),
+    "160 numbers": Case(
+        numbers(160),
+        {
+            "correlations of .09 by a common factor": numbers(160, 0.3),
+            "correlations of .25 by a common factor": numbers(160, 0.5),
+        },
+        is_wide=True,
     ),
 }
 
