@@ -95,7 +95,7 @@ class ColumnProfile:
         if self.times is not None:
             return self.times.why
         if self.kind is ColumnKind.TEXT:
-            return "texts: how long they are, which characters they are made of, missing"
+            return "how long they are, which characters they are made of, missing"
         if not self.is_names:
             tails = ", tails, range" if self.kind is ColumnKind.CONTINUOUS else ", range"
             shape = "share of ones" if self.kind is ColumnKind.BOOLEAN else "location, scale, shape"

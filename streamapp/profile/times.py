@@ -48,7 +48,7 @@ class TimeProfile:
         """Say for people what is watched."""
         names = {"hour": "hour of the day, ", "weekday": "day of the week, "}
         watched = "".join(names[part] for part in self.watched)
-        return f"times: {watched}unreadable, missing{'; ' if self.why_not else ''}{self.why_not}"
+        return f"{watched}unreadable, missing{'; ' if self.why_not else ''}{self.why_not}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, JSON-able."""

@@ -128,7 +128,7 @@ def test_hours_and_weekdays_with_enough_rows_are_watched_and_the_others_together
     mean, _, _, rows = Measures((column,)).reference
     assert mean[: len(hours)].sum() == pytest.approx(1)
     assert set(rows.tolist()) == {4_000}
-    assert column.why == "times: hour of the day, day of the week, unreadable, missing"
+    assert column.why == "hour of the day, day of the week, unreadable, missing"
     assert Profile.from_bytes(PROFILE.to_bytes()).columns[0].times == column.times
 
 
