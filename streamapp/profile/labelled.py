@@ -144,9 +144,9 @@ def _codes(coder: Coder, columns: Columns) -> np.ndarray:
     """Return the bins (c, m), in the order of the columns."""
     numbers, names, rows = coder.codes(columns)
     codes = np.empty((len(coder.columns), rows), dtype=np.intp)
-    is_names = np.array([column.is_names for column in coder.columns], dtype=bool)
-    codes[~is_names] = numbers
-    codes[is_names] = np.array(names, dtype=np.intp).reshape(-1, rows)
+    is_numbers = np.array([column.is_numbers for column in coder.columns], dtype=bool)
+    codes[is_numbers] = numbers
+    codes[~is_numbers] = np.array(names, dtype=np.intp).reshape(-1, rows)
     return codes
 
 
@@ -156,9 +156,12 @@ def _place_extremes(column: ColumnProfile, start: int, values: np.ndarray, codes
     if not moved.any():
         return
     if column.is_names:
-        rare = np.flatnonzero(codes == start + len(column.levels))
+        first = start + len(column.levels)
+        rare = np.flatnonzero((codes >= first) & (codes < first + column.groups))
         tally = Counter(values[rare].tolist())
-        codes[rare[[tally[value] == 1 for value in values[rare].tolist()]]] += 1
+        codes[rare[[tally[value] == 1 for value in values[rare].tolist()]]] += column.groups
+        return
+    if not column.is_numbers:
         return
     finite = np.where(np.isfinite(values), values, np.nan)
     if moved[0]:

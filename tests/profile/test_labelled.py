@@ -54,6 +54,23 @@ def test_rows_that_are_new_to_all_others_count_as_the_columns_count_them() -> No
     assert profile.columns[2].counts[-2] == 1  # "one" is unseen
 
 
+def test_columns_of_every_kind_are_counted_by_class() -> None:
+    names = np.array([f"user{i}" for i in RNG.integers(900, size=N)], dtype=object)
+    days = np.datetime64("2013-01-01T00:00:00") + RNG.integers(0, 10**7, size=N)
+    words = np.array(["late by far", "all is well, thank you", "?"], dtype=object)
+    table: Columns = {
+        "at": np.array([f"{day}Z" for day in days], dtype=object),
+        "user": names,
+        "temp": TABLE["temp"],
+        "says": np.array([f"{words[i % 3]} {i}" for i in range(N)], dtype=object),
+    }
+    profile = Profile.fit(table, y=np.where(np.arange(N) % 2, "odd", "even").astype(object))
+    assert [str(c.kind) for c in profile.columns] == ["datetime", "high-cardinality", "continuous", "text"]
+    assert profile.labelled is not None
+    pooled = np.concatenate([column.counts for column in profile.columns])
+    assert profile.labelled.counts.sum(axis=0).tolist() == pooled.tolist()
+
+
 @pytest.mark.parametrize(
     ("classes", "columns", "kept"), [(2, 3, 2), (10, 20, 10), (10, 30, 6), (11, 3, 0), (2, 201, 0)]
 )
