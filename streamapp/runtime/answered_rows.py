@@ -1,0 +1,181 @@
+"""The newest answers of one version, read back from ``predictions`` as rows with their outputs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+from aiokafka import TopicPartition
+
+from streamapp.messages import Prediction, event_time_ms, header
+from streamapp.models import Columns, Signature
+from streamapp.models.column import Array
+from streamapp.runtime.client import TIMEOUT_S, broker_errors, reader
+
+__all__ = ["AnsweredRows", "newest_rows", "read_newest", "shares"]
+
+_PREDICTION = Prediction.ce_type.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredRows:
+    """n answers as rows, in the order of their event times.
+
+    Attributes
+    ----------
+    columns
+        Inputs as they travel, (n,) each.
+    outputs
+        (n, k) probabilities in the order of the signature's classes, else values or labels (n,); None where
+        nothing was answered.
+    times_ms
+        Event times of the requests, (n,).
+    left_out
+        Why records are not among the n, to how many.
+    """
+
+    columns: Columns
+    outputs: Array | None
+    times_ms: Array
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.times_ms)
+
+
+def newest_rows(records: Iterable[Any], version: str, signature: Signature) -> AnsweredRows:
+    """Return the rows in records of ``predictions`` that `version` answered.
+
+    Of a repeated answer the first counts. Answers to several rows at once (in the dialects of V1 and V2) are
+    left out, and so are those without features.
+
+    Parameters
+    ----------
+    records
+        aiokafka's, those of a partition in their order.
+    version
+        Of the model.
+    signature
+        Its inputs and classes.
+    """
+    left_out: Counter[str] = Counter()
+    found: dict[tuple[int, int], tuple[int, dict[str, Any]]] = {}
+    for record in records:
+        answer = _read(record, version)
+        if isinstance(answer, str):
+            left_out[answer] += 1
+            continue
+        place = (record.partition, answer["request"]["offset"])
+        if place in found:
+            left_out["repeated"] += 1
+            continue
+        found[place] = event_time_ms(record.headers, record.timestamp)[0], answer
+    ordered = sorted(found.values(), key=lambda item: item[0])
+    features = [answer["features"] for _, answer in ordered]
+    columns, fits = signature.from_fitting_rows(features, checked=False)
+    left_out["features of another kind"] += int((~fits).sum())
+    kept = [item for item, fit in zip(ordered, fits.tolist(), strict=True) if fit]
+    times_ms = np.array([time_ms for time_ms, _ in kept], dtype=np.int64)
+    outputs = _outputs([answer for _, answer in kept], signature)
+    return AnsweredRows(columns, outputs, times_ms, {why: n for why, n in left_out.items() if n})
+
+
+def shares(held: Sequence[int], wanted: int) -> list[int]:
+    """Return how many to take of each partition, so that all are about `wanted`.
+
+    Parameters
+    ----------
+    held
+        What each has.
+    wanted
+        Of all together.
+
+    Examples
+    --------
+    >>> shares([1000, 10, 0, 500], 300), shares([5, 3], 100)
+    ([145, 10, 0, 145], [5, 3])
+    """
+    taken = [0] * len(held)
+    left = wanted
+    for at, k in enumerate(sorted(range(len(held)), key=lambda k: held[k])):
+        taken[k] = min(held[k], left // (len(held) - at))
+        left -= taken[k]
+    return taken
+
+
+async def read_newest(bootstrap: str, topic: str, count: int, *, timeout_s: float = TIMEOUT_S) -> list[Any]:
+    """Return about `count` of the newest records of `topic`, evenly from its partitions.
+
+    Parameters
+    ----------
+    bootstrap
+        Kafka brokers.
+    topic
+        Full name.
+    count
+        Of all partitions together.
+    timeout_s
+        After which a cluster that sends nothing counts as not answering.
+
+    Raises
+    ------
+    BrokerError
+        If no broker answers, or the topic does not exist.
+    """
+    records: list[Any] = []
+    async with reader(bootstrap, [topic], timeout_s=timeout_s) as consumer:
+        with broker_errors(bootstrap, timeout_s=timeout_s):
+            async with asyncio.timeout(timeout_s) as limit:
+                partitions = sorted(consumer.assignment(), key=_number)
+                begins = await consumer.beginning_offsets(partitions)
+                ends = await consumer.end_offsets(partitions)
+                taken = shares([ends[p] - begins[p] for p in partitions], count)
+                for partition, share in zip(partitions, taken, strict=True):
+                    consumer.seek(partition, ends[partition] - share)
+                while any([await consumer.position(p) < ends[p] for p in partitions]):
+                    for partition, batch in (await consumer.getmany(timeout_ms=200)).items():
+                        records += [record for record in batch if record.offset < ends[partition]]
+                        limit.reschedule(asyncio.get_running_loop().time() + timeout_s)
+    return records
+
+
+def _number(partition: TopicPartition) -> int:
+    return int(partition.partition)
+
+
+def _read(record: Any, version: str) -> dict[str, Any] | str:
+    """Return the fields of an answer with features, or why it is left out."""
+    if header(record.headers, "ce_type") != _PREDICTION:
+        return "rejections"
+    try:
+        fields: dict[str, Any] = orjson.loads(record.value or b"")
+        if "model" not in fields:
+            return "several rows at once"
+        if fields["model"]["version"] != version:
+            return "of other versions"
+        if not isinstance(fields.get("features"), dict):
+            return "without features"
+        int(fields["request"]["offset"])
+    except (ValueError, KeyError, TypeError):
+        return "unreadable"
+    return fields
+
+
+def _outputs(answers: Sequence[dict[str, Any]], signature: Signature) -> Array | None:
+    if not answers:
+        return None
+    if signature.classes is None:
+        values = [answer.get("prediction") for answer in answers]
+        return np.array([np.nan if value is None else float(value) for value in values])
+    names = [str(one) for one in signature.classes]
+    given = [each for answer in answers if isinstance(each := answer.get("probabilities"), dict)]
+    if len(given) == len(answers) and all(each.keys() >= set(names) for each in given):
+        return np.array([[each[name] for name in names] for each in given], dtype=np.float64)
+    labels = np.empty(len(answers), dtype=object)
+    labels[:] = [answer.get("prediction") for answer in answers]
+    return labels
