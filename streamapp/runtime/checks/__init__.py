@@ -1,0 +1,99 @@
+"""What ``streamapp doctor`` looks at: a table of checks, each one function.
+
+A check returns lines; what it raises as a StreamappError is a line, too. A new one is a function in a module
+here and a line in :data:`CHECKS`, after those whose findings it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from streamapp.errors import StreamappError
+from streamapp.runtime.checks.case import Case, Line, Status
+from streamapp.runtime.checks.cluster import broker, topic_settings, topics
+from streamapp.runtime.checks.roles import roles
+from streamapp.runtime.checks.serving import baseline, bundle, champion, features, store, versions
+
+__all__ = ["CHECKS", "Case", "Check", "Line", "Status", "run_checks"]
+
+
+def _always(case: Case) -> bool:
+    return True
+
+
+def _answers(case: Case) -> bool:
+    return case.answers
+
+
+def _is_deployed(case: Case) -> bool:
+    return bool(case.existing(*case.settings.topics))
+
+
+def _has_models(case: Case) -> bool:
+    return bool(case.existing(case.settings.topics.models))
+
+
+def _has_predictions(case: Case) -> bool:
+    return bool(case.existing(case.settings.topics.predictions))
+
+
+def _has_record(case: Case) -> bool:
+    return case.models.serving is not None
+
+
+def _has_bundle(case: Case) -> bool:
+    return case.bundle is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to look at.
+
+    Attributes
+    ----------
+    name
+        In front of its lines.
+    look
+        Returns them.
+    makes_sense
+        Whether to look at all: what an earlier check has missed is not said again.
+    """
+
+    name: str
+    look: Callable[[Case], Awaitable[Sequence[Line]]]
+    makes_sense: Callable[[Case], bool] = _always
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("broker", broker),
+    Check("topics", topics, _answers),
+    Check("topic settings", topic_settings, _is_deployed),
+    Check("store", store),
+    Check("champion", champion, _has_models),
+    Check("bundle", bundle, _has_record),
+    Check("versions", versions, _has_bundle),
+    Check("baseline", baseline, _has_bundle),
+    Check("features", features, _has_predictions),
+    Check("roles", roles, _is_deployed),
+)
+
+
+async def run_checks(case: Case, checks: Sequence[Check] = CHECKS) -> AsyncIterator[Line]:
+    """Yield what each check says, as soon as it is known.
+
+    Parameters
+    ----------
+    case
+        The deployment; it knows more afterwards.
+    checks
+        In their order.
+    """
+    for check in checks:
+        if check.makes_sense(case):
+            try:
+                lines = await check.look(case)
+            except StreamappError as exc:
+                lines = [Line("FAIL", str(exc))]
+            for line in lines:
+                yield replace(line, check=check.name)

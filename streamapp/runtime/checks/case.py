@@ -1,0 +1,72 @@
+"""What checks share: the deployment as far as it is known, and the lines that are said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from streamapp.models import Bundle
+from streamapp.runtime.client import Models
+from streamapp.settings import Settings
+
+__all__ = ["Case", "Line", "Status"]
+
+Status = Literal["ok", "warn", "FAIL"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a check says.
+
+    Attributes
+    ----------
+    status
+        ``FAIL`` if requests are not answered as they should be, or soon will not be.
+    message
+        What was found and, unless it is ok, what to do.
+    check
+        Who says it.
+    """
+
+    status: Status
+    message: str
+    check: str = ""
+
+
+@dataclass(slots=True)
+class Case:
+    """A deployment under examination. Checks fill in what they find, for those that come after them.
+
+    Attributes
+    ----------
+    settings
+        Of whoever asks; roles elsewhere may have others.
+    answers
+        Whether the broker has answered.
+    partitions
+        Topics of the cluster, and how many partitions each has.
+    models
+        What stands in ``models``.
+    bundle
+        The champion's, verified; its model is not loaded.
+    """
+
+    settings: Settings
+    answers: bool = False
+    partitions: dict[str, int] = field(default_factory=dict)
+    models: Models = field(default_factory=Models)
+    bundle: Bundle | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the deployment."""
+        return self.settings.name
+
+    @property
+    def bootstrap(self) -> str:
+        """Address of the cluster."""
+        return self.settings.bootstrap
+
+    def existing(self, *topics: str) -> list[str]:
+        """Return those of `topics`, full names, that there are: asking Kafka for others may create them."""
+        return [topic for topic in topics if topic in self.partitions]

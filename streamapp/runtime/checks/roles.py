@@ -1,0 +1,79 @@
+"""Who runs the roles, and how far they are behind."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
+
+from streamapp.runtime.checks.case import Case, Line
+from streamapp.runtime.client import admin_client, broker_errors, reader
+from streamapp.runtime.ownership import unowned
+from streamapp.settings import ROLES
+
+__all__ = ["roles"]
+
+_TIMEOUT_S = 15.0
+_LOOK_EVERY_S = 0.1
+_SOURCES = {
+    "score": ("requests",),
+    "monitor": ("predictions", "feedback", "distributions", "labelled"),
+    "train": ("retrain-events",),
+}
+"""Topics that each role's group reads."""
+
+
+async def roles(case: Case) -> list[Line]:
+    """Whether each role has processes, a reader for each partition, and how many records it has to read."""
+    topics = case.settings.topics
+    groups = [
+        _role(case, role, case.existing(*(topics[source] for source in _SOURCES[role]))) for role in ROLES
+    ]
+    return list(await asyncio.gather(*groups))
+
+
+async def _role(case: Case, role: str, topics: list[str]) -> Line:
+    group = case.settings.topics.app_id(role)
+    async with admin_client(case.bootstrap, timeout_s=_TIMEOUT_S) as admin:
+        await _until_coordinated(admin, group)
+        (response,) = await admin.describe_consumer_groups([group])
+        members = sum(len(described[5]) for described in response.groups)
+        missing = await unowned(admin, group, topics) if members else set()
+        offsets = await admin.list_consumer_group_offsets(group)
+    committed = {at: known.offset for at, known in offsets.items() if at.topic in topics}
+    lag = await _lag(case, topics, committed)
+    behind = f"{lag:,} record{'' if lag == 1 else 's'} to read"
+    if not members:
+        return Line("warn", f"nobody runs {role} ({behind}): streamapp run {case.name} --role {role}")
+    processes = f"{role}: {members} process{'' if members == 1 else 'es'}, {behind}"
+    if missing:
+        some = ", ".join(f"{topic}/{partition}" for topic, partition in sorted(missing)[:3])
+        return Line(
+            "warn",
+            f"{processes}; {len(missing)} partitions have no reader ({some}): if that lasts, start a process "
+            f"more with streamapp run {case.name} --role {role}",
+        )
+    return Line("ok", processes)
+
+
+async def _until_coordinated(admin: AIOKafkaAdminClient, group: str) -> None:
+    """Wait for the group's coordinator: a new cluster has none until somebody asks."""
+    while True:
+        try:
+            await admin.find_coordinator(group)
+        except GroupCoordinatorNotAvailableError:
+            await asyncio.sleep(_LOOK_EVERY_S)
+        else:
+            return
+
+
+async def _lag(case: Case, topics: list[str], committed: dict[TopicPartition, int]) -> int:
+    """Return how many records there are after what is committed, or after the beginning."""
+    async with reader(case.bootstrap, topics) as consumer:
+        with broker_errors(case.bootstrap):
+            partitions = list(consumer.assignment())
+            ends = await consumer.end_offsets(partitions)
+            begins = await consumer.beginning_offsets(partitions)
+    return sum(max(ends[at] - max(committed.get(at, 0), begins[at]), 0) for at in partitions)

@@ -1,0 +1,165 @@
+"""Which version serves, whether its bundle can be trusted, and what is watched of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from streamapp.errors import StreamappError
+from streamapp.messages import Labelled, Prediction, format_time, header, load_object
+from streamapp.models import Bundle
+from streamapp.models.folder import Folder
+from streamapp.models.formats import load_format
+from streamapp.runtime.answered_rows import read_newest
+from streamapp.runtime.checks.case import Case, Line
+from streamapp.runtime.client import latest_models, reader
+
+__all__ = ["baseline", "bundle", "champion", "features", "store", "versions"]
+
+_BASELINE_ROWS = 2_000
+_LOOK_AT = 100
+
+
+async def store(case: Case) -> list[Line]:
+    """Whether the store answers, into which trainings put their bundles."""
+    folder = await asyncio.to_thread(Folder, case.settings.store)
+    await asyncio.to_thread(folder.read, f"{case.name}/none", limit=0)
+    return [Line("ok", f"{folder.url} answers")]
+
+
+async def champion(case: Case) -> list[Line]:
+    """Whether `models` names a version that is known."""
+    case.models = await latest_models(case.bootstrap, case.settings.topics)
+    pointer, serving = case.models.champion, case.models.serving
+    if pointer is None:
+        return [Line("FAIL", f"no version is champion: streamapp deploy {case.name} BUNDLE")]
+    if serving is None:
+        known = ", ".join(case.models.versions) or "none is known"
+        return [
+            Line(
+                "FAIL",
+                f"the champion is {pointer.version}, of which there is no record: "
+                f"streamapp models {case.name} promote VERSION ({known})",
+            )
+        ]
+    others = len(case.models.versions) - 1
+    return [
+        Line(
+            "ok",
+            f"{serving.version}, since {format_time(pointer.at)[:19]}Z; "
+            f"{others} other version{'' if others == 1 else 's'}",
+        )
+    ]
+
+
+async def bundle(case: Case) -> list[Line]:
+    """Whether the champion's bundle is there, unchanged, and sealed by a key that is trusted."""
+    serving = case.models.serving
+    assert serving is not None
+    elsewhere = f"streamapp models {case.name} rollback serves the version before it"
+    try:
+        found = await asyncio.to_thread(
+            Bundle.inspect, serving.bundle, trust=case.settings.keys, sha256=serving.sha256
+        )
+        runs_code = load_format(found.manifest.format).RUNS_CODE
+    except StreamappError as exc:
+        remedy = f"put an unchanged copy of the bundle there; until then {elsewhere}"
+        return [Line("FAIL", f"{serving.version} cannot be read: {exc}: {remedy}")]
+    case.bundle = found
+    seal = found.packed.seal
+    if found.seal_status == "trusted" and seal is not None:
+        return [
+            Line("ok", f"{found.manifest.format}, all hashes right, sealed by trusted key {seal.fingerprint}")
+        ]
+    if not runs_code:
+        return [Line("ok", f"{found.manifest.format}, all hashes right")]
+    how = "has no seal" if seal is None else f"is sealed by key {seal.fingerprint}, which is not trusted here"
+    return [
+        Line(
+            "FAIL",
+            f"{found.version} {how}, and {found.manifest.format} can run code: streamapp keys trust FILE.pub "
+            f"if you trust its maker; {elsewhere}",
+        )
+    ]
+
+
+async def versions(case: Case) -> list[Line]:
+    """Whether the model runs with the libraries that it was packed with."""
+    assert case.bundle is not None
+    if case.bundle.warnings:
+        return [Line("warn", f"{warning}, or pack it again here") for warning in case.bundle.warnings]
+    packed = ", ".join(
+        f"{name} {version}" for name, version in sorted(case.bundle.manifest.libraries.items())
+    )
+    return [Line("ok", f"packed with {packed}; what runs here is near enough")]
+
+
+async def baseline(case: Case) -> list[Line]:
+    """Whether there is something to compare outputs and losses with."""
+    assert case.bundle is not None
+    if case.bundle.baseline is not None:
+        return [Line("ok", f"{case.bundle.baseline.rows:,} holdout rows: outputs and accuracy are watched")]
+    answers, labelled = await _answers(case), await _labelled(case)
+    if min(answers, labelled) >= _BASELINE_ROWS:
+        return [Line("ok", f"its first {_BASELINE_ROWS:,} live rows: outputs and accuracy are watched")]
+    return [
+        Line(
+            "warn",
+            f"no-baseline: packed without --holdout, so alerts on outputs are off until {_BASELINE_ROWS:,} "
+            f"answers (about {answers:,} so far), on accuracy until {_BASELINE_ROWS:,} labelled rows "
+            f"({labelled:,} so far): wait, or pack it with --holdout",
+        )
+    ]
+
+
+async def features(case: Case) -> list[Line]:
+    """Whether answers say what the model saw: nothing else can be learned from."""
+    newest = await read_newest(case.bootstrap, case.settings.topics.predictions, _LOOK_AT)
+    answers = [
+        load_object(record.value)
+        for record in newest
+        if header(record.headers, "ce_type") == Prediction.ce_type.encode()
+    ]
+    native = [answer for answer in answers if "model" in answer]
+    without = sum(not isinstance(answer.get("features"), dict) for answer in native)
+    if without or (not native and not case.settings.answer_features):
+        which = f"{without} of the newest {len(native)} answers" if without else "answers will"
+        return [
+            Line(
+                "warn",
+                f"{which} leave the features out: nothing can be learned from them: "
+                "run score without STREAMAPP_ANSWER_FEATURES=false",
+            )
+        ]
+    if not native:
+        return [Line("ok", "no answers yet; they will have their features")]
+    return [Line("ok", f"the newest {len(native)} answers have their features")]
+
+
+async def _answers(case: Case) -> int:
+    """Return about how many requests the champion has answered in its reign."""
+    serving = case.models.serving
+    topic = case.settings.topics.requests
+    if serving is None or not serving.since or not case.existing(topic):
+        return 0
+    async with reader(case.bootstrap, [topic]) as consumer:
+        ends = await consumer.end_offsets(list(consumer.assignment()))
+    since = {int(partition): offset for partition, offset in serving.since.items()}
+    return sum(max(end - since[at.partition], 0) for at, end in ends.items() if at.partition in since)
+
+
+async def _labelled(case: Case) -> int:
+    """Return how many of the newest labelled rows are answers of the champion, first labels only."""
+    topic = case.settings.topics.labelled
+    if not case.existing(topic) or case.bundle is None:
+        return 0
+    count = 0
+    for record in await read_newest(case.bootstrap, topic, 2 * _BASELINE_ROWS):
+        if header(record.headers, "ce_type") == Labelled.ce_type.encode():
+            row = load_object(record.value)
+            model = row.get("model")
+            count += (
+                isinstance(model, dict)
+                and model.get("version") == case.bundle.version
+                and not row.get("revision")
+            )
+    return count

@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from click.testing import Result
+
+from streamapp.messages import CHAMPION_KEY, Champion, Model
+from streamapp.runtime.broker import Broker
+from streamapp.runtime.client import Publication, latest_models, publish
+from streamapp.topics import TopicNames
+from tests.cli.answers import write_answers
+from tests.cli.conftest import make_bundle
+
+pytestmark = pytest.mark.broker
+
+Cli = Callable[..., Result]
+
+
+def lines(cli: Cli, *arguments: object, status: int = 0) -> dict[str, list[dict[str, str]]]:
+    """Run doctor, and return its lines by check."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for line in json.loads(cli("doctor", "--json", *arguments, status=status).stdout):
+        found.setdefault(line["check"], []).append(line)
+    return found
+
+
+def administer(broker: Broker, action: Callable[[AIOKafkaAdminClient], Any]) -> None:
+    async def run() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+        await admin.start()
+        try:
+            await action(admin)
+        finally:
+            await admin.close()
+
+    asyncio.run(run())
+
+
+def recreate(broker: Broker, topic: str, configs: dict[str, str] | None, partitions: int = 1) -> None:
+    """Delete a topic and, with settings, make it anew."""
+
+    async def run(admin: AIOKafkaAdminClient) -> None:
+        await admin.delete_topics([topic])
+        while topic in {one["topic"] for one in await admin.describe_topics()}:
+            await asyncio.sleep(0.05)
+        if configs is not None:
+            await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=configs)])
+            while topic not in {one["topic"] for one in await admin.describe_topics()}:
+                await asyncio.sleep(0.05)
+
+    administer(broker, run)
+
+
+def test_a_new_deployment_is_well_but_for_what_does_not_run_yet(
+    broker: Broker, cli: Cli, name: str, bundles: list[str], versions: list[str]
+) -> None:
+    cli("deploy", bundles[0], "--partitions", 2)
+    found = lines(cli)
+    assert {check: [line["status"] for line in own] for check, own in found.items()} == {
+        "broker": ["ok"],
+        "topics": ["ok"],
+        "topic settings": ["ok"],
+        "store": ["ok"],
+        "champion": ["ok"],
+        "bundle": ["ok"],
+        "versions": ["ok"],
+        "baseline": ["warn"],
+        "features": ["ok"],
+        "roles": ["warn"] * 3,
+    }
+    assert broker.bootstrap in found["broker"][0]["message"]
+    assert "requests, predictions and feedback have 2 partitions" in found["topics"][0]["message"]
+    assert versions[0] in found["champion"][0]["message"]
+    assert "sealed by trusted key" in found["bundle"][0]["message"]
+    assert found["baseline"][0]["message"].startswith("no-baseline: packed without --holdout")
+    for role, line in zip(("score", "monitor", "train"), found["roles"], strict=True):
+        assert line["message"].startswith(f"nobody runs {role} (0 records to read)")
+        assert f"streamapp run {name} --role {role}" in line["message"]
+
+
+def test_a_person_sees_a_line_for_each_finding(cli: Cli, bundles: list[str]) -> None:
+    cli("deploy", bundles[0])
+    shown = cli("doctor").stdout.splitlines()
+    assert len(shown) == 12
+    assert shown[0].startswith("ok    broker          Kafka answers at")
+    assert all(line.split()[0] in {"ok", "warn"} for line in shown)
+
+
+def test_a_broker_that_is_away_fails_and_what_needs_it_is_not_looked_at(cli: Cli) -> None:
+    result = cli("doctor", bootstrap="127.0.0.1:1", status=1)
+    assert [line.split()[:2] for line in result.stdout.splitlines()] == [["FAIL", "broker"], ["ok", "store"]]
+    assert "no Kafka broker answers at 127.0.0.1:1: start one with streamapp broker" in result.stdout
+    assert result.stderr == "streamapp doctor: 1 of 2 findings FAIL\n"
+
+
+def test_a_deployment_that_is_unknown_fails_once(cli: Cli, name: str) -> None:
+    found = lines(cli, status=1)
+    assert list(found) == ["broker", "topics", "store"]
+    [topics] = found["topics"]
+    assert topics["status"] == "FAIL"
+    assert f"streamapp deploy {name} BUNDLE" in topics["message"]
+
+
+def test_a_topic_that_is_missing_is_named(broker: Broker, cli: Cli, name: str, bundles: list[str]) -> None:
+    cli("deploy", bundles[0])
+    recreate(broker, f"{name}.feedback", None)
+    found = lines(cli, status=1)
+    [topics] = found["topics"]
+    assert topics["status"] == "FAIL"
+    assert topics["message"].startswith(f"{name}.feedback missing: streamapp deploy {name} BUNDLE")
+    assert found["champion"][0]["status"] == "ok"
+
+
+def test_partitions_that_differ_are_named(broker: Broker, cli: Cli, name: str, bundles: list[str]) -> None:
+    cli("deploy", bundles[0], "--partitions", 2)
+
+    async def grow(admin: AIOKafkaAdminClient) -> None:
+        await admin.create_partitions({f"{name}.requests": NewPartitions(3)})
+        await admin.create_partitions({f"{name}.labelled": NewPartitions(2)})
+
+    administer(broker, grow)
+    problems = [line["message"] for line in lines(cli, status=1)["topics"]]
+    assert any(p.startswith(f"{name}.predictions has 2 partitions, {name}.requests has 3") for p in problems)
+    assert any(p.startswith(f"{name}.labelled has 2 partitions and must have 1") for p in problems)
+
+
+def test_a_topic_that_forgets_is_a_failure_and_one_that_keeps_too_little_a_warning(
+    broker: Broker, cli: Cli, name: str, bundles: list[str]
+) -> None:
+    cli("deploy", bundles[0])
+    recreate(broker, f"{name}.drift-alerts", {"cleanup.policy": "delete"})
+    recreate(broker, f"{name}.review", {"retention.ms": "1000", "max.message.bytes": "1000"})
+    settings = lines(cli, status=1)["topic settings"]
+    assert [line["status"] for line in settings] == ["FAIL", "warn", "warn"]
+    assert f"{name}.drift-alerts has cleanup.policy=delete and must have compact" in settings[0]["message"]
+    assert "--add-config cleanup.policy=compact" in settings[0]["message"]
+    assert f"{name}.review has retention.ms=1000 and should have" in settings[1]["message"]
+    assert f"{name}.review has max.message.bytes=1000 and should have" in settings[2]["message"]
+
+
+def test_without_a_champion_it_says_how_to_get_one(
+    broker: Broker, cli: Cli, name: str, bundles: list[str]
+) -> None:
+    cli("deploy", bundles[0])
+    names = TopicNames(name)
+
+    def point_at(version: str) -> None:
+        pointer = Champion(version=version, at=1_000)
+        publication = Publication(
+            topic=names.models, key=CHAMPION_KEY, message=pointer, ce_id="x", time_ms=1_000
+        )
+        asyncio.run(publish(broker.bootstrap, name, [publication]))
+
+    point_at("abcdef012345")
+    found = lines(cli, status=1)
+    assert "the champion is abcdef012345, of which there is no record" in found["champion"][0]["message"]
+    assert f"streamapp models {name} promote VERSION" in found["champion"][0]["message"]
+    assert "bundle" not in found
+    recreate(broker, names.models, {"cleanup.policy": "compact"})
+    [champion] = lines(cli, status=1)["champion"]
+    assert champion["message"] == f"no version is champion: streamapp deploy {name} BUNDLE"
+
+
+def stored(broker: Broker, name: str) -> Model:
+    serving = asyncio.run(latest_models(broker.bootstrap, TopicNames(name))).serving
+    assert serving is not None
+    return serving
+
+
+def test_a_bundle_that_was_changed_or_is_gone_fails(
+    broker: Broker, cli: Cli, name: str, bundles: list[str], versions: list[str]
+) -> None:
+    cli("deploy", bundles[0])
+    folder = Path(stored(broker, name).bundle.removeprefix("file://"))
+    model = next(folder.rglob("*.joblib"))
+    model.write_bytes(model.read_bytes()[:-1] + b"x")
+    found = lines(cli, status=1)
+    assert found["bundle"][0]["status"] == "FAIL"
+    assert found["bundle"][0]["message"].startswith(f"{versions[0]} cannot be read")
+    assert "was changed" in found["bundle"][0]["message"]
+    assert f"streamapp models {name} rollback" in found["bundle"][0]["message"]
+    assert "versions" not in found
+    shutil.rmtree(folder)
+    assert "no bundle at" in lines(cli, status=1)["bundle"][0]["message"]
+
+
+def test_a_seal_that_nobody_trusts_fails(
+    cli: Cli, bundles: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("deploy", bundles[0])
+    monkeypatch.setenv("STREAMAPP_KEYS", str(tmp_path / "other-keys"))
+    [line] = lines(cli, status=1)["bundle"]
+    assert line["status"] == "FAIL"
+    assert "which is not trusted here, and joblib can run code: streamapp keys trust" in line["message"]
+
+
+def test_a_holdout_is_a_baseline(cli: Cli, keys_folder: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    rows = pd.DataFrame({"temp": rng.normal(size=80), "hour": rng.integers(0, 24, 80), "holiday": False})
+    labels = np.where(rows["hour"] > 12, "busy", "calm")
+    cli("deploy", make_bundle(tmp_path / "held", seed=9, keys=keys_folder, holdout=(rows, labels)))
+    [line] = lines(cli)["baseline"]
+    assert (line["status"], line["message"]) == (
+        "ok",
+        "80 holdout rows: outputs and accuracy are watched",
+    )
+
+
+def test_answers_without_features_are_a_warning(
+    broker: Broker, cli: Cli, name: str, bundles: list[str], versions: list[str]
+) -> None:
+    cli("deploy", bundles[0])
+    write_answers(broker, name, versions[0], 8)
+    assert lines(cli)["features"][0]["status"] == "ok"
+    write_answers(broker, name, versions[0], 8, with_features=False)
+    [line] = lines(cli)["features"]
+    assert line["status"] == "warn"
+    assert line["message"].startswith("8 of the newest 16 answers leave the features out")
+
+
+def test_a_role_that_runs_is_known_by_its_group(
+    broker: Broker, cli: Cli, name: str, bundles: list[str], versions: list[str]
+) -> None:
+    cli("deploy", bundles[0], "--partitions", 4)
+    write_answers(broker, name, versions[0], 12)
+    names = TopicNames(name)
+
+    async def join_and_look() -> dict[str, list[dict[str, str]]]:
+        sources = [names.predictions, names.feedback, names.distributions, names.labelled]
+        consumer = AIOKafkaConsumer(
+            *sources,
+            bootstrap_servers=broker.bootstrap,
+            group_id=names.app_id("monitor"),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+        await consumer.start()
+        try:
+            taken = 0
+            while taken < 12:
+                taken += sum(map(len, (await consumer.getmany(timeout_ms=200)).values()))
+            before = await asyncio.to_thread(lines, cli)
+            await consumer.commit()
+            after = await asyncio.to_thread(lines, cli)
+        finally:
+            await consumer.stop()
+        return {"before": before["roles"], "after": after["roles"]}
+
+    found = asyncio.run(join_and_look())
+    assert found["before"][1]["message"] == "monitor: 1 process, 12 records to read"
+    assert found["after"][1]["message"] == "monitor: 1 process, 0 records to read"
+    assert found["after"][1]["status"] == "ok"
+    assert found["after"][0]["status"] == "warn"
