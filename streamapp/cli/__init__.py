@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "retrain": ("streamapp.cli.retrain:command", "Ask for a new model now."),
     "replay": ("streamapp.cli.replay:command", "Judge recorded distributions again, as set or otherwise."),
     "schemas": ("streamapp.cli.schemas:command", "Write the JSON Schema of every message, or check them."),
-    "doctor": ("streamapp.cli.doctor:command", "Examine a deployment, and say what to do."),
+    "doctor": ("streamapp.cli.doctor:command", "Examine a deployment, and how soon it would see drift."),
 }
 """Where each command is, and its line in ``streamapp --help``, for which none is imported."""
 

@@ -171,7 +171,7 @@ class SelfTest:
         """Rows that each run's reference is drawn of."""
         self._refused = (frozenset(never_missing), frozenset(closed))
         self._every, self._clear_after = false_alarm_every, clear_after
-        self._runs, self._limit, self._seed = runs, limit, seed
+        self._runs, self.limit, self._seed = runs, limit, seed
         self._ready: dict[int, Rehearsal] = {}
 
     @cached_property
@@ -257,7 +257,7 @@ class SelfTest:
                 self._population,
                 false_alarm_every=self._every,
                 clear_after=self._clear_after,
-                limit=self._limit,
+                limit=self.limit,
                 seed=(self._seed, number),
             )
         return self._ready[number]

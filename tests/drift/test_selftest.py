@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streamapp.drift import DriftMonitor
 from streamapp.drift.injections import Injection, shifted
 from streamapp.drift.selftest import COLUMNS, MIN_ROWS, SelfTest
 from streamapp.errors import ConfigError, ProfileError
@@ -131,6 +132,22 @@ def test_what_is_said_of_recent_traffic_is_dated_if_times_are_known() -> None:
     [alert] = [a for a in SelfTest(PROFILE, moved, times_ms=times).now if a.kind == "input"]
     assert "2011-05-02" in alert.summary
     assert make().now == []
+
+
+def test_the_delay_is_that_of_a_stream_made_anew() -> None:
+    predicted = make(runs=12).measure(of(make(), "x", "up by 0.25 sd")).median
+    delays = []
+    for seed in range(100, 112):
+        columns, outputs = rows(seed, 6_400)
+        columns["x"] = np.where(np.arange(6_400) < 2_560, columns["x"], columns["x"] + 0.25)
+        opened = [
+            alert
+            for alert in DriftMonitor(PROFILE, active=frozenset({0})).update(columns, outputs)
+            if alert.state == "opened" and alert.subject == "x" and alert.opened_at >= 2_560
+        ]
+        delays.append(opened[0].opened_at - 2_560 + 1 if opened else 6_400)
+    assert predicted is not None
+    assert 0.6 < predicted / np.median(delays) < 1.6
 
 
 def test_looks_are_as_far_apart_as_rounds_are_large() -> None:

@@ -126,8 +126,8 @@ async def features(case: Case) -> list[Line]:
         return [
             Line(
                 "warn",
-                f"{which} leave the features out: nothing can be learned from them: "
-                "run score without STREAMAPP_ANSWER_FEATURES=false",
+                f"{which} leave the features out: nothing can be learned from them, and --drift-test "
+                "has no rows: run score without STREAMAPP_ANSWER_FEATURES=false",
             )
         ]
     if not native:
