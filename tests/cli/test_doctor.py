@@ -14,9 +14,9 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from click.testing import Result
 
-from streamapp.messages import CHAMPION_KEY, Champion, Model
+from streamapp.messages import CHAMPION_KEY, Champion, Model, event_headers
 from streamapp.runtime.broker import Broker
-from streamapp.runtime.client import Publication, latest_models, publish
+from streamapp.runtime.client import Publication, latest_models, producer, publish
 from streamapp.topics import TopicNames
 from tests.cli.answers import write_answers
 from tests.cli.conftest import make_bundle
@@ -214,6 +214,51 @@ def test_a_holdout_is_a_baseline(cli: Cli, keys_folder: Path, tmp_path: Path) ->
         "ok",
         "80 holdout rows: outputs and accuracy are watched",
     )
+
+
+def test_the_first_live_rows_are_a_baseline_once_there_are_enough(
+    broker: Broker, cli: Cli, name: str, bundles: list[str], versions: list[str]
+) -> None:
+    cli("deploy", bundles[0], "--partitions", 1)
+    record = stored(broker, name).model_copy(update={"since": {"0": 0}})
+    publication = Publication(
+        topic=TopicNames(name).models, key=versions[0].encode(), message=record, ce_id="x", time_ms=1_000
+    )
+    asyncio.run(publish(broker.bootstrap, name, [publication]))
+
+    async def write(topic: str, value: dict[str, Any], count: int) -> None:
+        headers = event_headers(name, "streamapp.labelled.v1", "x", 1_000)
+        async with producer(broker.bootstrap) as client:
+            for _ in range(count):
+                await client.send(f"{name}.{topic}", json.dumps(value).encode(), partition=0, headers=headers)
+
+    row = {"model": {"version": versions[0]}, "revision": 0}
+    asyncio.run(write("requests", {"features": {}}, 2_100))
+    asyncio.run(write("labelled", row, 1_990))
+    asyncio.run(write("labelled", row | {"revision": 1}, 50))
+    asyncio.run(write("labelled", row | {"model": {"version": "abcdef012345"}}, 50))
+    [line] = lines(cli)["baseline"]
+    assert line["status"] == "warn"
+    assert "(about 2,100 so far)" in line["message"]
+    assert "(1,990 so far)" in line["message"]
+    asyncio.run(write("labelled", row, 10))
+    [line] = lines(cli)["baseline"]
+    assert (line["status"], line["message"]) == (
+        "ok",
+        "its first 2,000 live rows: outputs and accuracy are watched",
+    )
+
+
+def test_a_store_that_cannot_be_one_fails(
+    cli: Cli, bundles: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("deploy", bundles[0])
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("STREAMAPP_STORE", str(tmp_path / "file" / "store"))
+    found = lines(cli, status=1)
+    assert found["store"][0]["status"] == "FAIL"
+    assert "a file stands where a folder is needed" in found["store"][0]["message"]
+    assert found["bundle"][0]["status"] == "ok"  # it lies where it was put
 
 
 def test_answers_without_features_are_a_warning(

@@ -9,7 +9,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from streamapp.runtime.checks.case import Case, Line
-from streamapp.runtime.client import admin_client, broker_errors, reader
+from streamapp.runtime.checks.offsets import offset_bounds
+from streamapp.runtime.client import admin_client
 from streamapp.runtime.ownership import unowned
 from streamapp.settings import ROLES
 
@@ -71,9 +72,5 @@ async def _until_coordinated(admin: AIOKafkaAdminClient, group: str) -> None:
 
 async def _lag(case: Case, topics: list[str], committed: dict[TopicPartition, int]) -> int:
     """Return how many records there are after what is committed, or after the beginning."""
-    async with reader(case.bootstrap, topics) as consumer:
-        with broker_errors(case.bootstrap):
-            partitions = list(consumer.assignment())
-            ends = await consumer.end_offsets(partitions)
-            begins = await consumer.beginning_offsets(partitions)
-    return sum(max(ends[at] - max(committed.get(at, 0), begins[at]), 0) for at in partitions)
+    bounds = await offset_bounds(case.bootstrap, topics)
+    return sum(max(end - max(committed.get(at, 0), begin), 0) for at, (begin, end) in bounds.items())

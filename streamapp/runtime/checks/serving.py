@@ -11,7 +11,8 @@ from streamapp.models.folder import Folder
 from streamapp.models.formats import load_format
 from streamapp.runtime.answered_rows import read_newest
 from streamapp.runtime.checks.case import Case, Line
-from streamapp.runtime.client import latest_models, reader
+from streamapp.runtime.checks.offsets import offset_bounds
+from streamapp.runtime.client import latest_models
 
 __all__ = ["baseline", "bundle", "champion", "features", "store", "versions"]
 
@@ -86,7 +87,7 @@ async def versions(case: Case) -> list[Line]:
     """Whether the model runs with the libraries that it was packed with."""
     assert case.bundle is not None
     if case.bundle.warnings:
-        return [Line("warn", f"{warning}, or pack it again here") for warning in case.bundle.warnings]
+        return [Line("warn", f"{warning}; pack it again here to be sure") for warning in case.bundle.warnings]
     packed = ", ".join(
         f"{name} {version}" for name, version in sorted(case.bundle.manifest.libraries.items())
     )
@@ -141,10 +142,9 @@ async def _answers(case: Case) -> int:
     topic = case.settings.topics.requests
     if serving is None or not serving.since or not case.existing(topic):
         return 0
-    async with reader(case.bootstrap, [topic]) as consumer:
-        ends = await consumer.end_offsets(list(consumer.assignment()))
+    bounds = await offset_bounds(case.bootstrap, [topic])
     since = {int(partition): offset for partition, offset in serving.since.items()}
-    return sum(max(end - since[at.partition], 0) for at, end in ends.items() if at.partition in since)
+    return sum(max(end - since[at.partition], 0) for at, (_, end) in bounds.items() if at.partition in since)
 
 
 async def _labelled(case: Case) -> int:

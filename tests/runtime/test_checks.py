@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from sklearn.linear_model import LinearRegression
+
+from streamapp.errors import BrokerError
+from streamapp.models import Bundle
+from streamapp.runtime.checks import CHECKS, Case, Check, Line, run_checks
+from streamapp.runtime.checks.serving import versions
+from streamapp.settings import Settings
+
+SETTINGS = Settings.of(name="bikes", bootstrap="127.0.0.1:1")
+
+
+def said(checks: Sequence[Check], case: Case | None = None) -> list[tuple[str, str, str]]:
+    async def gather() -> list[tuple[str, str, str]]:
+        found = run_checks(case or Case(SETTINGS), checks)
+        return [(line.check, line.status, line.message) async for line in found]
+
+    return asyncio.run(gather())
+
+
+async def well(case: Case) -> list[Line]:
+    case.answers = True
+    return [Line("ok", "well"), Line("warn", "nearly")]
+
+
+async def broken(case: Case) -> list[Line]:
+    raise BrokerError("it is away: bring it back")
+
+
+def test_lines_come_in_order_under_the_name_of_their_check() -> None:
+    assert said([Check("one", well), Check("two", well)]) == [
+        ("one", "ok", "well"),
+        ("one", "warn", "nearly"),
+        ("two", "ok", "well"),
+        ("two", "warn", "nearly"),
+    ]
+
+
+def test_an_error_is_a_line_and_the_next_check_is_made() -> None:
+    assert said([Check("one", broken), Check("two", well)])[:2] == [
+        ("one", "FAIL", "it is away: bring it back"),
+        ("two", "ok", "well"),
+    ]
+
+
+def test_a_check_is_left_out_where_an_earlier_one_found_nothing_to_look_at() -> None:
+    late = Check("late", well, lambda case: case.answers)
+    assert [check for check, *_ in said([late, Check("first", broken), late])] == ["first"]
+    assert [check for check, *_ in said([Check("first", well), late])] == ["first"] * 2 + ["late"] * 2
+
+
+def test_names_of_checks_differ_and_fit_their_column() -> None:
+    names = [check.name for check in CHECKS]
+    assert len(set(names)) == len(names)
+    assert max(map(len, names)) <= 14
+
+
+def test_libraries_that_differ_are_a_warning() -> None:
+    X = {"temp": np.arange(50.0)}
+    model = LinearRegression().fit(X["temp"][:, None], X["temp"])
+    bundle = Bundle.create(model, X, X["temp"], name="bikes", created_at_ms=1)
+    same, differing = (
+        Case(SETTINGS, bundle=replace(bundle, warnings=warnings))
+        for warnings in ((), ("packed with numpy 1.0, and 2.0 runs here",))
+    )
+    [line] = asyncio.run(versions(same))
+    assert line.status == "ok"
+    assert "scikit-learn" in line.message
+    [line] = asyncio.run(versions(differing))
+    assert (line.status, line.message) == (
+        "warn",
+        "packed with numpy 1.0, and 2.0 runs here; pack it again here to be sure",
+    )
