@@ -47,6 +47,12 @@ _COLOURS = {"ok": "green", "warn": "yellow", "FAIL": "red"}
     metavar="N",
     help="For the drift test: as if this were set.  [default: STREAMAPP_FALSE_ALARM_EVERY, else 100000]",
 )
+@click.option(
+    "--look-every",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="For the drift test: requests between two looks.  [default: as now; the more traffic, the more]",
+)
 @bootstrap_option
 @store_option
 @json_option
@@ -60,6 +66,7 @@ def command(
     columns: tuple[str, ...],
     runs: int,
     false_alarm_every: int | None,
+    look_every: int | None,
     bootstrap: str,
     store: str,
     as_json: bool,
@@ -78,15 +85,17 @@ def command(
       streamapp doctor bikes --drift-test --column temp --column weather
       streamapp doctor bikes --drift-test --rows recent.csv
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
-    if not drift_test and (rows is not None or columns or false_alarm_every is not None):
-        raise click.UsageError("--rows, --column and --false-alarm-every need --drift-test")
+    if not drift_test and (rows or columns or false_alarm_every or look_every):
+        raise click.UsageError("--rows, --column, --false-alarm-every and --look-every need --drift-test")
     from streamapp.settings import Settings  # noqa: PLC0415  # not needed for --help
 
     settings = Settings.of(name=name, bootstrap=bootstrap, store=store, false_alarm_every=false_alarm_every)
     if drift_test:
         from streamapp.cli.drift_table import run_drift_test  # noqa: PLC0415
 
-        run_drift_test(settings, file=rows, names=columns or None, runs=runs, as_json=as_json)
+        run_drift_test(
+            settings, file=rows, names=columns or None, look_every=look_every, runs=runs, as_json=as_json
+        )
         return
     lines = asyncio.run(_examine(settings, as_json=as_json))
     if as_json:

@@ -23,7 +23,13 @@ __all__ = ["run_drift_test"]
 
 
 def run_drift_test(
-    settings: Settings, *, file: Path | None, names: Collection[str] | None, runs: int, as_json: bool
+    settings: Settings,
+    *,
+    file: Path | None,
+    names: Collection[str] | None,
+    look_every: int | None,
+    runs: int,
+    as_json: bool,
 ) -> None:
     """Measure, and print a table or JSON.
 
@@ -35,6 +41,8 @@ def run_drift_test(
         CSV file to take rows from; None: the newest answers.
     names
         Columns to test; None: the first 20.
+    look_every
+        Requests between two looks; None: as now.
     runs
         Of each drift.
     as_json
@@ -42,10 +50,12 @@ def run_drift_test(
     """
     from streamapp.runtime.selftest import prepare_drift_test  # noqa: PLC0415  # not needed for --help
 
-    ready = asyncio.run(prepare_drift_test(settings, file=file, names=names, runs=runs))
+    ready = asyncio.run(
+        prepare_drift_test(settings, file=file, names=names, look_every=look_every, runs=runs)
+    )
     facts = _facts(ready, settings, runs)
     if not as_json:
-        _say_facts(ready, facts, file)
+        _say_facts(ready, facts, file, is_as_now=look_every is None)
     quiet, detections = _measure(ready.test)
     if as_json:
         drifts = [dataclasses.asdict(found) for found in detections]
@@ -90,7 +100,7 @@ def _facts(ready: DriftTest, settings: Settings, runs: int) -> dict[str, Any]:
     }
 
 
-def _say_facts(ready: DriftTest, facts: dict[str, Any], file: Path | None) -> None:
+def _say_facts(ready: DriftTest, facts: dict[str, Any], file: Path | None, *, is_as_now: bool) -> None:
     from streamapp.messages import format_time  # noqa: PLC0415
 
     if file is None:
@@ -106,7 +116,7 @@ def _say_facts(ready: DriftTest, facts: dict[str, Any], file: Path | None) -> No
         click.echo("  now        nothing drifts against the model's reference")
     click.echo(
         f"  set to     one false alarm in {facts['false_alarm_every']:,} requests; "
-        f"a look every {facts['round_events']:,}"
+        f"a look every {facts['round_events']:,}{', as now' if is_as_now else ''}"
     )
     click.echo(
         f"  measured   {_plural(facts['runs'], 'run')} of each drift, up to {facts['limit']:,} requests; a "

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from streamapp.drift.rounds import MAX_PANES
+from streamapp.drift.rounds import MAX_PANES, MIN_EVENTS
 from streamapp.drift.selftest import MIN_ROWS, SelfTest
-from streamapp.errors import ConfigError
+from streamapp.errors import ConfigError, MessageError
+from streamapp.messages import Distribution
 from streamapp.models import Bundle, Signature
 from streamapp.runtime.answered_rows import AnsweredRows, newest_rows, read_newest
 from streamapp.runtime.client import latest_models, partition_counts
@@ -24,6 +26,7 @@ __all__ = ["ROWS", "DriftTest", "prepare_drift_test"]
 
 ROWS = 8_000
 """So many of the newest answers are read."""
+_PANES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ async def prepare_drift_test(
     *,
     file: Path | None = None,
     names: Collection[str] | None = None,
+    look_every: int | None = None,
     runs: int = 10,
     seed: int = 0,
 ) -> DriftTest:
@@ -66,6 +70,8 @@ async def prepare_drift_test(
         CSV file to take rows from; None: the newest answers of the champion.
     names
         Columns to test; None: the first 20.
+    look_every
+        Requests between two looks; None: as the newest panes are.
     runs, seed
         As of :class:`~streamapp.drift.selftest.SelfTest`.
 
@@ -92,8 +98,7 @@ async def prepare_drift_test(
         rows = await asyncio.to_thread(_rows_of_file, file, bundle.signature)
     if len(rows) < MIN_ROWS:
         raise ConfigError(_too_few(rows, settings, bundle, file))
-    partitions = (await partition_counts(settings.bootstrap, [topics.requests])).get(topics.requests, 1)
-    round_events = settings.pane_events * min(partitions, MAX_PANES)
+    round_events = look_every or await _round_events(settings)
     columns = bundle.signature.columns
     test = SelfTest(
         bundle.profile,
@@ -110,6 +115,22 @@ async def prepare_drift_test(
         seed=seed,
     )
     return DriftTest(test, bundle, rows, round_events)
+
+
+async def _round_events(settings: Settings) -> int:
+    """Return the requests between two looks: as the newest panes are, else as the smallest ones would be."""
+    topics = settings.topics
+    counts = await partition_counts(settings.bootstrap, [topics.requests, topics.distributions])
+    partitions, events = counts.get(topics.requests, 1), settings.pane_events
+    if topics.distributions in counts:
+        panes = []
+        for record in await read_newest(settings.bootstrap, topics.distributions, _PANES):
+            with suppress(MessageError):
+                panes.append(Distribution.decode(record.value))
+        if panes:
+            partitions = len({pane.partition for pane in panes})
+            events = int(np.median([pane.events for pane in panes]))
+    return max(events * min(partitions, MAX_PANES), MIN_EVENTS)
 
 
 def _rows_of_file(file: Path, signature: Signature) -> AnsweredRows:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,10 @@ import pandas as pd
 import pytest
 from click.testing import Result
 
+from streamapp.messages import Distribution
 from streamapp.models import Bundle
 from streamapp.runtime.broker import Broker
+from streamapp.runtime.client import producer
 from tests.cli.answers import write_answers
 
 pytestmark = pytest.mark.broker
@@ -39,6 +42,34 @@ def test_the_drift_test_measures_the_newest_answers(
     assert "1,200 answers of 2011-05-02 08:00 to 2011-05-02 08:00 UTC" in shown
     [row] = [line.split() for line in shown.splitlines() if line.startswith("holiday")]
     assert row[:5] == ["holiday", "up", "by", "0.25", "sd"]
+
+
+def test_looks_are_as_far_apart_as_the_newest_panes_make_them(
+    broker: Broker, cli: Cli, name: str, bundles: list[str], versions: list[str]
+) -> None:
+    cli("deploy", bundles[0], "--partitions", 4)
+    answers = ("--drift-test", "--json", "--runs", 1, "--column", "temp")
+    write_answers(broker, name, versions[0], 1_000)
+    assert json.loads(cli("doctor", *answers).stdout)["round_events"] == 4 * 64
+
+    async def publish_panes() -> None:
+        async with producer(broker.bootstrap) as client:
+            await client.send(f"{name}.distributions", b"no pane")
+            for number in range(6):
+                pane = Distribution(
+                    version=versions[0],
+                    partition=number % 2,
+                    first_offset=100 * number,
+                    next_offset=100 * number + 100,
+                    events=100,
+                    from_=0,
+                    to=1,
+                )
+                await client.send(f"{name}.distributions", pane.encode(), key=pane.key)
+
+    asyncio.run(publish_panes())
+    assert json.loads(cli("doctor", *answers).stdout)["round_events"] == 2 * 100
+    assert json.loads(cli("doctor", *answers, "--look-every", 64).stdout)["round_events"] == 64
 
 
 def test_rows_of_a_file_can_be_tested_before_there_are_any_answers(
@@ -87,6 +118,7 @@ def test_too_few_rows_and_a_column_that_is_not_there_are_one_line(
 
 def test_wrong_usage_is_2(cli: Cli, tmp_path: Path) -> None:
     cli("doctor", "--column", "temp", status=2)
+    cli("doctor", "--look-every", 64, status=2)
     cli("doctor", "--drift-test", "--rows", tmp_path / "none.csv", status=2)
     cli("doctor", "--drift-test", "--runs", 0, status=2)
     cli("doctor", "--drift-test", "--false-alarm-every", 10, status=2)
