@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from scipy.special import ndtr
@@ -113,6 +115,12 @@ class Detector:
         self._sd = np.sqrt(self.comparison.variance)
         self._is_pair = np.arange(self.comparison.size) >= own
         self._is_share = self.comparison.is_share
+
+    def fresh(self) -> Self:
+        """Return a detector of the same profile that has seen nothing."""
+        other = copy(self)
+        other.scan = self.scan.fresh()
+        return other
 
     @property
     def limits(self) -> np.ndarray:

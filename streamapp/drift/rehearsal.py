@@ -134,8 +134,7 @@ class Rehearsal:
         injection
             The drift, from the first row on, after windows full of quiet rounds; None: none.
         """
-        detector = self._detector
-        detector.scan.forget_rounds()
+        detector = self._detector.fresh()
         for pane in self._quiet:
             detector.push([pane])
         book = AlertBook(

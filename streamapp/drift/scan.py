@@ -77,6 +77,7 @@ class Scan:
 
     def __init__(self, comparison: Comparison, factor: np.ndarray, blocks: np.ndarray) -> None:
         self.comparison = comparison
+        self._given = factor, blocks
         self._factor, self._freedom = np.maximum(factor, 1.0), np.where(factor > 1, blocks - 1, np.inf)
         self._neighbours = Neighbours(comparison.variance, comparison.kurtosis, comparison.is_share)
         self._rounds: list[Sums] = []
@@ -86,6 +87,10 @@ class Scan:
 
     def __len__(self) -> int:
         return len(self._rounds)
+
+    def fresh(self) -> Scan:
+        """Return a scan of the same components that has seen nothing."""
+        return Scan(self.comparison, *self._given)
 
     def push(self, panes: Sequence[tuple[int, Sums]]) -> None:
         """Add a round, given as its panes (at least one), each with its partition."""

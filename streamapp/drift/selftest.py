@@ -274,7 +274,7 @@ def _is_subject(alert: Alert, injection: Injection) -> bool:
 
 
 def _holds(alert: Alert, name: str, column: str) -> bool:
-    if alert.kind == "correlation":
+    if alert.kind == "correlation" and "~" in name:
         return name.startswith(f"{column}~") or name.endswith(f"~{column}")
     return name == column
 

@@ -48,7 +48,13 @@ def recount(profile: Profile, columns: Columns, outputs: np.ndarray | None = Non
     numbers, names, rows = coder.codes(columns)
     fresh = _with_counts(profile.columns, coder.count(numbers, names))
     pairs = fit_pairs(fresh, coder, numbers)
-    factor, blocks = _carried(_parts(profile.columns), _parts(fresh), profile.factor, profile.blocks)
+    mixtures = profile.mixtures
+    if mixtures:  # their sums are of ranks, and those depend on the counts
+        coder = Coder(fresh + mixtures)
+        counts = coder.count(*coder.codes(columns)[:2])
+        mixtures = _with_counts(fresh + mixtures, counts)[len(fresh) :]
+    watched = fresh + mixtures
+    factor, blocks = _carried(_parts(profile.watched), _parts(watched), profile.factor, profile.blocks)
     before = list(zip(profile.pairs.first.tolist(), profile.pairs.second.tolist(), strict=True))
     now = list(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
     pair_factor, pair_blocks = _carried(before, now, profile.pair_factor, profile.pair_blocks)
@@ -56,6 +62,7 @@ def recount(profile: Profile, columns: Columns, outputs: np.ndarray | None = Non
     return replace(
         profile,
         columns=fresh,
+        mixtures=mixtures,
         pairs=pairs,
         outputs=own if own is None or outputs is None else _outputs(own, outputs),
         rows=rows,

@@ -77,7 +77,7 @@ def newest_rows(records: Iterable[Any], version: str, signature: Signature) -> A
         found[place] = event_time_ms(record.headers, record.timestamp)[0], answer
     ordered = sorted(found.values(), key=lambda item: item[0])
     features = [answer["features"] for _, answer in ordered]
-    columns, fits = signature.from_fitting_rows(features, checked=False)
+    columns, fits = signature.from_fitting_rows(features, checked=True)
     left_out["features of another kind"] += int((~fits).sum())
     kept = [item for item, fit in zip(ordered, fits.tolist(), strict=True) if fit]
     times_ms = np.array([time_ms for time_ms, _ in kept], dtype=np.int64)

@@ -20,7 +20,6 @@ from streamapp.runtime.answered_rows import AnsweredRows, newest_rows, read_newe
 from streamapp.runtime.client import latest_models, partition_counts
 from streamapp.runtime.csv_rows import read_csv_rows
 from streamapp.settings import Settings
-from streamapp.training.rows import read_columns
 
 __all__ = ["ROWS", "DriftTest", "prepare_drift_test"]
 
@@ -136,7 +135,7 @@ async def _round_events(settings: Settings) -> int:
 def _rows_of_file(file: Path, signature: Signature) -> AnsweredRows:
     """Return the last rows of a CSV file that the model would accept."""
     rows = deque((row.features for row in read_csv_rows(str(file), signature=signature)), maxlen=ROWS)
-    columns, fits = read_columns(list(rows), signature)
+    columns, fits = signature.from_fitting_rows(list(rows), checked=True)
     refused = int((~fits).sum())
     left_out = {"that the model would reject": refused} if refused else {}
     return AnsweredRows(columns, None, np.arange(len(rows) - refused), left_out)
