@@ -32,7 +32,7 @@ class Versions:
         self._host = host
         self.log = ModelsLog(host.settings.bootstrap, host.topics.models)
         self._bundles: dict[str, Bundle] = {}
-        self._profiles: dict[str, Profile | None] = {}
+        self._inspected: dict[str, Bundle | None] = {}
         host.task(self.log.run)
 
     async def record(self, version: str) -> Model | None:
@@ -44,26 +44,26 @@ class Versions:
             await asyncio.sleep(0.05)
         return self.log.versions.get(version)
 
-    async def profile(self, version: str) -> Profile | None:
-        """Return the profile of `version`; None, and say so once, if it cannot be had."""
-        if version not in self._profiles:
+    async def inspected(self, version: str) -> Bundle | None:
+        """Return the bundle of `version` without its model; None, and say so once, if it cannot be had."""
+        if version not in self._inspected:
             record = await self.record(version)
-            profile = None
+            bundle = None
             try:
                 if record is not None:
                     keys = self._host.settings.keys
                     bundle = await asyncio.to_thread(
                         Bundle.inspect, record.bundle, trust=keys, sha256=record.sha256
                     )
-                    profile = bundle.profile
             except StreamappError as exc:
                 log.warning("version %s cannot be watched: %s", version, exc)
-            self._profiles[version] = profile
-        return self._profiles[version]
+            self._inspected[version] = bundle
+        return self._inspected[version]
 
     def profile_of(self, version: str) -> Profile | None:
-        """Return the profile of `version` that :meth:`profile` has fetched."""
-        return self._profiles.get(version)
+        """Return the profile of `version` if :meth:`inspected` has fetched it."""
+        bundle = self._inspected.get(version)
+        return None if bundle is None else bundle.profile
 
     async def answers_from(self, version: str, partition: int, offset: int) -> None:
         """Note the first request of `partition` that `version` answered in its latest reign."""

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from streamapp.agents.fold import FoldState
+from streamapp.agents.verdicts import Verdicts
 from streamapp.agents.versions import Versions
 from streamapp.drift import Watch, event_id
 from streamapp.errors import MessageError, ProfileError
@@ -37,6 +38,7 @@ class WatchAgent:
     def __init__(self, host: Host, folds: StateTable, versions: Versions) -> None:
         self._host = host
         self._versions = versions
+        self._verdicts = Verdicts(host, versions)
         self._watch = self._begin()
         self._state = FoldState(host, folds, "watch", restore=self._restore, snapshot=self._snapshot)
         host.agent("watch", [host.topics.distributions], self.handle)
@@ -51,10 +53,11 @@ class WatchAgent:
                 except MessageError as exc:
                     log.warning("distribution at offset %d is not readable: %s", record.offset, exc)
                     continue
-                await self._versions.profile(pane.version)
+                await self._versions.inspected(pane.version)
                 if self._watch.begins_reign(pane):
                     await self._versions.answers_from(pane.version, pane.partition, pane.first_offset)
                 alerts = self._watch.fold(pane, self._versions.profile_of)
+                alerts = [await self._with_verdict(alert) for alert in alerts]
                 if alerts:
                     await self._host.deliver(topics.drift_alerts, [alert_record(name, a) for a in alerts])
                 opened = [alert for alert in alerts if alert.state == "opened"]
@@ -64,6 +67,14 @@ class WatchAgent:
                     await self._host.deliver(topics.retrain_events, [record_])
             self._show()
         return []
+
+    async def _with_verdict(self, alert: Alert) -> Alert:
+        if alert.kind != "output" or alert.state == "resolved":
+            return alert
+        verdict = await self._verdicts.of(alert, self._watch.predecessor)
+        judged = alert.model_copy(update={"verdict": verdict})
+        self._watch.note_verdict(judged)
+        return judged
 
     def _begin(self) -> Watch:
         settings = self._host.settings
@@ -78,7 +89,7 @@ class WatchAgent:
         settings = self._host.settings
         version = orjson.loads(data)["version"]
         if version is not None:
-            await self._versions.profile(version)
+            await self._versions.inspected(version)
         try:
             self._watch = Watch.restore(
                 data,

@@ -62,7 +62,8 @@ def _alert(record: Any) -> str:
 
 def _alert_text(alert: Alert) -> str:
     how = f" ({alert.resolution})" if alert.resolution else ""
-    return f"{alert.severity} {alert.kind} alert {alert.state}{how}: {alert.summary}"
+    why = "" if alert.verdict is None or alert.state == "resolved" else f"; {alert.verdict.sentence}"
+    return f"{alert.severity} {alert.kind} alert {alert.state}{how}: {alert.summary}{why}"
 
 
 def _model(record: Any) -> str:

@@ -108,6 +108,12 @@ class AlertBook:
         self._open.clear()
         return ended
 
+    def note_verdict(self, alert: Alert) -> None:
+        """Keep the verdict of an open alert."""
+        own = self._open.get(alert.kind)
+        if own is not None and own.alert.id == alert.id:
+            own.alert = own.alert.model_copy(update={"verdict": alert.verdict})
+
     def to_dict(self) -> dict[str, Any]:
         """Return the state, JSON-able."""
         return {

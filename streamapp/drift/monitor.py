@@ -180,6 +180,10 @@ class DriftMonitor:
         self._rounds = Rounds()
         self._detector.scan.forget_rounds()
 
+    def note_verdict(self, alert: Alert) -> None:
+        """Keep the verdict of an open alert, so that what is said of it later has it too."""
+        self._book.note_verdict(alert)
+
     def windows(self) -> list[WindowReading]:
         """Return what came closest to an alarm in each window of the newest round, shortest window first."""
         return self._detector.readings()

@@ -65,6 +65,8 @@ class Watch:
         """The version in force."""
         self.monitor: DriftMonitor | None = None
         """Of the version in force; its digest is that of the profile as it was packed."""
+        self.predecessor: str | None = None
+        """The version before it, if both are compared with the same profile: its windows went on."""
         self.counts: Counter[str] = Counter()
         self.closed_round: Span | None = None
         """The round that the newest pane closed; None if it closed none, or was skipped."""
@@ -120,6 +122,11 @@ class Watch:
         self.closed_round = self.monitor.closed_round
         return alerts
 
+    def note_verdict(self, alert: Alert) -> None:
+        """Keep the verdict of an alert, so that what is said of it later has it too."""
+        if self.monitor is not None:
+            self.monitor.note_verdict(alert)
+
     def snapshot(self) -> bytes:
         """Return the state as JSON: a fold restored from it goes on as if it had never stopped.
 
@@ -132,6 +139,7 @@ class Watch:
             {
                 "v": _FORMAT,
                 "version": self.version,
+                "predecessor": self.predecessor,
                 "past": self._past,
                 "waiting": list(self._waiting),
                 "counts": dict(self.counts),
@@ -171,7 +179,7 @@ class Watch:
             state = orjson.loads(data)
             if state["v"] != _FORMAT:
                 raise ProfileError(f"fold of format {state['v']!r}; this version reads {_FORMAT}")
-            watch.version = state["version"]
+            watch.version, watch.predecessor = state["version"], state.get("predecessor")
             watch._past = state["past"]
             watch._waiting = (state["waiting"][0], state["waiting"][1])
             watch.counts = Counter(state["counts"])
@@ -218,8 +226,9 @@ class Watch:
     def _take_over(self, version: str, profile: Profile, span: Span) -> list[Alert]:
         alerts: list[Alert] = []
         model = self._model(version)
+        self.predecessor = None
         if self.monitor is not None and self.monitor.profile.digest == profile.digest:
-            self.monitor.model = model
+            self.monitor.model, self.predecessor = model, self.version
         else:
             active: frozenset[int] = frozenset()
             if self.monitor is not None:

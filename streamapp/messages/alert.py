@@ -74,6 +74,28 @@ class Verdict(Message):
     unexplained: float | None = None
     since: dict[str, int] | None = None
 
+    @property
+    def sentence(self) -> str:
+        """The verdict for people.
+
+        Examples
+        --------
+        >>> Verdict(cause="inputs", inputs=[InputShare(name="temp", share=0.7)], unexplained=0.1).sentence
+        'because of its inputs: temp 70 %; 10 % unexplained'
+        """
+        rest = "" if self.unexplained is None else f"{100 * self.unexplained:.0f} % unexplained"
+        if self.cause == "inputs":
+            shares = ", ".join(f"{each.name} {100 * each.share:.0f} %" for each in self.inputs[:3])
+            return "; ".join(
+                filter(None, ["because of its inputs" + (f": {shares}" if shares else ""), rest])
+            )
+        if self.cause == "unexplained":
+            return "not explained by its inputs" + (f" ({rest})" if rest else "")
+        if self.cause == "model-changed":
+            since = ", ".join(f"{partition}:{at}" for partition, at in (self.since or {}).items())
+            return "because another model answers" + (f" since {since}" if since else "")
+        return "why cannot be said: too few rows like those of before"
+
 
 class Alert(Message):
     """One state of one alert. Of a kind, one alert is open at a time."""

@@ -75,12 +75,22 @@ class Golden:
             if recorded != given:
                 raise self._differs(i, recorded, given)
 
+    def agrees(self, other: Golden) -> bool:
+        """Return whether `other` has the same rows and the same answers, as :meth:`check` compares them."""
+        if self.rows != other.rows or (self.probabilities is None) != (other.probabilities is None):
+            return False
+        if self.probabilities is not None and other.probabilities is not None:
+            return _close(np.array(self.probabilities), np.array(other.probabilities))
+        if all(isinstance(value, float) for value in self.values + other.values):
+            return _close(np.array(self.values), np.array(other.values))
+        return self.values == other.values
+
     def _compare(self, recorded: Array, given: Array) -> None:
         if recorded.shape != given.shape:
             raise IntegrityError(
                 f"answers to golden rows of shape {given.shape} where {recorded.shape} is recorded"
             )
-        far = np.abs(given - recorded) > TOLERANCE * np.maximum(np.abs(recorded), 1e-3)
+        far = _is_far(recorded, given)
         if far.any():
             row, column = np.argwhere(far)[0]
             raise self._differs(int(row), float(recorded[row, column]), float(given[row, column]))
@@ -99,6 +109,14 @@ class Golden:
     def from_dict(cls, fields: dict[str, Any]) -> Self:
         """Return the golden rows of :meth:`to_dict`'s fields."""
         return cls(fields["rows"], fields["values"], fields["probabilities"])
+
+
+def _is_far(recorded: Array, given: Array) -> Array:
+    return np.asarray(np.abs(given - recorded) > TOLERANCE * np.maximum(np.abs(recorded), 1e-3))
+
+
+def _close(recorded: Array, given: Array) -> bool:
+    return recorded.shape == given.shape and not _is_far(recorded, given).any()
 
 
 def draw_golden(columns: Sequence[Column], profile: Profile, rows: int = GOLDEN_ROWS) -> Columns:

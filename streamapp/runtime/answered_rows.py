@@ -1,4 +1,4 @@
-"""The newest answers of one version, read back from ``predictions`` as rows with their outputs."""
+"""Answers of one version, read back from ``predictions`` as rows with their outputs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -17,7 +17,7 @@ from streamapp.models import Columns, Signature
 from streamapp.models.column import Array
 from streamapp.runtime.client import TIMEOUT_S, broker_errors, reader
 
-__all__ = ["AnsweredRows", "newest_rows", "read_newest", "shares"]
+__all__ = ["AnsweredRows", "read_newest", "rows_of_answers", "shares"]
 
 _PREDICTION = Prediction.ce_type.encode()
 
@@ -35,6 +35,8 @@ class AnsweredRows:
         nothing was answered.
     times_ms
         Event times of the requests, (n,).
+    partitions, offsets
+        Where the requests are, (n,) each; empty for rows of no topic.
     left_out
         Why records are not among the n, to how many.
     """
@@ -42,13 +44,28 @@ class AnsweredRows:
     columns: Columns
     outputs: Array | None
     times_ms: Array
+    partitions: Array = field(default_factory=lambda: np.empty(0, np.int64))
+    offsets: Array = field(default_factory=lambda: np.empty(0, np.int64))
     left_out: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.times_ms)
 
+    def take(self, at: Array) -> AnsweredRows:
+        """Return the rows at these places, or where this mask is true; what was left out is not theirs."""
+        outputs = None if self.outputs is None else self.outputs[at]
+        columns = {name: values[at] for name, values in self.columns.items()}
+        return AnsweredRows(columns, outputs, self.times_ms[at], self.partitions[at], self.offsets[at])
 
-def newest_rows(records: Iterable[Any], version: str, signature: Signature) -> AnsweredRows:
+
+class _Answer(NamedTuple):
+    time_ms: int
+    partition: int
+    offset: int
+    fields: dict[str, Any]
+
+
+def rows_of_answers(records: Iterable[Any], version: str, signature: Signature) -> AnsweredRows:
     """Return the rows in records of ``predictions`` that `version` answered.
 
     Of a repeated answer the first counts. Answers to several rows at once (in the dialects of V1 and V2) are
@@ -64,7 +81,7 @@ def newest_rows(records: Iterable[Any], version: str, signature: Signature) -> A
         Its inputs and classes.
     """
     left_out: Counter[str] = Counter()
-    found: dict[tuple[int, int], tuple[int, dict[str, Any]]] = {}
+    found: dict[tuple[int, int], _Answer] = {}
     for record in records:
         answer = _read(record, version)
         if isinstance(answer, str):
@@ -74,15 +91,20 @@ def newest_rows(records: Iterable[Any], version: str, signature: Signature) -> A
         if place in found:
             left_out["repeated"] += 1
             continue
-        found[place] = event_time_ms(record.headers, record.timestamp)[0], answer
-    ordered = sorted(found.values(), key=lambda item: item[0])
-    features = [answer["features"] for _, answer in ordered]
+        found[place] = _Answer(event_time_ms(record.headers, record.timestamp)[0], *place, answer)
+    ordered = sorted(found.values(), key=lambda each: each.time_ms)
+    features = [each.fields["features"] for each in ordered]
     columns, fits = signature.from_fitting_rows(features, checked=True)
     left_out["features of another kind"] += int((~fits).sum())
-    kept = [item for item, fit in zip(ordered, fits.tolist(), strict=True) if fit]
-    times_ms = np.array([time_ms for time_ms, _ in kept], dtype=np.int64)
-    outputs = _outputs([answer for _, answer in kept], signature)
-    return AnsweredRows(columns, outputs, times_ms, {why: n for why, n in left_out.items() if n})
+    kept = [each for each, fit in zip(ordered, fits.tolist(), strict=True) if fit]
+    return AnsweredRows(
+        columns,
+        _outputs([each.fields for each in kept], signature),
+        np.array([each.time_ms for each in kept], dtype=np.int64),
+        np.array([each.partition for each in kept], dtype=np.int64),
+        np.array([each.offset for each in kept], dtype=np.int64),
+        {why: n for why, n in left_out.items() if n},
+    )
 
 
 def shares(held: Sequence[int], wanted: int) -> list[int]:

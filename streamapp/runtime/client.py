@@ -232,7 +232,12 @@ async def existing_topics(
 
 @asynccontextmanager
 async def reader(
-    bootstrap: str, topics: Sequence[str], *, start: Start = "end", timeout_s: float = TIMEOUT_S
+    bootstrap: str,
+    topics: Sequence[str],
+    *,
+    start: Start = "end",
+    fetch_bytes: int = 8 << 20,
+    timeout_s: float = TIMEOUT_S,
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """Give a consumer without a group, assigned to all partitions of `topics`.
 
@@ -244,6 +249,8 @@ async def reader(
         Full names.
     start
         Where to begin: ``beginning``, ``end``, or a time in milliseconds since the epoch.
+    fetch_bytes
+        Of a partition at once.
     timeout_s
         After which the cluster counts as not answering.
 
@@ -257,7 +264,7 @@ async def reader(
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
         auto_offset_reset="earliest",  # of a position that retention has overtaken
-        max_partition_fetch_bytes=8 << 20,
+        max_partition_fetch_bytes=fetch_bytes,
     )
     async with _started(client, bootstrap, timeout_s) as consumer:
         partitions = [TopicPartition(topic, p) for topic in topics for p in range(counts[topic])]

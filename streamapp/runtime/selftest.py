@@ -16,7 +16,7 @@ from streamapp.drift.selftest import MIN_ROWS, SelfTest
 from streamapp.errors import ConfigError, MessageError
 from streamapp.messages import Distribution
 from streamapp.models import Bundle, Signature
-from streamapp.runtime.answered_rows import AnsweredRows, newest_rows, read_newest
+from streamapp.runtime.answered_rows import AnsweredRows, read_newest, rows_of_answers
 from streamapp.runtime.client import latest_models, partition_counts
 from streamapp.runtime.csv_rows import read_csv_rows
 from streamapp.settings import Settings
@@ -92,7 +92,7 @@ async def prepare_drift_test(
     )
     if file is None:
         records = await read_newest(settings.bootstrap, topics.predictions, ROWS)
-        rows = newest_rows(records, bundle.version, bundle.signature)
+        rows = rows_of_answers(records, bundle.version, bundle.signature)
     else:
         rows = await asyncio.to_thread(_rows_of_file, file, bundle.signature)
     if len(rows) < MIN_ROWS:
@@ -138,7 +138,7 @@ def _rows_of_file(file: Path, signature: Signature) -> AnsweredRows:
     columns, fits = signature.from_fitting_rows(list(rows), checked=True)
     refused = int((~fits).sum())
     left_out = {"that the model would reject": refused} if refused else {}
-    return AnsweredRows(columns, None, np.arange(len(rows) - refused), left_out)
+    return AnsweredRows(columns, None, np.arange(len(rows) - refused), left_out=left_out)
 
 
 def _too_few(rows: AnsweredRows, settings: Settings, bundle: Bundle, file: Path | None) -> str:

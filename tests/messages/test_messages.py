@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from streamapp.errors import MessageError
-from streamapp.messages import MESSAGES, Feedback, Request, Retrain, format_time, parse_time
+from streamapp.messages import (
+    MESSAGES,
+    Feedback,
+    InputShare,
+    Request,
+    Retrain,
+    Verdict,
+    format_time,
+    parse_time,
+)
 from streamapp.messages.schemas import schema_of
 
 FIRST_MS = parse_time("0001-01-01T00:00:00Z")
@@ -221,3 +230,16 @@ def test_times_are_read_as_rfc_3339_says(text: object, time_ms: int) -> None:
 def test_what_is_no_time_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match=r"is no|outside|has no offset"):
         parse_time(value)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "text"),
+    [
+        (Verdict(cause="unexplained", unexplained=0.62), "not explained by its inputs (62 % unexplained)"),
+        (Verdict(cause="model-changed", since={"0": 12}), "because another model answers since 0:12"),
+        (Verdict(cause="no-verdict"), "why cannot be said: too few rows like those of before"),
+        (Verdict(cause="inputs", inputs=[InputShare(name="a", share=0.5)]), "because of its inputs: a 50 %"),
+    ],
+)
+def test_a_verdict_is_a_sentence(verdict: Verdict, text: str) -> None:
+    assert verdict.sentence == text

@@ -18,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer
 from streamapp.errors import BundleError, IntegrityError, PredictionError, ProfileError, SignatureError
 from streamapp.messages import OffsetRange
 from streamapp.models import Bundle, Keys, Seal, losses
+from streamapp.models.golden import Golden
 from streamapp.models.manifest import version_warnings
 
 
@@ -416,3 +417,18 @@ def test_a_model_that_reads_times_is_tried_on_times_written_alike(form: str) -> 
     assert len(bundle.golden.rows) == 100
     assert bundle.profile.columns[0].times is not None
     assert bundle.profile.columns[0].times.form == form
+
+
+def test_golden_rows_agree_if_rows_and_answers_do() -> None:
+    rows = [{"x": 1.0}, {"x": 2.0}]
+    one = Golden(rows, ["a", "b"], [[0.7, 0.3], [0.2, 0.8]])
+    assert one.agrees(Golden(rows, ["a", "b"], [[0.7, 0.3 + 1e-12], [0.2, 0.8]]))
+    assert not one.agrees(Golden(rows, ["a", "b"], [[0.7, 0.3], [0.2, 0.801]]))
+    assert not one.agrees(Golden(rows[:1], ["a"], [[0.7, 0.3]]))
+    assert not one.agrees(Golden(rows, ["a", "b"], None))
+    labels = Golden(rows, ["a", "b"], None)
+    assert labels.agrees(Golden(rows, ["a", "b"], None))
+    assert not labels.agrees(Golden(rows, ["a", "a"], None))
+    numbers = Golden(rows, [1.0, 2.0], None)
+    assert numbers.agrees(Golden(rows, [1.0, 2.0 + 1e-12], None))
+    assert not numbers.agrees(Golden(rows, [1.0, 2.1], None))

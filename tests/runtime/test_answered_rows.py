@@ -13,7 +13,7 @@ from streamapp.messages import InRecord, event_headers
 from streamapp.models import Signature
 from streamapp.models.column import Column
 from streamapp.runtime.admin import create_topics
-from streamapp.runtime.answered_rows import newest_rows, read_newest, shares
+from streamapp.runtime.answered_rows import read_newest, rows_of_answers, shares
 from streamapp.runtime.broker import Broker
 from streamapp.runtime.client import producer
 from streamapp.topics import TopicNames
@@ -45,7 +45,7 @@ def test_rows_are_those_of_one_version_in_the_order_of_event_times() -> None:
         answer(2, at=2_000, model={"name": "bikes", "version": "v0"}),
         answer(3, at=2_000, probabilities={"busy": 0.1, "calm": 0.9}),
     ]
-    rows = newest_rows(records, "v1", CLASSIFIER)
+    rows = rows_of_answers(records, "v1", CLASSIFIER)
     assert len(rows) == 3
     assert rows.times_ms.tolist() == [1_000, 2_000, 3_000]
     np.testing.assert_array_equal(rows.columns["temp"], [np.nan, 3.0, 0.0])
@@ -70,7 +70,7 @@ def test_what_is_no_row_is_left_out_and_counted() -> None:
         broken,
         nobody,
     ]
-    rows = newest_rows(records, "v1", CLASSIFIER)
+    rows = rows_of_answers(records, "v1", CLASSIFIER)
     assert rows.columns["temp"].tolist() == [0.0]
     assert rows.left_out == {
         "repeated": 1,
@@ -83,15 +83,15 @@ def test_what_is_no_row_is_left_out_and_counted() -> None:
 
 
 def test_outputs_are_values_labels_or_nothing() -> None:
-    values = newest_rows([answer(0, prediction=3.5, probabilities=None)], "v1", REGRESSOR).outputs
+    values = rows_of_answers([answer(0, prediction=3.5, probabilities=None)], "v1", REGRESSOR).outputs
     assert values is not None
     assert values.dtype == np.float64
     assert values.tolist() == [3.5]
-    labels = newest_rows([answer(0), answer(1, probabilities=None)], "v1", CLASSIFIER).outputs
+    labels = rows_of_answers([answer(0), answer(1, probabilities=None)], "v1", CLASSIFIER).outputs
     assert labels is not None
     assert labels.dtype == object
     assert labels.tolist() == ["busy", "busy"]
-    none = newest_rows([], "v1", CLASSIFIER)
+    none = rows_of_answers([], "v1", CLASSIFIER)
     assert (len(none), none.outputs, none.left_out) == (0, None, {})
 
 

@@ -1,0 +1,173 @@
+"""Why the outputs have moved: because the inputs did, and which, or because the answers to them are others.
+
+Theory of operation. Outputs of a window are compared with those of a quiet window before it. A surrogate,
+fitted on the quiet rows, says what would have been answered to the inputs of both. What it is wrong by should
+be the same in both, given the inputs, as long as the model is the same. A surrogate is never quite right, and
+its errors depend on the inputs; so the quiet rows are weighed as if they had come as often as they come now.
+Where hardly any of them are like those that come now, nothing can be said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from streamapp.drift.surrogate import Predict, Table, cross_fitted, density_ratio, fit_surrogate, tabulate
+from streamapp.messages import InputShare, Verdict, Window
+from streamapp.profile import Columns
+
+__all__ = ["MIN_BEFORE", "MIN_NOW", "Answered", "explain", "lookback"]
+
+MIN_BEFORE = 400
+MIN_NOW = 60
+_LEVEL = 0.01
+"""Chance to call the outputs unexplained when the inputs explain them."""
+_OVERLAP = 0.1
+"""Smallest effective share of the quiet rows, weighed: at .2 the test still has its level."""
+_QUIET_ROWS = 4_000
+_WALKS = 300
+_NAMED = 10
+_TINY = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Rows and what was answered to them.
+
+    Parameters
+    ----------
+    columns
+        Inputs as the model saw them, (n,) each.
+    outputs
+        (n,) numbers, (n,) labels as objects, or (n, k) probabilities.
+    """
+
+    columns: Columns
+    outputs: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.outputs)
+
+
+def lookback(window: Window) -> dict[int, tuple[int, int]]:
+    """Return the requests of a window and the 4,000 before it, as ranges of offsets per partition.
+
+    Examples
+    --------
+    >>> window = Window(from_=0, to=9, events=400, partitions={"0": (5000, 5300), "1": (700, 800)})
+    >>> lookback(window)
+    {0: (2000, 5300), 1: (0, 800)}
+    """
+    total = sum(next_ - first for first, next_ in window.partitions.values())
+    return {
+        int(partition): (max(0, first - -(-_QUIET_ROWS * (next_ - first) // max(total, 1))), next_)
+        for partition, (first, next_) in window.partitions.items()
+    }
+
+
+def explain(before: Answered, now: Answered) -> Verdict:
+    """Say whether the inputs explain that the outputs of `now` are others than those of `before`.
+
+    Parameters
+    ----------
+    before
+        Rows of a quiet window, at least 400; 4,000 are better.
+    now
+        Rows of the alarming window, at least 60.
+
+    Returns
+    -------
+    Verdict
+        ``inputs``: they explain it; their shares of the change, the largest first. ``unexplained``: the
+        answers to the same inputs have changed; `unexplained` is that part of the change. ``no-verdict``: too
+        few rows, or too few of `before` that are like those of `now`.
+
+    Notes
+    -----
+    The test is that of the weighted difference of residuals and of their absolute values, at 1 %; it is
+    doubly robust: right where the surrogate or the weights are. An answer that depends on something that is
+    not among the inputs looks unexplained. Shares are Shapley values of the surrogate's mean.
+
+    References
+    ----------
+    .. [1] H. Shimodaira, "Improving predictive inference under covariate shift by weighting the
+       log-likelihood function", Journal of Statistical Planning and Inference 90, 2000.
+    .. [2] T. Cai, H. Namkoong, S. Yadlowsky, "Diagnosing model performance under distribution shift", 2023.
+    .. [3] E. Strumbelj, I. Kononenko, "An efficient explanation of individual classifications using game
+       theory", JMLR 11, 2010.
+    """
+    if len(before) < MIN_BEFORE or len(now) < MIN_NOW:
+        return Verdict(cause="no-verdict")
+    y0, y1 = _scores(before.outputs, now.outputs)
+    X0, X1, is_names = tabulate(before.columns, now.columns)
+    weights = density_ratio(X0, X1, is_names)
+    if weights.sum() ** 2 / (weights**2).sum() < _OVERLAP * len(weights):
+        return Verdict(cause="no-verdict")
+    surrogate = fit_surrogate(X0, y0, is_names)
+    left0, left1 = y0 - cross_fitted(X0, y0, is_names), y1 - surrogate(X1)
+    rest, z = _difference(left0, left1, weights)
+    _, z_size = _difference(np.abs(left0), np.abs(left1), weights)
+    is_unexplained = max(abs(z), abs(z_size)) > -float(ndtri(_LEVEL / 4))
+    parts = _shapley(surrogate, X0, X1)
+    direction = np.sign(y1.mean() - y0.mean())
+    along = np.maximum(parts * direction, 0.0)
+    unexplained = max(rest * direction, 0.0) if not is_unexplained else abs(rest)
+    total = along.sum() + unexplained + _TINY
+    names = list(before.columns)
+    ranked = [k for k in np.argsort(-along, kind="stable").tolist() if along[k] > 0.005 * total]
+    return Verdict(
+        cause="unexplained" if is_unexplained else "inputs",
+        inputs=[InputShare(name=names[k], share=round(float(along[k] / total), 4)) for k in ranked[:_NAMED]],
+        unexplained=round(float(unexplained / total), 4),
+    )
+
+
+def _difference(before: np.ndarray, now: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """Return mean of `now` less the weighted mean of `before`, and that by its standard error."""
+    w = weights / weights.sum()
+    mean = w @ before
+    difference = float(now.mean() - mean)
+    variance = now.var(ddof=1) / len(now) + (w**2) @ (before - mean) ** 2
+    return difference, difference / float(np.sqrt(max(variance, _TINY)))
+
+
+def _shapley(predict: Predict, before: Table, now: Table) -> np.ndarray:
+    """Return what each column contributes to the change of the mean prediction, (d,).
+
+    Random rows of `before` become random rows of `now`, one column after the other in a random order.
+    """
+    rng, d = np.random.default_rng(0), before.shape[1]
+    walks = max(20, min(_WALKS, 40_000 // d))
+    at = before[rng.integers(len(before), size=walks)]
+    to = now[rng.integers(len(now), size=walks)]
+    step = rng.permuted(np.tile(np.arange(d), (walks, 1)), axis=1)
+    place = np.argsort(step, axis=1)  # when each column's turn is
+    stages = np.where(place[:, None, :] < np.arange(d + 1)[None, :, None], to[:, None, :], at[:, None, :])
+    said = predict(stages.reshape(-1, d)).reshape(walks, d + 1)
+    parts = np.zeros(d)
+    np.add.at(parts, step, np.diff(said, axis=1))
+    return np.asarray(parts / walks)
+
+
+def _scores(before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return one number per output, of the class that has moved most: log-odds, membership, or the value.
+
+    Values are measured in spreads of those before, extreme ones logarithmically.
+    """
+    if before.ndim == 2:
+        p = np.clip(np.concatenate([before, now]), 1e-6, 1 - 1e-6)
+        scores = np.log(p / (1 - p))
+    elif before.dtype == object:
+        levels = sorted({str(label) for label in before.tolist() + now.tolist()})
+        both = np.array([str(label) for label in before.tolist() + now.tolist()])
+        scores = (both[:, None] == np.array(levels)).astype(np.float64)
+    else:
+        low, middle, high = np.quantile(before, [0.25, 0.5, 0.75])
+        spread = (high - low) / 1.349 or float(before.std()) or 1.0
+        scores = np.arcsinh((np.concatenate([before, now])[:, None] - middle) / spread)
+    n = len(before)
+    moved = np.abs(scores[n:].mean(axis=0) - scores[:n].mean(axis=0)) / (scores[:n].std(axis=0) + 1e-9)
+    best = int(moved.argmax())
+    return scores[:n, best], scores[n:, best]

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streamapp.drift.verdict import Answered, explain, lookback
+from streamapp.messages import Verdict, Window
+from streamapp.profile import Columns
+
+
+def rows(seed: int, n: int, *, warmer: float = 0.0) -> Columns:
+    rng = np.random.default_rng(seed)
+    temp = rng.normal(warmer, size=n)
+    wind = rng.exponential(size=n)
+    wind[rng.random(n) < 0.05] = np.nan
+    weather = rng.choice(np.array(["mist", "clear", None], dtype=object), n, p=[0.3, 0.6, 0.1])
+    return {"temp": temp, "wind": wind, "weather": weather, "noise": rng.normal(size=n)}
+
+
+def odds(columns: Columns) -> np.ndarray:
+    """What the model says: log-odds, a little crooked."""
+    wind = np.where(np.isnan(columns["wind"]), 1.0, columns["wind"])
+    mist = np.where(columns["weather"] == "mist", 1.0, 0.0)
+    return np.asarray(0.8 * columns["temp"] + 0.5 * np.minimum(wind, 2) + 0.7 * mist * (columns["temp"] > 0))
+
+
+def probabilities(columns: Columns, offset: float = 0.0) -> np.ndarray:
+    p = 1 / (1 + np.exp(-odds(columns) - offset))
+    return np.stack([1 - p, p], axis=1)
+
+
+def answered(columns: Columns, offset: float = 0.0) -> Answered:
+    return Answered(columns, probabilities(columns, offset))
+
+
+BEFORE = answered(rows(1, 4_000))
+
+
+def test_outputs_that_follow_their_inputs_are_explained_by_the_column_that_moved() -> None:
+    for seed in (2, 3, 4):
+        verdict = explain(BEFORE, answered(rows(seed, 800, warmer=0.7)))
+        assert verdict.cause == "inputs"
+        assert verdict.inputs[0].name == "temp"
+        assert verdict.inputs[0].share > 0.8
+        assert verdict.unexplained is not None
+        assert verdict.unexplained < 0.1
+        assert sum(each.share for each in verdict.inputs) + verdict.unexplained <= 1.001
+
+
+@pytest.mark.parametrize("warmer", [0.0, 0.7])
+def test_an_offset_on_the_score_is_not_explained_by_the_inputs(warmer: float) -> None:
+    for seed in (5, 6, 7):
+        verdict = explain(BEFORE, answered(rows(seed, 800, warmer=warmer), offset=0.4))
+        assert verdict.cause == "unexplained"
+        assert verdict.unexplained is not None
+        assert verdict.unexplained > (0.7 if warmer == 0 else 0.3)
+
+
+def test_answers_that_scatter_about_the_same_mean_are_not_explained_either() -> None:
+    columns = rows(8, 800)
+    noise = np.random.default_rng(9).normal(size=800)
+    p = 1 / (1 + np.exp(-odds(columns) - noise))
+    assert explain(BEFORE, Answered(columns, np.stack([1 - p, p], axis=1))).cause == "unexplained"
+
+
+def test_labels_alone_and_numbers_are_explained_as_well() -> None:
+    def labels(columns: Columns, offset: float = 0.0) -> Answered:
+        chosen = np.where(odds(columns) + offset > 1, "busy", "calm").astype(object)
+        return Answered(columns, chosen)
+
+    def values(columns: Columns, offset: float = 0.0) -> Answered:
+        return Answered(columns, 100 * odds(columns) + 100 * offset)
+
+    for answers in (labels, values):
+        before = answers(rows(1, 4_000))
+        warmer = explain(before, answers(rows(10, 800, warmer=0.7)))
+        assert (warmer.cause, warmer.inputs[0].name) == ("inputs", "temp"), answers
+        assert explain(before, answers(rows(11, 800), offset=0.5)).cause == "unexplained", answers
+
+
+def test_rows_like_none_before_give_no_verdict() -> None:
+    assert explain(BEFORE, answered(rows(12, 800, warmer=5.0))).cause == "no-verdict"
+
+
+@pytest.mark.parametrize(("n0", "n"), [(399, 800), (4_000, 59)])
+def test_too_few_rows_give_no_verdict(n0: int, n: int) -> None:
+    assert explain(answered(rows(1, n0)), answered(rows(2, n, warmer=1))) == Verdict(cause="no-verdict")
+
+
+def test_the_same_rows_give_the_same_verdict() -> None:
+    now = answered(rows(13, 300, warmer=0.5))
+    assert explain(BEFORE, now) == explain(BEFORE, now)
+
+
+def test_outputs_that_never_vary_have_no_share() -> None:
+    columns, later = rows(1, 1_000), rows(2, 300, warmer=0.5)
+    verdict = explain(Answered(columns, np.ones(1_000)), Answered(later, np.ones(300)))
+    assert (verdict.cause, verdict.inputs, verdict.unexplained) == ("inputs", [], 0.0)
+
+
+def test_the_requests_before_a_window_are_shared_out_as_the_window_is() -> None:
+    window = Window(from_=0, to=9, events=1_000, partitions={"0": (9_000, 9_900), "3": (50, 150)})
+    assert lookback(window) == {0: (5_400, 9_900), 3: (0, 150)}
