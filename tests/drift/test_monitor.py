@@ -316,3 +316,15 @@ def test_dependence_that_arises_among_too_many_columns_for_pairs_is_seen() -> No
     assert alert.summary.startswith(
         "many numeric columns depend on each other otherwise than in the reference"
     )
+
+
+@pytest.mark.parametrize("every", [150, 300, 700])
+def test_a_stream_that_flickers_opens_one_alert_and_resolves_it_once(every: int) -> None:
+    columns, outputs = rows(1, 24_000)
+    flickers = (np.arange(24_000) // every % 2 == 1) & (np.arange(24_000) < 12_000)
+    columns["price"] = np.where(flickers, columns["price"] * 2, columns["price"])
+    alerts = DriftMonitor(PROFILE).update(columns, outputs)
+    assert [(a.state, a.kind, a.subject) for a in alerts if a.state != "updated"] == [
+        ("opened", "input", "price"),
+        ("resolved", "input", "price"),
+    ]
