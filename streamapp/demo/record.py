@@ -116,7 +116,8 @@ class Record:
         before = self.alerts.get(alert.id)
         self.alerts[alert.id] = alert
         if before is None:
-            self._tell(self.now_ms, "drift", f"{alert.kind}: {alert.summary}")
+            why = "" if alert.verdict is None else f"; {alert.verdict.sentence}"
+            self._tell(self.now_ms, "drift", f"{alert.kind}: {alert.summary}{why}")
         if alert.state == "resolved" and (before is None or before.state != "resolved"):
             since = format_time(alert.opened_at)[:10]
             why = "a new version takes over" if alert.resolution == "rebased" else "it is as it was"

@@ -8,10 +8,12 @@ from streamapp.drift.monitor import DriftMonitor
 from streamapp.drift.recorded import Agreement, Difference, Recorded, opened_in, unmatched
 from streamapp.drift.replay import Period, Replay, Step
 from streamapp.drift.span import Pane, Span
+from streamapp.drift.verdict import Answered, explain
 from streamapp.drift.watch import Watch
 
 __all__ = [
     "Agreement",
+    "Answered",
     "Difference",
     "DriftMonitor",
     "Pane",
@@ -23,6 +25,7 @@ __all__ = [
     "Watch",
     "WindowReading",
     "event_id",
+    "explain",
     "opened_in",
     "unmatched",
 ]

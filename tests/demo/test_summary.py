@@ -13,7 +13,7 @@ from streamapp.demo.flights import Flights
 from streamapp.demo.model import year_day_ms
 from streamapp.demo.record import Record
 from streamapp.demo.summary import report_of, score, text_of
-from streamapp.messages import Alert, Champion, Model, OffsetRange, Retrain
+from streamapp.messages import Alert, Champion, Model, OffsetRange, Retrain, Verdict
 
 HOUR_MS = 3_600_000
 START_MS = year_day_ms(2, 28)
@@ -132,7 +132,7 @@ def test_alerts_versions_and_decisions_are_counted_and_told_once() -> None:
     run.point_at("v1")
     run.alert("a", "opened", hour=3)
     run.alert("a", "updated", hour=4)
-    run.alert("b", "opened", hour=4, subject="visib")
+    run.alert("b", "opened", hour=4, subject="visib", verdict=Verdict(cause="unexplained"))
     run.alert("a", "resolved", hour=5, resolution="cleared")
     event = Retrain(id="e", reason="input").encode()
     run.record.take("retrain-events", None, event, 0)
@@ -157,6 +157,7 @@ def test_alerts_versions_and_decisions_are_counted_and_told_once() -> None:
         "drift", "drift", "resolved", "retrain", "challenger", "promoted", "verdict", "challenger", "verdict",
     ]  # fmt: skip
     assert run.told[0] == (START_MS, "drift", "input: temp moved")
+    assert run.told[1][2].endswith("; not explained by its inputs")
     assert "v2, trained on 6,000 flights until 2013-02-28" in run.told[4][2]
 
 
