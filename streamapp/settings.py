@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     clear_after: int = Field(
         default=5_000, gt=0, description="Requests, or labelled rows, without drift that resolve an alert."
     )
+    no_data_after_s: float | None = Field(
+        default=3_600, gt=0, description="Seconds without an answered request that are an alert, wall clock."
+    )
 
     # Labels
     label_horizon_s: float = Field(

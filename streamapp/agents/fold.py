@@ -77,6 +77,10 @@ class FoldState:
             await self._restore(data[_LENGTH_BYTES:])
         self._restored_at, self._is_dirty = self._host.assignments, False
 
+    def mark(self) -> None:
+        """Note that the state has changed without a record."""
+        self._is_dirty = True
+
     async def save(self) -> None:
         """Write the snapshot, if there is anything new in it."""
         async with self._turn:

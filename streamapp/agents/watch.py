@@ -11,9 +11,9 @@ import orjson
 from streamapp.agents.fold import FoldState
 from streamapp.agents.verdicts import Verdicts
 from streamapp.agents.versions import Versions
-from streamapp.drift import Watch, event_id
+from streamapp.drift import Silence, Watch, event_id
 from streamapp.errors import MessageError, ProfileError
-from streamapp.messages import Alert, Distribution, OutRecord, Retrain, caused_id, event_headers
+from streamapp.messages import Alert, Distribution, ModelRef, OutRecord, Retrain, caused_id, event_headers
 from streamapp.runtime.host import Host, StateTable
 from streamapp.runtime.transport import RecordBatch
 
@@ -39,9 +39,10 @@ class WatchAgent:
         self._host = host
         self._versions = versions
         self._verdicts = Verdicts(host, versions)
-        self._watch = self._begin()
+        self._watch, self._silence = self._begin(), self._begin_silence()
         self._state = FoldState(host, folds, "watch", restore=self._restore, snapshot=self._snapshot)
         host.agent("watch", [host.topics.distributions], self.handle)
+        host.every(1.0, self._tick)
 
     async def handle(self, batches: Sequence[RecordBatch]) -> Sequence[Awaitable[Any]]:
         """Judge a batch of panes; what they cause is delivered when this returns."""
@@ -58,8 +59,10 @@ class WatchAgent:
                     await self._versions.answers_from(pane.version, pane.partition, pane.first_offset)
                 alerts = self._watch.fold(pane, self._versions.profile_of)
                 alerts = [await self._with_verdict(alert) for alert in alerts]
-                if alerts:
-                    await self._host.deliver(topics.drift_alerts, [alert_record(name, a) for a in alerts])
+                over = self._silence.hear(record.timestamp, ModelRef(name=name, version=pane.version))
+                said = alerts if over is None else [*alerts, over]
+                if said:
+                    await self._host.deliver(topics.drift_alerts, [alert_record(name, a) for a in said])
                 opened = [alert for alert in alerts if alert.state == "opened"]
                 for alert in opened:
                     event = Retrain(id=caused_id("retrain", alert.id), reason="input", caused_by=alert.id)
@@ -67,6 +70,20 @@ class WatchAgent:
                     await self._host.deliver(topics.retrain_events, [record_])
             self._show()
         return []
+
+    async def _tick(self) -> None:
+        """Say it when nothing comes any more: the one thing here that the clock decides."""
+        if not self._host.assigned(self._host.topics.distributions):
+            return
+        async with self._state.turn([]):
+            alert = self._silence.tick(self._host.now_ms())
+            if alert is None:
+                return
+            record = alert_record(self._host.settings.name, alert)
+            await self._host.deliver(self._host.topics.drift_alerts, [record])
+            self._state.mark()
+            self._show()
+        await self._state.save()  # at once: there is no record whose commit would do it
 
     async def _with_verdict(self, alert: Alert) -> Alert:
         if alert.kind != "output" or alert.state == "resolved":
@@ -82,12 +99,20 @@ class WatchAgent:
             settings.name, false_alarm_every=settings.false_alarm_every, clear_after=settings.clear_after
         )
 
+    def _begin_silence(self) -> Silence:
+        settings = self._host.settings
+        after_s = settings.no_data_after_s
+        return Silence(settings.name, None if after_s is None else int(1_000 * after_s))
+
     async def _restore(self, data: bytes | None) -> None:
-        self._watch = self._begin()
+        self._watch, self._silence = self._begin(), self._begin_silence()
         if data is None:
             return
-        settings = self._host.settings
-        version = orjson.loads(data)["version"]
+        settings, state = self._host.settings, orjson.loads(data)
+        if "watch" in state:  # before, it was that alone
+            self._silence.load(state["silence"], self._host.now_ms())
+            data, state = orjson.dumps(state["watch"]), state["watch"]
+        version = state["version"]
         if version is not None:
             await self._versions.inspected(version)
         try:
@@ -102,10 +127,12 @@ class WatchAgent:
             log.warning("drift is watched from here on, without what was seen before: %s", exc)
 
     def _snapshot(self) -> bytes:
-        return self._watch.snapshot()
+        watch = orjson.Fragment(self._watch.snapshot())
+        return orjson.dumps({"watch": watch, "silence": self._silence.to_dict()})
 
     def _show(self) -> None:
         monitor, metrics = self._watch.monitor, self._host.metrics
+        metrics.open_alerts.labels("no-data").set(self._silence.alert is not None)
         if monitor is None:
             return
         for feature, effect in monitor.effects.items():

@@ -7,6 +7,7 @@ from streamapp.drift.detector import WindowReading
 from streamapp.drift.monitor import DriftMonitor
 from streamapp.drift.recorded import Agreement, Difference, Recorded, opened_in, unmatched
 from streamapp.drift.replay import Period, Replay, Step
+from streamapp.drift.silence import Silence
 from streamapp.drift.span import Pane, Span
 from streamapp.drift.verdict import Answered, explain
 from streamapp.drift.watch import Watch
@@ -20,6 +21,7 @@ __all__ = [
     "Period",
     "Recorded",
     "Replay",
+    "Silence",
     "Span",
     "Step",
     "Watch",

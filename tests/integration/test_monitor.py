@@ -140,3 +140,25 @@ def test_a_replay_says_what_the_monitor_said(make: Make, bundle: Bundle) -> None
     *lines, last = replayed(deployment, "--false-alarm-every", "100")
     assert not last["summary"]["live_settings"]
     assert {line["ce_id"] for line in lines if "alert" in line} != set(said)
+
+
+def test_when_nothing_comes_any_more_it_says_so_until_something_does(make: Make, bundle: Bundle) -> None:
+    deployment = make(pane_seconds=0.2, commit_interval=0.1, no_data_after_s=3)
+    deployment.deploy(bundle, partitions=PARTITIONS)
+    deployment.start("score").wait_ready()
+    monitor = deployment.start("monitor", instance="one")
+    monitor.wait_ready()
+    count = feed(deployment, [100])
+
+    def said() -> list[tuple[str, str]]:
+        alerts = [each for each in deployment.values("drift-alerts") if each["kind"] == "no-data"]
+        return [(alert["id"], alert["state"]) for alert in alerts]
+
+    until(lambda: len(said()) > 0, what="the alert")
+    monitor.terminate()
+    deployment.start("monitor", instance="one").wait_ready()
+    feed(deployment, [100], first=count)
+    until(lambda: len(said()) > 1, what="its end")
+    opened, resolved = said()[:2]  # three seconds later it may have opened again
+    assert (opened[1], resolved[1]) == ("opened", "resolved")
+    assert opened[0] == resolved[0]
