@@ -18,7 +18,8 @@ from streamapp.drift.span import Pane, Span
 from streamapp.drift.statistics import discoveries, location_in_sd, psi
 from streamapp.drift.thresholds import Thresholds, group_of
 from streamapp.messages.alert import AlertKind
-from streamapp.profile import Measures, PairProfile, Profile
+from streamapp.profile import ColumnPolicy, DriftPolicy, Measures, PairProfile, Profile
+from streamapp.profile.mixtures import EACH_OTHER
 from streamapp.profile.shares import merge_bins
 
 __all__ = ["KINDS", "REQUEST_KINDS", "Detector", "Part", "Sighting", "WindowReading"]
@@ -29,8 +30,6 @@ KINDS: tuple[AlertKind, ...] = (*REQUEST_KINDS, "target")
 """Those and the kind that comes from labelled rows."""
 _WRONG_SHARE = 0.01
 """Expected share of innocent columns among those that an alert names."""
-_ALL_PAIRS = "numeric columns~each other"
-"""What an alert from a mixture speaks of: no pair in particular."""
 _LOCATIONS = ("location", "length")
 _CLARITY = {"location": 2.0, "length": 2.0, "scale": 1.5, "length spread": 1.5}
 """A large shift moves the higher components even more than location, but it is a shift to people."""
@@ -82,7 +81,7 @@ class Detector:
     Parameters
     ----------
     profile
-        The reference.
+        The reference, with its policy: what is not judged never crosses, and others have its budget.
     false_alarm_every
         Events per false alarm, everything together.
     of_labels
@@ -99,17 +98,18 @@ class Detector:
         self.parts = _parts(self.measures, self.comparison.pairs, inputs=len(profile.watched))
         if of_labels:
             self.parts = tuple(replace(part, kind="target") for part in self.parts)
-        self.scan = Scan(self.comparison, *_inflation(profile, len(self.parts)))
+        self.factor, blocks = _inflation(profile, len(self.parts))
+        """(k,) variance inflation that the reference shows."""
+        self.scan = Scan(self.comparison, self.factor, blocks)
         groups = [
             group_of(part.aspect, output=part.kind == "output", target=of_labels and part.column == 0)
             for part in self.parts
         ]
-        self._thresholds = Thresholds(groups, false_alarm_every)
-        self._kinds = {
-            kind: mask
-            for kind in KINDS
-            if (mask := np.array([part.kind == kind for part in self.parts], dtype=bool)).any()
-        }
+        weights, self.floors = _apply(profile.policy, self.parts)
+        """(k,) effect sizes below which nothing is drift."""
+        self.thresholds = Thresholds(groups, false_alarm_every, weights)
+        kinds = np.array([part.kind for part in self.parts])
+        self._kinds = {kind: mask for kind in KINDS if (mask := (kinds == kind) & (weights > 0)).any()}
         self._located = {part.column for part in self.parts if part.aspect in _LOCATIONS}
         own = len(self.measures.components)
         self._sd = np.sqrt(self.comparison.variance)
@@ -125,7 +125,7 @@ class Detector:
     @property
     def limits(self) -> np.ndarray:
         """Thresholds of |z|, (k,), at a look after the newest round."""
-        return self._thresholds.at(self.scan.newest_events)
+        return self.thresholds.at(self.scan.newest_events)
 
     def push(self, panes: Sequence[Pane]) -> None:
         """Add a round, given as its panes."""
@@ -140,7 +140,7 @@ class Detector:
         size = np.zeros(crossing.shape)
         rows, at = np.nonzero(crossing)
         size[rows, at] = self._sizes(look.now[rows, at], at)
-        crossing &= size >= FLOOR
+        crossing &= size >= self.floors
         found: dict[AlertKind, Sighting] = {}
         for kind, mask in self._kinds.items():
             own = crossing & mask
@@ -169,7 +169,7 @@ class Detector:
         mine = np.flatnonzero(self._kinds[kind])
         p = 2 * ndtr(-z[alarming, mine])
         found = mine[discoveries(p, _WRONG_SHARE, dependent=kind == "correlation")]
-        found = found[self._sizes(seen.look.now[alarming, found], found) >= FLOOR]
+        found = found[self._sizes(seen.look.now[alarming, found], found) >= self.floors[found]]
         window_of = dict.fromkeys(found.tolist(), alarming)
         for k in np.flatnonzero(seen.crossing.any(axis=0)).tolist():
             window_of[k] = int(np.where(seen.crossing[:, k], z[:, k], 0).argmax())
@@ -189,7 +189,7 @@ class Detector:
 
     def readings(self) -> list[WindowReading]:
         """Return what came closest to an alarm in each window, shortest first; none before a round."""
-        if not len(self.scan):
+        if not len(self.scan) or not self._kinds:
             return []
         look, limits = self.scan.look(), self.limits
         closest = (np.abs(look.z) / limits).argmax(axis=1).tolist()
@@ -286,7 +286,7 @@ def _parts(measures: Measures, pairs: PairProfile | None, *, inputs: int) -> tup
             kind = "output"
         name = measures.columns[each.column].name
         if each.aspect == "dependence":
-            name, kind = _ALL_PAIRS, "correlation"  # which mixture it is says nothing to people
+            name, kind = EACH_OTHER, "correlation"
         parts.append(Part(name, (name,), each.aspect, each.level, kind, each.column))
     if pairs is not None:
         names = [column.name for column in measures.columns]
@@ -294,6 +294,22 @@ def _parts(measures: Measures, pairs: PairProfile | None, *, inputs: int) -> tup
             ends = (names[a], names[b])
             parts.append(Part("~".join(ends), ends, "correlation", None, "correlation", None))
     return tuple(parts)
+
+
+def _apply(policy: DriftPolicy, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
+    """Return weight (0: not judged) and floor of all components, (k,) each.
+
+    A pair follows its own entry, but is not watched where one of its columns is not.
+    """
+    weights, floors, none = np.ones(len(parts)), np.full(len(parts), FLOOR), ColumnPolicy()
+    if not policy:
+        return weights, floors
+    for k, part in enumerate(parts):
+        own = policy.get(part.name, none)
+        floors[k] = FLOOR if own.floor is None else own.floor
+        is_judged = own.judges(part.aspect) and all(policy.get(c, none).is_watched for c in part.columns)
+        weights[k] = (1.0 if own.weight is None else own.weight) if is_judged else 0.0
+    return weights, floors
 
 
 def _inflation(profile: Profile, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,9 @@ from streamapp.drift.rounds import Rounds
 from streamapp.drift.span import Pane, Span, join_spans
 from streamapp.errors import ConfigError, ProfileError
 from streamapp.messages import Alert, ModelRef
-from streamapp.profile import OutputProfile, Profile, Summary
+from streamapp.profile import ColumnPolicy, OutputProfile, Profile, Summary
+from streamapp.profile.policy import read_policy
+from streamapp.profile.subjects import with_policy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +38,9 @@ class DriftMonitor:
     ----------
     profile
         The reference.
+    policy
+        What is chosen of how drift is judged, as :meth:`~streamapp.Profile.fit` takes it; wins over the
+        choices that the profile was made with, option by option.
     false_alarm_every
         Events per false alarm, everything together. At least 100.
     clear_after
@@ -50,7 +55,7 @@ class DriftMonitor:
     Raises
     ------
     ConfigError
-        If a number is out of its bounds.
+        If a number is out of its bounds, or the policy names a column that is not there.
 
     Notes
     -----
@@ -72,6 +77,7 @@ class DriftMonitor:
     def __init__(
         self,
         profile: Profile,
+        policy: Mapping[str, ColumnPolicy | Mapping[str, Any]] | None = None,
         *,
         false_alarm_every: int = 100_000,
         clear_after: int = 5_000,
@@ -80,7 +86,7 @@ class DriftMonitor:
         active: frozenset[int] = frozenset(),
     ) -> None:
         self.check(false_alarm_every, clear_after)
-        self.profile = profile
+        self.profile = profile = with_policy(profile, read_policy(policy))
         self._every = false_alarm_every
         self._detector = Detector(profile, false_alarm_every)
         self._has_baseline = profile.outputs is not None and profile.outputs.has_baseline
@@ -210,6 +216,7 @@ class DriftMonitor:
         cls,
         profile: Profile,
         snapshot: Mapping[str, Any],
+        policy: Mapping[str, ColumnPolicy | Mapping[str, Any]] | None = None,
         *,
         false_alarm_every: int = 100_000,
         clear_after: int = 5_000,
@@ -224,7 +231,7 @@ class DriftMonitor:
             That it was made with.
         snapshot
             The state.
-        false_alarm_every, clear_after, model, deployment
+        policy, false_alarm_every, clear_after, model, deployment
             As of a new one.
 
         Raises
@@ -240,6 +247,7 @@ class DriftMonitor:
             )
         monitor = cls(
             profile,
+            policy,
             false_alarm_every=false_alarm_every,
             clear_after=clear_after,
             model=model,

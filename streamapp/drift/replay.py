@@ -9,6 +9,7 @@ from streamapp.drift.span import Span
 from streamapp.drift.watch import ProfileOf, Watch
 from streamapp.errors import MessageError
 from streamapp.messages import Alert, Distribution
+from streamapp.profile import DriftPolicy
 
 __all__ = ["Period", "Replay", "Step"]
 
@@ -55,7 +56,7 @@ class Replay:
 
     Parameters
     ----------
-    deployment, profile_of, false_alarm_every, clear_after
+    deployment, profile_of, false_alarm_every, clear_after, policy
         As :class:`~streamapp.drift.Watch` takes them.
     period
         Of what is shown. Everything is judged, because windows and open alerts need their past.
@@ -80,10 +81,13 @@ class Replay:
         *,
         false_alarm_every: int = 100_000,
         clear_after: int = 5_000,
+        policy: DriftPolicy | None = None,
         period: Period | None = None,
         with_windows: bool = False,
     ) -> None:
-        self._watch = Watch(deployment, false_alarm_every=false_alarm_every, clear_after=clear_after)
+        self._watch = Watch(
+            deployment, false_alarm_every=false_alarm_every, clear_after=clear_after, policy=policy
+        )
         self._profile_of = profile_of
         self._period = period or Period()
         self._with_windows = with_windows
@@ -125,6 +129,11 @@ class Replay:
     def version(self) -> str | None:
         """The version in force."""
         return self._watch.version
+
+    @property
+    def unknown_subjects(self) -> frozenset[str]:
+        """Names in the policy that the version in force does not have."""
+        return self._watch.unknown_subjects
 
     @property
     def panes(self) -> int:

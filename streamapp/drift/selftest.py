@@ -31,7 +31,7 @@ from streamapp.drift.panes import PANE_ROWS
 from streamapp.drift.rehearsal import MAX_REFERENCE, Population, Rehearsal
 from streamapp.errors import ConfigError, ProfileError
 from streamapp.messages import Alert
-from streamapp.profile import Columns, Profile, row_count
+from streamapp.profile import ColumnPolicy, Columns, Profile, row_count
 from streamapp.profile.recount import recount
 
 __all__ = ["COLUMNS", "MIN_ROWS", "Detection", "SelfTest"]
@@ -95,7 +95,7 @@ class SelfTest:
     round_events
         Requests between two looks: those of a pane in each partition.
     names
-        Columns to test; None: the first 20.
+        Columns to test; None: the first 20 that are watched.
     never_missing, closed
         Columns in which the model accepts no missing, and no unseen value: such requests are rejected before
         drift is looked for.
@@ -163,7 +163,9 @@ class SelfTest:
         if unknown := sorted(set(names or ()) - set(own)):
             raise ConfigError(f"there is no column {unknown[0]!r}; the model has {', '.join(own[:20])}")
         self.profile = profile
-        self.names = own[:COLUMNS] if names is None else [name for name in own if name in names]
+        policy, none = profile.policy, ColumnPolicy()
+        watched = [name for name in own if policy.get(name, none).is_watched]
+        self.names = watched[:COLUMNS] if names is None else [name for name in own if name in names]
         answered = None if profile.outputs is None else outputs
         self._population = Population({name: columns[name] for name in own}, answered, round_events)
         self._times_ms = times_ms

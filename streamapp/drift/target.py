@@ -30,7 +30,8 @@ class TargetMonitor:
     Parameters
     ----------
     profile
-        With a target.
+        With a target. What its policy says of a column holds for it given each class; the target itself is
+        always watched.
     name
         Of the target, in alerts.
     false_alarm_every

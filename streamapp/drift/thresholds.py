@@ -47,11 +47,15 @@ class Thresholds:
         (k,) group of each component.
     false_alarm_every
         Events per false alarm, all components together.
+    weights
+        (k,) share of each component in its group's budget, relative to the others of the group; 0 for one
+        that is not judged, whose threshold is infinite. None: all alike.
 
     Notes
     -----
-    Weighted Bonferroni: K_g * 6 * 2 (1 - Phi(h_g)) = w_g * events / false_alarm_every for a group of K_g
-    components. Bonferroni ignores that components depend on each other, so the run length is rather longer.
+    Weighted Bonferroni: (V_g / v) * 6 * 2 (1 - Phi(h)) = w_g * events / false_alarm_every for a component of
+    weight v in a group whose weights sum up to V_g, the number of its components if all are 1. Bonferroni
+    ignores that components depend on each other, so the run length is rather longer.
 
     Examples
     --------
@@ -59,14 +63,30 @@ class Thresholds:
     [4.46, 4.72]
     """
 
-    def __init__(self, groups: Sequence[str], false_alarm_every: int) -> None:
-        names, self._group, sizes = np.unique(np.array(groups), return_inverse=True, return_counts=True)
-        weights = np.array([WEIGHTS[name] for name in names.tolist()])
+    def __init__(
+        self, groups: Sequence[str], false_alarm_every: int, weights: np.ndarray | None = None
+    ) -> None:
+        names, group = np.unique(np.array(groups), return_inverse=True)
+        own = np.ones(len(group)) if weights is None else weights
+        whole = np.bincount(group, own, minlength=len(names))
+        budget = np.where(whole > 0, [WEIGHTS[name] for name in names.tolist()], 0.0)
+        # One tail for all components of a group that weigh alike: they are few.
+        values, at = np.unique(own, return_inverse=True)
+        codes, self._class = np.unique(group * len(values) + at, return_inverse=True)
+        of, weight = codes // len(values), values[codes % len(values)]
+        part = np.divide(budget, budget.sum(), out=np.zeros(len(names)), where=budget > 0)
+        self._share = weight * np.divide(part, whole, out=np.zeros(len(names)), where=whole > 0)[of]
+        tail = part / false_alarm_every / (np.where(whole > 0, whole, 1) * LOOKS * 2)
+        self._tail = tail[of] * weight
         self._at: tuple[int, np.ndarray] = (0, np.empty(0))  # rounds are often of one size
-        self._tail = weights / weights.sum() / false_alarm_every / (sizes * LOOKS * 2)
+
+    @property
+    def shares(self) -> np.ndarray:
+        """(k,) part of the budget that each component has; their sum is 1, or 0 if nothing is judged."""
+        return np.asarray(self._share[self._class])
 
     def at(self, events: int) -> np.ndarray:
         """Return the thresholds (k,) at a look after `events` new events, which spends their part."""
         if events != self._at[0]:
-            self._at = (events, (-ndtri(np.minimum(self._tail * events, _MAX_TAIL)))[self._group])
+            self._at = (events, (-ndtri(np.minimum(self._tail * events, _MAX_TAIL)))[self._class])
         return self._at[1]

@@ -20,7 +20,8 @@ from streamapp.drift.positions import Place, Positions
 from streamapp.drift.span import Pane, Span
 from streamapp.errors import ProfileError
 from streamapp.messages import NO_VERSION, Alert, Distribution, ModelRef
-from streamapp.profile import Profile, Summary
+from streamapp.profile import DriftPolicy, Profile, Summary
+from streamapp.profile.subjects import unknown_subjects, with_policy
 
 __all__ = ["ProfileOf", "Watch"]
 
@@ -41,6 +42,8 @@ class Watch:
         Name that enters the ids of alerts, and the name of the model in them.
     false_alarm_every, clear_after
         As :class:`~streamapp.drift.DriftMonitor` takes them.
+    policy
+        What is chosen of how drift is judged in all versions; wins over the choices in their profiles.
 
     Notes
     -----
@@ -57,17 +60,25 @@ class Watch:
     """
 
     def __init__(
-        self, deployment: str, *, false_alarm_every: int = 100_000, clear_after: int = 5_000
+        self,
+        deployment: str,
+        *,
+        false_alarm_every: int = 100_000,
+        clear_after: int = 5_000,
+        policy: DriftPolicy | None = None,
     ) -> None:
         self.deployment = deployment
+        self.policy = policy or {}
         self.false_alarm_every, self.clear_after = false_alarm_every, clear_after
         self.version: str | None = None
         """The version in force."""
         self.monitor: DriftMonitor | None = None
-        """Of the version in force; its digest is that of the profile as it was packed."""
+        """Of the version in force."""
         self.predecessor: str | None = None
         """The version before it, if both are compared with the same profile: its windows went on."""
         self.counts: Counter[str] = Counter()
+        self.unknown_subjects: frozenset[str] = frozenset()
+        """Names in the policy that the version in force does not have: what is said of them does nothing."""
         self.closed_round: Span | None = None
         """The round that the newest pane closed; None if it closed none, or was skipped."""
         self._positions = Positions()
@@ -157,6 +168,7 @@ class Watch:
         *,
         false_alarm_every: int = 100_000,
         clear_after: int = 5_000,
+        policy: DriftPolicy | None = None,
     ) -> Self:
         """Return the fold of :meth:`snapshot`.
 
@@ -166,7 +178,7 @@ class Watch:
             The snapshot.
         profile_of
             Asked for the version in force.
-        deployment, false_alarm_every, clear_after
+        deployment, false_alarm_every, clear_after, policy
             As of a new one.
 
         Raises
@@ -174,7 +186,7 @@ class Watch:
         ProfileError
             If `data` is none, or the profile of the version in force is not known or not the same.
         """
-        watch = cls(deployment, false_alarm_every=false_alarm_every, clear_after=clear_after)
+        watch = cls(deployment, false_alarm_every=false_alarm_every, clear_after=clear_after, policy=policy)
         try:
             state = orjson.loads(data)
             if state["v"] != _FORMAT:
@@ -227,6 +239,7 @@ class Watch:
         alerts: list[Alert] = []
         model = self._model(version)
         self.predecessor = None
+        profile = self._judged_as_set(profile)
         if self.monitor is not None and self.monitor.profile.digest == profile.digest:
             self.monitor.model, self.predecessor = model, self.version
         else:
@@ -245,6 +258,10 @@ class Watch:
         self._past = [*(past for past in self._past if past != version), version][-PATIENCE:]
         return alerts
 
+    def _judged_as_set(self, profile: Profile) -> Profile:
+        self.unknown_subjects = unknown_subjects(profile, self.policy)
+        return with_policy(profile, self.policy, only_known=True)
+
     def _model(self, version: str) -> ModelRef:
         return ModelRef(name=self.deployment, version=version)
 
@@ -253,7 +270,7 @@ class Watch:
         if profile is None:
             raise ProfileError(f"the profile of version {version}, in force at the snapshot, is not known")
         return DriftMonitor.restore(
-            profile,
+            self._judged_as_set(profile),
             state,
             false_alarm_every=self.false_alarm_every,
             clear_after=self.clear_after,

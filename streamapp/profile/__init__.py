@@ -8,14 +8,17 @@ from streamapp.profile.kinds import ColumnKind
 from streamapp.profile.measures import Component, Measures
 from streamapp.profile.outputs import OutputProfile
 from streamapp.profile.pairs import PairProfile
+from streamapp.profile.policy import ColumnPolicy, DriftPolicy
 from streamapp.profile.profile import Profile
 from streamapp.profile.summary import Summary
 
 __all__ = [
     "ColumnKind",
+    "ColumnPolicy",
     "ColumnProfile",
     "Columns",
     "Component",
+    "DriftPolicy",
     "Measures",
     "OutputProfile",
     "PairProfile",

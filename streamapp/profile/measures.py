@@ -13,12 +13,17 @@ from streamapp.profile.legendre import legendre, mid_ranks
 from streamapp.profile.shares import Share, name_shares, text_shares, time_shares
 from streamapp.profile.text import CHARACTERS
 
-__all__ = ["SMOOTH", "Component", "Measures"]
+__all__ = ["ASPECTS", "SMOOTH", "Component", "Measures"]
 
 SMOOTH = ("location", "scale", "skew", "tails")
 _LENGTH = ("length", "length spread")
 """What location and scale are called where they are those of a text's length; the scale of a mixture is its
 "dependence"."""
+ASPECTS = (
+    *SMOOTH, "low tail", "high tail", "below range", "above range", "levels", "rare", "unseen",
+    *_LENGTH, "characters", "hour", "weekday", "unreadable", "missing", "dependence", "correlation",
+)  # fmt: skip
+"""What there is to a column, and at the end to many and to two of them."""
 _ROW = {aspect: row for names in (SMOOTH, _LENGTH) for row, aspect in enumerate(names)} | {"dependence": 1}
 _UNIT = 4096
 """Smooth components are rounded to this grid, so that their sums are integers."""

@@ -11,9 +11,11 @@ from streamapp.profile.column import BINS, ColumnProfile
 from streamapp.profile.kinds import ColumnKind
 from streamapp.profile.pairs import ALL_PAIRS, rank_table
 
-__all__ = ["MixtureSums", "fit_mixtures"]
+__all__ = ["EACH_OTHER", "MixtureSums", "fit_mixtures"]
 
 MIXTURES = 32
+EACH_OTHER = "numeric columns~each other"
+"""What people read of a mixture: no pair in particular; which mixture it is says nothing to them."""
 _ROWS = 4_096
 
 

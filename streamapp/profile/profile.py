@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import orjson
 
-from streamapp.errors import ProfileError
+from streamapp.errors import ConfigError, ProfileError
 from streamapp.profile.coder import Coder
 from streamapp.profile.column import ColumnProfile
 from streamapp.profile.columns import Columns, as_columns, row_count
@@ -21,7 +21,9 @@ from streamapp.profile.labelled import LabelledReference, fit_labelled
 from streamapp.profile.mixtures import fit_mixtures
 from streamapp.profile.outputs import OutputProfile, fit_outputs, provisional_outputs
 from streamapp.profile.pairs import PairProfile, rank_table
+from streamapp.profile.policy import ColumnPolicy, DriftPolicy, read_policy, write_policy
 from streamapp.profile.reference import fit_inflation, fit_pairs, is_category, output_inflation, time_columns
+from streamapp.profile.subjects import policy_given, with_policy
 from streamapp.profile.summary import Summary
 
 if TYPE_CHECKING:
@@ -70,6 +72,8 @@ class Profile:
     """What is known of the inputs given each class; None without a target, and in profiles of format 1."""
     mixtures: tuple[ColumnProfile, ...] = field(default=(), repr=False)
     """Random sums of the columns of numbers, if these are too many for every pair to be watched."""
+    policy: DriftPolicy = field(default_factory=dict)
+    """What was chosen of how drift is judged; nothing of it changes what is summed up."""
 
     @classmethod
     def fit(
@@ -82,6 +86,7 @@ class Profile:
         categorical: Collection[str] | None = None,
         classes: Sequence[object] | None = None,
         kinds: Mapping[str, str] | None = None,
+        policy: Mapping[str, ColumnPolicy | Mapping[str, Any]] | None = None,
     ) -> Self:
         """Freeze reference rows.
 
@@ -105,11 +110,17 @@ class Profile:
         kinds
             Column to its kind, where that is not to be decided by the values: ``continuous``, ``discrete``,
             ``categorical``, ``high-cardinality``, ``text``, ``datetime`` or ``id-like``.
+        policy
+            Column, pair ``A~B`` or output to what is chosen of how its drift is judged, for example
+            ``{"temp": {"floor": 0.3}, "serial": {"watch": False}}``: the options of
+            :class:`~streamapp.profile.ColumnPolicy`.
 
         Raises
         ------
         ProfileError
             If there are no rows, or columns of different lengths, or values cannot be of the kind chosen.
+        ConfigError
+            If the policy names what is not there, or a value lies outside its bounds.
         """
         named = frozenset(categorical or ())
         columns = as_columns(X)
@@ -153,7 +164,8 @@ class Profile:
             labelled,
             mixtures,
         )
-        return profile if outputs is None else profile.with_outputs(outputs, classes)
+        profile = profile if outputs is None else profile.with_outputs(outputs, classes)
+        return with_policy(profile, read_policy(policy))
 
     @property
     def watched(self) -> tuple[ColumnProfile, ...]:
@@ -187,7 +199,8 @@ class Profile:
         """Return the reference of labelled rows, None if no target is known.
 
         Its columns are the target, called `name`, and every input column given each class, called
-        ``COLUMN|CLASS``. A labelled row counts in the first and in those of its own class.
+        ``COLUMN|CLASS``. A labelled row counts in the first and in those of its own class. What was chosen
+        for a column holds for it given each class as well.
         """
         if self.target is None:
             return None
@@ -196,7 +209,10 @@ class Profile:
         factor, blocks = (unknown, unknown) if found is None else (found.factor, found.blocks)
         columns = (target,) if found is None else found.columns(target, self.columns)
         none = PairProfile(*(np.empty(0, np.int64) for _ in PairProfile.__slots__))
-        return Profile(columns, none, None, None, self.rows, self.ordered, factor, blocks, unknown, unknown)
+        classes = () if found is None else found.classes
+        policy = policy_given(self.policy, self.columns, classes)
+        inflation = factor, blocks, unknown, unknown
+        return Profile(columns, none, None, None, self.rows, self.ordered, *inflation, policy=policy)
 
     def summarize(self, columns: Columns, outputs: np.ndarray | None = None) -> Summary:
         """Return the summary of some rows.
@@ -231,8 +247,11 @@ class Profile:
 
     def to_bytes(self) -> bytes:
         """Return the profile as canonical JSON: equal profiles are equal bytes."""
+        # Profiles without choices are the same bytes as before there were any.
+        policy = {"policy": write_policy(self.policy)} if self.policy else {}
         return orjson.dumps(
             {
+                **policy,
                 "format": _FORMAT,
                 "rows": self.rows,
                 "ordered": self.ordered,
@@ -277,8 +296,9 @@ class Profile:
                 pair_blocks=_infinite(fields["pair_blocks"]),
                 labelled=None if labelled is None else LabelledReference.from_dict(labelled),
                 mixtures=tuple(ColumnProfile.from_dict(c) for c in fields.get("mixtures", ())),
+                policy=read_policy(fields.get("policy")),
             )
-        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as exc:
+        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ConfigError) as exc:
             raise ProfileError(f"not a profile: {exc!r}") from exc
 
     @cached_property

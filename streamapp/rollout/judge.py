@@ -23,6 +23,7 @@ from streamapp.errors import ConfigError
 from streamapp.messages import Alert, Retrain, caused_id
 from streamapp.messages.retrain import RetrainReason
 from streamapp.models.losses import Floats
+from streamapp.profile import DriftPolicy
 from streamapp.quality.accuracy import AccuracyWindow, Quality
 from streamapp.quality.accuracy_watch import AccuracyWatch, AlertChange
 from streamapp.quality.labelled_rows import Ints, LabelledRows, losses_of
@@ -60,6 +61,8 @@ class Judge:
         Rows that :attr:`quality` is about.
     clear_after
         Labelled rows without drift after which a target alert resolves.
+    policy
+        What is chosen of how drift is judged in all versions: of inputs given the class, here.
 
     Raises
     ------
@@ -79,6 +82,7 @@ class Judge:
         retrain_cooldown_rows: int,
         window_rows: int = 2_000,
         clear_after: int = 5_000,
+        policy: DriftPolicy | None = None,
     ) -> None:
         if accuracy_false_alarm_every < 2:
             raise ConfigError(f"accuracy_false_alarm_every is {accuracy_false_alarm_every}; 2 rows or more")
@@ -93,7 +97,10 @@ class Judge:
         self._champion: Candidate | None = None
         self._watch: AccuracyWatch | None = None
         self._target = TargetWatch(
-            deployment, false_alarm_every=accuracy_false_alarm_every, clear_after=clear_after
+            deployment,
+            false_alarm_every=accuracy_false_alarm_every,
+            clear_after=clear_after,
+            policy=policy,
         )
         self._trials: dict[str, Trial] = {}
         self._interrupted: dict[str, dict[str, Any]] = {}

@@ -13,7 +13,8 @@ from streamapp.drift.labelled_panes import Places
 from streamapp.drift.target import TargetMonitor, rebased
 from streamapp.messages import Alert, ModelRef
 from streamapp.models.column import Array
-from streamapp.profile import Profile, level_text
+from streamapp.profile import DriftPolicy, Profile, level_text
+from streamapp.profile.subjects import with_policy
 from streamapp.quality.accuracy_watch import AlertChange
 from streamapp.quality.labelled_rows import LabelledRows, as_objects, numbers
 from streamapp.rollout.judged import Candidate
@@ -39,6 +40,8 @@ class TargetWatch:
         Labelled rows per false alarm of all that JUDGE says; a fifth of these alarms may be target drift.
     clear_after
         Labelled rows without drift after which an alert resolves.
+    policy
+        What is chosen of how drift is judged in all versions; wins over the choices in their profiles.
 
     Notes
     -----
@@ -46,8 +49,15 @@ class TargetWatch:
     target drift until all are in.
     """
 
-    def __init__(self, deployment: str, *, false_alarm_every: int, clear_after: int) -> None:
-        self._deployment = deployment
+    def __init__(
+        self,
+        deployment: str,
+        *,
+        false_alarm_every: int,
+        clear_after: int,
+        policy: DriftPolicy | None = None,
+    ) -> None:
+        self._deployment, self._policy = deployment, policy or {}
         self._every, self._clear_after = false_alarm_every, clear_after
         self._champion: Candidate | None = None
         self._monitor: TargetMonitor | None = None
@@ -128,7 +138,7 @@ class TargetWatch:
         if profile is None or profile.target is None or signature is None:
             return None
         return TargetMonitor(
-            profile,
+            with_policy(profile, self._policy, only_known=True),
             name=signature.target or "target",
             false_alarm_every=math.ceil(self._every / (1 - ACCURACY_SHARE)),
             noted_every=self._every,

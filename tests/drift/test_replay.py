@@ -9,7 +9,7 @@ from streamapp.errors import ConfigError
 from streamapp.messages import NO_VERSION, Alert, Distribution
 from tests.drift.logs import eventful, log, profile_of
 
-SETTINGS = {"false_alarm_every": 20_000, "clear_after": 400}
+SETTINGS: dict[str, Any] = {"false_alarm_every": 20_000, "clear_after": 400}
 
 
 def replaying(**options: Any) -> Replay:

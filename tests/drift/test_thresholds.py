@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from streamapp.drift.thresholds import LOOKS, WEIGHTS, Thresholds, group_of
 
@@ -55,3 +55,43 @@ def test_thresholds_rise_with_run_length_and_fall_with_the_size_of_a_round() -> 
 )
 def test_aspects_belong_to_groups(aspect: str, output: bool, group: str) -> None:
     assert group_of(aspect, output=output) == group
+
+
+@pytest.mark.parametrize("every", [1_000, 100_000])
+def test_without_weights_thresholds_are_bit_for_bit_those_of_equal_shares(every: int) -> None:
+    groups = np.array(["location"] * 20 + ["levels"] * 301 + ["pairs"] * 190 + ["rest"] * 7)
+    names, of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    weights = np.array([WEIGHTS[name] for name in names.tolist()])
+    tail = weights / weights.sum() / every / (sizes * LOOKS * 2)
+    expected = (-special.ndtri(np.minimum(tail * 64, 0.05)))[of]
+    for given in (None, np.ones(len(groups))):
+        assert (Thresholds(groups.tolist(), every, given).at(64) == expected).all()
+
+
+def test_weights_share_out_the_budget_of_their_group_alone() -> None:
+    groups = ["location"] * 4 + ["scale"] * 2
+    plain = Thresholds(groups, 10_000)
+    weighed = Thresholds(groups, 10_000, np.array([5.0, 1, 1, 1, 1, 1]))
+    tails = 2 * stats.norm.sf(weighed.at(64))
+    assert tails[0] == pytest.approx(5 * tails[1])
+    assert (weighed.at(64)[4:] == plain.at(64)[4:]).all()
+    assert spent(weighed.at(64), 10_000) == pytest.approx(64)
+    assert weighed.shares[:4] == pytest.approx(np.array([5, 1, 1, 1]) / 8 * plain.shares[:4].sum())
+
+
+def test_what_is_not_judged_has_no_threshold_and_leaves_its_budget_to_its_group_and_an_empty_one_to_all() -> (
+    None
+):
+    groups = ["location"] * 4 + ["scale"] * 2
+    one = Thresholds(groups, 10_000, np.array([0.0, 1, 1, 1, 1, 1]))
+    assert np.isinf(one.at(64)[0])
+    assert (one.at(64)[1:] == Thresholds(groups[1:], 10_000).at(64)).all()
+    group = Thresholds(groups, 10_000, np.array([0.0, 0, 0, 0, 1, 1]))
+    assert (group.at(64)[4:] == Thresholds(groups[4:], 10_000).at(64)).all()
+    assert group.shares.tolist() == [0, 0, 0, 0, 0.5, 0.5]
+
+
+def test_if_nothing_is_judged_nothing_is_spent() -> None:
+    none = Thresholds(["location", "scale"], 10_000, np.zeros(2))
+    assert np.isinf(none.at(64)).all()
+    assert none.shares.tolist() == [0, 0]

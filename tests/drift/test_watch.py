@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import orjson
@@ -19,7 +20,7 @@ def fold(watch: Watch, log: Iterable[Distribution]) -> list[Alert]:
     return [alert for each in log for alert in watch.fold(each, profile_of)]
 
 
-def watching(**settings: int) -> Watch:
+def watching(**settings: Any) -> Watch:
     return Watch("bikes", **settings)
 
 
@@ -216,7 +217,7 @@ def test_the_first_pane_of_a_version_in_a_partition_begins_its_reign_there() -> 
 
 
 def test_a_fold_restored_anywhere_goes_on_as_if_it_had_never_stopped() -> None:
-    settings = {"false_alarm_every": 20_000, "clear_after": 400}
+    settings: dict[str, Any] = {"false_alarm_every": 20_000, "clear_after": 400}
     whole, again = watching(**settings), watching(**settings)
     said = []
     for each in eventful():

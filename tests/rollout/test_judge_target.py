@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from streamapp.messages import Alert
 from streamapp.models import Signature
 from streamapp.profile import Profile
+from streamapp.profile.policy_text import parse_choices
 from streamapp.rollout import Candidate, Judge, Judged
 
 from .conftest import MINUTE_MS, SETTINGS, Log, baseline, candidate
@@ -91,6 +92,18 @@ def test_inputs_that_swap_between_the_classes_open_an_alert() -> None:
     assert {feature.name for feature in alert.features} == {"temp|busy", "temp|calm"}
     assert "temp has moved " in alert.summary
     assert " where the label is " in alert.summary
+
+
+def test_an_input_that_the_settings_do_not_watch_says_nothing_and_a_change_of_them_resolves() -> None:
+    policy = parse_choices(["temp:watch=false", "gone:floor=1"])
+    log = live(Log(), 1_000, (0.5, 0.0, 1.0))
+    unwatched = judge_of(candidate("old", **HERE), policy=policy)
+    assert unwatched.fold(log.rows()) == Judged()
+    before = judge_of(candidate("old", **HERE))
+    opened(before.fold(log.rows()))
+    after = Judge.restore(before.snapshot(), "bikes", **OPTIONS, policy=policy)
+    after.follow(candidate("old", **HERE), {})
+    assert [alert.resolution for alert in after.fold(live(log, 64).rows(1_000)).alerts] == ["rebased"]
 
 
 def test_without_drift_nothing_is_said() -> None:
