@@ -23,7 +23,8 @@ from streamapp.models.packed import Packed, read_packed, write_packed
 from streamapp.models.predictions import Predictions
 from streamapp.models.seal import Keys, Seal, SealStatus
 from streamapp.models.signature import Signature
-from streamapp.profile import Profile
+from streamapp.profile import ColumnPolicy, Profile
+from streamapp.profile.policy import read_policy
 
 __all__ = ["Bundle"]
 
@@ -86,6 +87,7 @@ class Bundle:
         bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
         categorical: Collection[str] = (),
         kinds: Mapping[str, str] | None = None,
+        drift: Mapping[str, ColumnPolicy | Mapping[str, Any]] | None = None,
         ordered: bool = True,
         target: str | None = None,
         like: Bundle | None = None,
@@ -131,13 +133,17 @@ class Bundle:
             Columns of numbers whose drift is that of categories.
         kinds
             Column to the kind that its drift is watched as; see :meth:`streamapp.Profile.fit`.
+        drift
+            Column, pair or output to what is chosen of how its drift is judged, for example
+            ``{"temp": {"floor": 0.3}}``: the policy of :meth:`streamapp.Profile.fit`.
         ordered
             Whether rows stand in the order in which they came.
         target
             Name of what is predicted; default: the name of `y` if it is a Series.
         like
             Earlier bundle of the same deployment: its signature (kinds, what may be missing, bounds, closed
-            levels), categories, chosen kinds, loss and scale are kept, so `X` may be columns as they travel.
+            levels), categories, chosen kinds, drift policy, loss and scale are kept, so `X` may be columns as
+            they travel.
         model_files
             The model's own files, if they are to be kept byte for byte; default: written anew.
         created_at_ms, trained_at_ms, newest_training_data_at_ms
@@ -156,7 +162,7 @@ class Bundle:
         BundleError
             If the model cannot be written in this format.
         ConfigError
-            If the loss does not fit the task.
+            If the loss does not fit the task, or `drift` names what is not there or is out of its bounds.
         ProfileError
             If a column cannot be of the kind that was chosen for it.
         """
@@ -170,6 +176,8 @@ class Bundle:
             bounds=bounds,
             categorical={*categorical, *numbers},
             kinds=({} if like is None else like.chosen_kinds) | dict(kinds or {}),
+            drift=read_policy(drift),
+            inherited_drift={} if like is None else like.profile.policy,
             ordered=ordered,
             target=target or getattr(y, "name", None),
             signature=None if like is None else like.signature,

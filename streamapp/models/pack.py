@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +22,8 @@ from streamapp.models.manifest import FileEntry, Manifest, canonical, library_ve
 from streamapp.models.packed import Packed
 from streamapp.models.signature import Signature
 from streamapp.models.tables import as_table, count_rows
-from streamapp.profile import Profile
+from streamapp.profile import DriftPolicy, Profile
+from streamapp.profile.subjects import with_policy
 
 __all__ = ["BASELINE", "GOLDEN", "PROFILE", "SIGNATURE", "Choices", "Contents", "Facts", "pack"]
 
@@ -62,6 +63,8 @@ class Choices:
     bounds: Mapping[str, tuple[float | None, float | None]] | None = None
     categorical: Collection[str] = ()
     kinds: Mapping[str, str] | None = None
+    drift: DriftPolicy = field(default_factory=dict)
+    inherited_drift: DriftPolicy = field(default_factory=dict)
     ordered: bool = True
     target: str | None = None
     signature: Signature | None = None
@@ -121,6 +124,8 @@ def pack(
         if loss == "absolute" and scale is None:
             scale = loss_scale(truth, answers.values)
         baseline = Baseline.of(loss, answers, truth, scale)
+    profile = with_policy(profile, choices.inherited_drift, only_known=True)
+    profile = with_policy(profile, choices.drift)
     golden = _draw_golden(signature, profile, predictor)
     parts = {SIGNATURE: signature.to_dict(), GOLDEN: golden.to_dict()}
     if baseline is not None:

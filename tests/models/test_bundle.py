@@ -15,11 +15,19 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from streamapp.errors import BundleError, IntegrityError, PredictionError, ProfileError, SignatureError
+from streamapp.errors import (
+    BundleError,
+    ConfigError,
+    IntegrityError,
+    PredictionError,
+    ProfileError,
+    SignatureError,
+)
 from streamapp.messages import OffsetRange
 from streamapp.models import Bundle, Keys, Seal, losses
 from streamapp.models.golden import Golden
 from streamapp.models.manifest import version_warnings
+from streamapp.profile.policy import write_policy
 
 
 def test_the_same_arguments_give_the_same_version(matrix: tuple[Any, Any], bundle: Bundle) -> None:
@@ -111,6 +119,27 @@ def test_a_later_version_keeps_kinds_choices_and_the_scale_of_the_loss(frame: pd
     assert later.signature.columns[0].bounds == (-9, 9)
     assert later.manifest.loss_scale == first.manifest.loss_scale == pytest.approx(5.0)
     assert later.version != first.version
+
+
+def test_a_later_version_keeps_the_drift_policy_unless_other_choices_are_made(frame: pd.DataFrame) -> None:
+    X, y = frame[["hour", "temp"]].fillna(0), np.where(frame["hour"] > 12, "busy", "calm")
+    model = LogisticRegression(max_iter=1_000).fit(X, y)
+    drift: dict[str, dict[str, Any]] = {
+        "temp": {"floor": 0.3, "weight": 2.0},
+        "hour": {"aspects": ["location"]},
+        "probability:calm": {"watch": False},
+    }
+    first = Bundle.create(model, X, y, name="m", drift=drift, created_at_ms=1)
+    assert write_policy(first.profile.policy) == drift
+    assert first.version != Bundle.create(model, X, y, name="m", created_at_ms=1).version
+    later = Bundle.create(model, X, y, name="m", like=first, drift={"temp": {"weight": 5.0}})
+    assert write_policy(later.profile.policy) == drift | {"temp": {"floor": 0.3, "weight": 5.0}}
+    # Of classes that the later version has not, nothing is kept; what is asked for now must be there.
+    y = np.where(frame["hour"] > 12, "busy", "dull")
+    other = LogisticRegression(max_iter=1_000).fit(X, y)
+    assert set(Bundle.create(other, X, y, name="m", like=first).profile.policy) == {"temp", "hour"}
+    with pytest.raises(ConfigError, match="drift of 'probability:calm': there is no such column"):
+        Bundle.create(other, X, y, name="m", like=first, drift={"probability:calm": {"watch": True}})
 
 
 def test_a_later_version_keeps_the_kinds_that_were_chosen_unless_others_are(frame: pd.DataFrame) -> None:

@@ -15,6 +15,7 @@ from sklearn.tree import DecisionTreeClassifier
 from streamapp.errors import StoreError, TrainingError
 from streamapp.messages import Model
 from streamapp.models import Bundle
+from streamapp.profile.policy import write_policy
 from streamapp.training import Trained, train
 
 from .conftest import MakeJob, frame_of, pack_champion, times_of, values_of
@@ -104,6 +105,17 @@ def test_kinds_that_were_chosen_are_kept_through_generations(make_job: MakeJob, 
         bundle = load(each, home)
         assert bundle.chosen_kinds == {"temp": "discrete"}
         assert str(bundle.profile.columns[0].kind) == "discrete"
+
+
+def test_the_drift_policy_is_kept_through_generations(make_job: MakeJob, home: Path) -> None:
+    X, y = frame_of(300, seed=1)
+    X = X[["temp"]]
+    drift: dict[str, dict[str, Any]] = {"temp": {"floor": 0.3}, "probability:calm": {"watch": False}}
+    champion = pack_champion(LogisticRegression().fit(X, y), X, y, home, holdout=(X, y), drift=drift)
+    trained = train(make_job(bundle=champion))
+    again = train(make_job(bundle=trained.model))
+    for each in (trained, again):
+        assert write_policy(load(each, home).profile.policy) == drift
 
 
 def test_a_new_level_and_a_new_class_are_learned(make_job: MakeJob, home: Path) -> None:
