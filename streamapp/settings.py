@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     accuracy_false_alarm_every: int = Field(
         default=10_000, gt=0, description="Labelled rows per false alarm of accuracy and target."
     )
+    drift: str = Field(
+        default="", description="Choices for columns, over those in bundles: COLUMN:OPTION=VALUE ..."
+    )
     clear_after: int = Field(
         default=5_000, gt=0, description="Requests, or labelled rows, without drift that resolve an alert."
     )

@@ -10,6 +10,7 @@ from streamapp.agents.versions import Versions
 from streamapp.agents.watch import alert_record, retrain_record
 from streamapp.messages import ModelState, event_time_ms
 from streamapp.models import Bundle
+from streamapp.profile.policy_text import parse_policy
 from streamapp.quality.labelled_rows import LabelledRows
 from streamapp.rollout import Candidate, Decision, Judge, Judged
 from streamapp.rollout.states import changed, outdated
@@ -47,6 +48,7 @@ class JudgeAgent:
             "retrain_every_ms": _ms(settings.retrain_every_s),
             "retrain_cooldown_rows": settings.retrain_cooldown_rows,
             "clear_after": settings.clear_after,
+            "policy": parse_policy(settings.drift),
         }
         self._judge = Judge(settings.name, **self._limits)
         self._followed: object = None

@@ -14,6 +14,7 @@ from streamapp.agents.versions import Versions
 from streamapp.drift import Silence, Watch, event_id
 from streamapp.errors import MessageError, ProfileError
 from streamapp.messages import Alert, Distribution, ModelRef, OutRecord, Retrain, caused_id, event_headers
+from streamapp.profile.policy_text import parse_policy
 from streamapp.runtime.host import Host, StateTable
 from streamapp.runtime.transport import RecordBatch
 
@@ -39,6 +40,8 @@ class WatchAgent:
         self._host = host
         self._versions = versions
         self._verdicts = Verdicts(host, versions)
+        self._policy = parse_policy(host.settings.drift)
+        self._warned: set[str] = set()
         self._watch, self._silence = self._begin(), self._begin_silence()
         self._state = FoldState(host, folds, "watch", restore=self._restore, snapshot=self._snapshot)
         host.agent("watch", [host.topics.distributions], self.handle)
@@ -96,7 +99,10 @@ class WatchAgent:
     def _begin(self) -> Watch:
         settings = self._host.settings
         return Watch(
-            settings.name, false_alarm_every=settings.false_alarm_every, clear_after=settings.clear_after
+            settings.name,
+            false_alarm_every=settings.false_alarm_every,
+            clear_after=settings.clear_after,
+            policy=self._policy,
         )
 
     def _begin_silence(self) -> Silence:
@@ -122,6 +128,7 @@ class WatchAgent:
                 settings.name,
                 false_alarm_every=settings.false_alarm_every,
                 clear_after=settings.clear_after,
+                policy=self._policy,
             )
         except ProfileError as exc:
             log.warning("drift is watched from here on, without what was seen before: %s", exc)
@@ -131,6 +138,10 @@ class WatchAgent:
         return orjson.dumps({"watch": watch, "silence": self._silence.to_dict()})
 
     def _show(self) -> None:
+        if unknown := self._watch.unknown_subjects - self._warned:
+            self._warned |= unknown
+            names = ", ".join(sorted(unknown))
+            log.warning("setting drift names what version %s has not: %s", self._watch.version, names)
         monitor, metrics = self._watch.monitor, self._host.metrics
         metrics.open_alerts.labels("no-data").set(self._silence.alert is not None)
         if monitor is None:

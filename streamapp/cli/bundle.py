@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from streamapp.cli.options import json_option
+from streamapp.cli.options import drift_option, json_option
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from streamapp.models import Bundle
+    from streamapp.profile import ColumnPolicy
 
 __all__ = ["command"]
 
@@ -78,6 +79,7 @@ def _parse_kinds(ctx: click.Context, param: click.Parameter, values: tuple[str, 
 @click.option("--kind", "kinds", multiple=True, metavar="COLUMN=KIND", callback=_parse_kinds,
               help="What drift of the column is: continuous, discrete, categorical, high-cardinality, text, "
               "datetime or id-like.  [default: by its values; see inspect] Repeatable.")  # fmt: skip
+@drift_option
 @json_option
 def command(
     *,
@@ -94,6 +96,7 @@ def command(
     closed: tuple[str, ...],
     bounds: Bounds,
     kinds: dict[str, str],
+    drift: dict[str, ColumnPolicy],
     as_json: bool,
 ) -> None:
     """Pack the file MODEL into a bundle: with its signature, reference profile, hashes and seal.
@@ -127,6 +130,7 @@ def command(
         closed=closed,
         bounds=bounds,
         kinds=kinds,
+        drift=drift,
         ordered=True,
         target=target,
         model_files=files,

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-__all__ = ["bootstrap_option", "json_option", "store_option", "time_of"]
+if TYPE_CHECKING:
+    from streamapp.profile import ColumnPolicy
+
+__all__ = ["bootstrap_option", "drift_option", "json_option", "store_option", "time_of"]
 
 
 def _default_store() -> str:
@@ -37,6 +42,31 @@ store_option = click.option(
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 """Passes `as_json`, a bool."""
+
+
+def _parse_drift(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, ColumnPolicy]:
+    if not values:
+        return {}
+    from streamapp.errors import ConfigError  # noqa: PLC0415  # not needed for --help
+    from streamapp.profile.policy_text import parse_choices  # noqa: PLC0415
+
+    try:
+        return parse_choices(values)
+    except ConfigError as exc:
+        raise click.BadParameter(str(exc)) from None
+
+
+drift_option = click.option(
+    "--drift",
+    multiple=True,
+    metavar="COLUMN:OPTION=VALUE",
+    callback=_parse_drift,
+    help="How drift of a column, a pair A~B or an output is judged: watch=false, floor=EFFECT, weight=SHARE, "
+    "aspects=LIST; see inspect. Repeatable.",
+)
+"""Passes `drift`, choices by column."""
 
 
 def time_of(option: str, text: str) -> int:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streamapp.cli.options import bootstrap_option, json_option, store_option, time_of
+from streamapp.cli.options import bootstrap_option, drift_option, json_option, store_option, time_of
 from streamapp.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
     from streamapp.drift import Period, Replay, Step
     from streamapp.messages import Model
-    from streamapp.profile import Profile
+    from streamapp.profile import ColumnPolicy, Profile
     from streamapp.settings import Settings
 
 __all__ = ["command"]
@@ -40,6 +40,7 @@ __all__ = ["command"]
     metavar="N",
     help="Requests without drift that resolve an alert.  [default: as set]",
 )
+@drift_option
 @bootstrap_option
 @store_option
 @json_option
@@ -50,6 +51,7 @@ def command(
     until: str | None,
     false_alarm_every: int | None,
     clear_after: int | None,
+    drift: dict[str, ColumnPolicy],
     bootstrap: str,
     store: str,
     as_json: bool,
@@ -74,6 +76,7 @@ def command(
     Example:
       streamapp replay bikes --since 2011-05-02T08:00:00Z
       streamapp replay bikes --false-alarm-every 20000
+      streamapp replay bikes --drift temp:floor=0.3 --drift serial:watch=false
       streamapp replay bikes --json | jq 'select(.over)'
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
     from streamapp.drift import DriftMonitor, Period  # noqa: PLC0415  # not needed for --help
@@ -91,15 +94,23 @@ def command(
         settings.false_alarm_every if false_alarm_every is None else false_alarm_every,
         settings.clear_after if clear_after is None else clear_after,
     )
-    asyncio.run(_replay(settings, period, false_alarm_every, clear_after, as_json=as_json))
+    asyncio.run(_replay(settings, period, false_alarm_every, clear_after, drift, as_json=as_json))
 
 
 async def _replay(
-    settings: Settings, period: Period, every: int | None, clear_after: int | None, *, as_json: bool
+    settings: Settings,
+    period: Period,
+    every: int | None,
+    clear_after: int | None,
+    drift: dict[str, ColumnPolicy],
+    *,
+    as_json: bool,
 ) -> None:
     from streamapp.cli.replay_summary import ReplaySummary  # noqa: PLC0415
     from streamapp.drift import Recorded, Replay  # noqa: PLC0415
     from streamapp.errors import ConfigError  # noqa: PLC0415
+    from streamapp.profile.policy import override  # noqa: PLC0415
+    from streamapp.profile.policy_text import parse_policy  # noqa: PLC0415
     from streamapp.runtime.client import latest_models, read_batches, read_topic  # noqa: PLC0415
 
     names = settings.topics
@@ -107,11 +118,14 @@ async def _replay(
     recorded = Recorded(await read_topic(settings.bootstrap, names.drift_alerts))
     live = recorded.false_alarm_every or settings.false_alarm_every, settings.clear_after
     chosen = live[0] if every is None else every, live[1] if clear_after is None else clear_after
+    live_policy = parse_policy(settings.drift)
+    policy = override(live_policy, drift)
     replay = Replay(
         settings.name,
         profiles,
         false_alarm_every=chosen[0],
         clear_after=chosen[1],
+        policy=policy,
         period=period,
         with_windows=as_json,
     )
@@ -133,7 +147,13 @@ async def _replay(
             f"streamapp run {settings.name} writes there what it answers"
         )
     summary = ReplaySummary(
-        replay, recorded, period, chosen, is_live=chosen == live, missing=profiles.missing
+        replay,
+        recorded,
+        period,
+        chosen,
+        is_live=chosen == live and policy == live_policy,
+        missing=profiles.missing,
+        policy=policy,
     )
     summary.check()
     click.echo(json.dumps({"summary": summary.to_dict()}) if as_json else summary.text())

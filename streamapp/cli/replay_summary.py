@@ -8,6 +8,8 @@ from typing import Any
 from streamapp.drift import Agreement, Difference, Period, Recorded, Replay, opened_in, unmatched
 from streamapp.errors import ProfileError
 from streamapp.messages import Alert, format_time
+from streamapp.profile import DriftPolicy
+from streamapp.profile.policy import write_policy
 
 __all__ = ["ReplaySummary"]
 
@@ -41,6 +43,8 @@ class ReplaySummary:
         Whether these are the deployment's own.
     missing
         Why a version has no profile.
+    policy
+        Choices of the replay that win over those in the bundles.
     """
 
     def __init__(
@@ -52,10 +56,12 @@ class ReplaySummary:
         *,
         is_live: bool,
         missing: Mapping[str, str],
+        policy: DriftPolicy | None = None,
     ) -> None:
         self._replay, self._recorded, self._period = replay, recorded, period
         self._every, self._clear_after = settings
         self._missing = missing
+        self._policy = policy or {}
         said, written = replay.alerts, list(recorded.messages.values())
         self._opened, self._had_opened = opened_in(said, period), opened_in(written, period)
         self._agreement = recorded.compare(said, period) if is_live else None
@@ -98,6 +104,7 @@ class ReplaySummary:
             "missing": dict(self._missing),
             "false_alarm_every": self._every,
             "clear_after": self._clear_after,
+            "drift": write_policy(self._policy),
             "live_settings": agreement is not None,
             "opened": len(self._opened),
             "recorded": recorded,
@@ -113,11 +120,14 @@ class ReplaySummary:
         if replay.skipped:
             lines.append(f"skipped {'; '.join(self._skipped())}")
         opened = f"{_count(len(self._opened), 'alert')} opened"
+        if unknown := self._replay.unknown_subjects:
+            lines.append(f"chosen for what version {replay.version} has not: {', '.join(sorted(unknown))}")
         if self._agreement is not None:
             lines.append(f"{self._when()}{opened}; {self._compared(self._agreement)}")
             return "\n".join(lines)
         lines.append(
-            f"{self._when()}set to one in {self._every:,}, cleared after {self._clear_after:,}: {opened} "
+            f"{self._when()}set to one in {self._every:,}, cleared after {self._clear_after:,}"
+            f"{self._chosen()}: {opened} "
             f"(recorded: {len(self._had_opened)})"
         )
         lines += [f"only with this setting: {_name(alert)}" for alert in self._only_here]
@@ -133,6 +143,9 @@ class ReplaySummary:
             for why, count in self._replay.skipped.items()
         ]
         return [*counts, *(f"{version}: {why}" for version, why in self._missing.items())]
+
+    def _chosen(self) -> str:
+        return f", with choices for {', '.join(self._policy)}" if self._policy else ""
 
     def _when(self) -> str:
         since, until = self._period.since_ms, self._period.until_ms

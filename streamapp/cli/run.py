@@ -22,6 +22,7 @@ _TUNED = {
     "web_bind": "ADDRESS",
     "no_model": "wait|reject",
     "false_alarm_every": "N",
+    "drift": "CHOICES",
     "accuracy_false_alarm_every": "N",
     "label_horizon_s": "SECONDS",
     "retrain_every_s": "SECONDS",
@@ -42,7 +43,7 @@ def _env_name(field: str) -> str:
 def _settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for field, metavar in reversed(_TUNED.items()):
         about = Settings.model_fields[field]
-        default = "" if about.default is None else f"  [default: {about.default}]"
+        default = "" if about.default in {None, ""} else f"  [default: {about.default}]"
         command = click.option(
             f"--{field.removesuffix('_s').replace('_', '-')}",
             field,
@@ -89,12 +90,13 @@ def command(
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
     chosen = {"bootstrap": bootstrap, "store": store, **{k: v for k, v in tuned.items() if v is not None}}
     if role is None:
-        _run_all(
-            Settings.of(name=name, **chosen), chosen, web_port or Settings.of(name=name, role="score").port
-        )
+        settings = Settings.of(name=name, **chosen)
+        _check_drift(settings)
+        _run_all(settings, chosen, web_port or Settings.of(name=name, role="score").port)
         return
     try:
         settings = Settings.of(name=name, role=role, web_port=web_port, **chosen)
+        _check_drift(settings)
         _check(settings, role)
         _limit_threads()
         import uvloop  # noqa: PLC0415
@@ -113,6 +115,14 @@ def command(
 
         click.echo(exc)
         sys.exit(EXIT_CONFIG)
+
+
+def _check_drift(settings: Settings) -> None:
+    """Refuse choices that are none before anything starts, whatever the role that would read them."""
+    if settings.drift:
+        from streamapp.profile.policy_text import parse_policy  # noqa: PLC0415  # takes a while to import
+
+        parse_policy(settings.drift)
 
 
 def _limit_threads() -> None:

@@ -16,6 +16,8 @@ from streamapp.drift.selftest import MIN_ROWS, SelfTest
 from streamapp.errors import ConfigError, MessageError
 from streamapp.messages import Distribution
 from streamapp.models import Bundle, Signature
+from streamapp.profile.policy_text import parse_policy
+from streamapp.profile.subjects import with_policy
 from streamapp.runtime.answered_rows import AnsweredRows, read_newest, rows_of_answers
 from streamapp.runtime.client import latest_models, partition_counts
 from streamapp.runtime.csv_rows import read_csv_rows
@@ -100,7 +102,7 @@ async def prepare_drift_test(
     round_events = look_every or await _round_events(settings)
     columns = bundle.signature.columns
     test = SelfTest(
-        bundle.profile,
+        with_policy(bundle.profile, parse_policy(settings.drift), only_known=True),
         rows.columns,
         rows.outputs,
         times_ms=rows.times_ms if file is None else None,

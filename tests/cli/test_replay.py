@@ -166,6 +166,27 @@ def test_another_setting_is_told_apart_from_the_record(cli: Cli, deployed: Deplo
     assert [each["id"] for each in summary["recorded"]["only_recorded"]] == ["x"]
 
 
+def test_another_drift_policy_is_another_setting(
+    cli: Cli, deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed.record(deployed.alerts)
+    choices = ("--drift", "temp:watch=false", "--drift", "gone:floor=1")
+    *_, unknown, compared, only = cli("replay", *choices).stdout.splitlines()
+    assert unknown == f"chosen for what version {deployed.version} has not: gone"
+    assert ", with choices for temp, gone: " in compared
+    assert only.startswith("only recorded: input alert on temp, opened")
+    _, alerts, summary = objects(cli("replay", "--json", *choices))
+    assert summary["drift"] == {"temp": {"watch": False}, "gone": {"floor": 1.0}}
+    assert not summary["live_settings"]
+    assert not {f["name"] for line in alerts for f in line["alert"]["features"]} & {"temp"}
+    monkeypatch.setenv("STREAMAPP_DRIFT", "temp:watch=false")
+    _, _, summary = objects(cli("replay", "--json"))
+    assert (summary["live_settings"], summary["drift"]) == (True, {"temp": {"watch": False}})
+    _, _, summary = objects(cli("replay", "--json", "--drift", "temp:watch=true"))
+    assert (summary["live_settings"], summary["drift"]) == (False, {"temp": {"watch": True}})
+    assert summary["opened"] == sum(alert.state == "opened" for alert in deployed.alerts)
+
+
 def test_the_recorded_setting_is_the_default(
     cli: Cli, deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

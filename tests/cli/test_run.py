@@ -100,6 +100,8 @@ def test_what_is_missing_is_one_line(cli: Cli, name: str, options: list[str]) ->
     error = cli("run", *options, bootstrap="127.0.0.1:1", status=1).stderr
     assert "no Kafka broker answers at 127.0.0.1:1" in error
     assert "false_alarm_every = '0'" in cli("run", *options, "--false-alarm-every", 0, status=1).stderr
+    error = cli("run", *options, "--drift", "temp:floor=0.3 serial:watch=no", status=1).stderr
+    assert "drift of 'serial': watch is 'no'; it must be true or false" in error
 
 
 def test_a_supervised_role_says_that_no_restart_will_help() -> None:

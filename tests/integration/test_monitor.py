@@ -107,6 +107,27 @@ def replayed(deployment: Deployment, *options: str) -> list[dict[str, Any]]:
     return [orjson.loads(each) for each in done.stdout.splitlines()]
 
 
+def test_the_drift_policy_of_the_settings_holds_and_what_no_column_has_is_warned_of_once(
+    make: Make, bundle: Bundle
+) -> None:
+    choices = "temp:watch=false temp|busy:floor=1 gone:weight=2"
+    deployment = make(pane_seconds=0.2, commit_interval=0.1, false_alarm_every=50_000, drift=choices)
+    deployment.deploy(bundle, partitions=PARTITIONS)
+    deployment.start("score").wait_ready()
+    monitor = deployment.start("monitor", instance="one")
+    monitor.wait_ready()
+    feed(deployment, [150] * 8, shift=1.0)
+    until(
+        lambda: deployment.committed("monitor", "distributions") == deployment.count("distributions"),
+        what="all panes judged",
+    )
+    named = {f["name"] for alert in deployment.values("drift-alerts") for f in alert["features"]}
+    assert "temp" not in named
+    assert "confidence" in named or "probability:calm" in named or "prediction" in named
+    (warning,) = [line for line in monitor.log.read_text().splitlines() if "setting drift names" in line]
+    assert warning.endswith("has not: gone, temp|busy")
+
+
 def test_a_replay_says_what_the_monitor_said(make: Make, bundle: Bundle) -> None:
     deployment = make(pane_seconds=0.2, commit_interval=0.1, clear_after=300, false_alarm_every=50_000)
     deployment.deploy(bundle, partitions=PARTITIONS)
