@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +11,9 @@ import click
 from streamapp.cli.options import json_option
 
 if TYPE_CHECKING:
+    from streamapp.drift.explain_policy import SubjectPolicy
     from streamapp.models import Bundle
+    from streamapp.settings import Settings
 
 __all__ = ["command"]
 
@@ -21,26 +24,45 @@ __all__ = ["command"]
 def command(bundle: str, *, as_json: bool) -> None:
     """Say what is in BUNDLE, a folder or an fsspec URL: signature, drift policy, training, hashes, seal.
 
-    All hashes are verified; no code of the model is loaded.
+    All hashes are verified; no code of the model is loaded. The drift policy is shown as it is in force here:
+    STREAMAPP_FALSE_ALARM_EVERY and STREAMAPP_DRIFT win over the bundle.
+
+    \b
+    Of each column (and of correlations and outputs), for drift:
+      tested   its aspects, and from how many rows of a window on each is judged
+      64 rows  about the smallest change that the smallest window can show: an
+               effect size, or in how many of its rows a share must be met
+      floor    effect size below which nothing is drift
+      budget   its part of the false alarms; all together 100 %
+      |z|      the threshold, of a look after 64 requests
 
     \b
     Example:
       streamapp inspect bundles/bikes
       streamapp inspect s3://models/bikes/7c1f0d2a9b44 --json
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
-    from streamapp.models import Bundle  # noqa: PLC0415  # not needed for --help
+    from streamapp.drift.explain_policy import explain_policy  # noqa: PLC0415  # not needed for --help
+    from streamapp.models import Bundle  # noqa: PLC0415
+    from streamapp.profile.policy_text import parse_policy  # noqa: PLC0415
+    from streamapp.settings import Settings  # noqa: PLC0415
 
     found = Bundle.inspect(bundle)
-    fields = _fields(found)
+    settings = Settings.of(name=found.manifest.name)
+    policy = explain_policy(
+        found.profile, parse_policy(settings.drift), false_alarm_every=settings.false_alarm_every
+    )
+    fields = _fields(found, policy, settings)
     if as_json:
         click.echo(json.dumps(fields))
         return
-    _say(found, fields)
+    _say(found, fields, policy)
 
 
-def _fields(bundle: Bundle) -> dict[str, Any]:
+def _fields(bundle: Bundle, policy: list[SubjectPolicy], settings: Settings) -> dict[str, Any]:
+    from streamapp.drift.explain_policy import SMALLEST  # noqa: PLC0415
+
     manifest, signature, seal = bundle.manifest, bundle.signature, bundle.packed.seal
-    policy = {column.name: column for column in bundle.profile.columns}
+    profiles = {column.name: column for column in bundle.profile.columns}
     return {
         **json.loads(manifest.encode()),
         "version": bundle.version,
@@ -51,10 +73,15 @@ def _fields(bundle: Bundle) -> dict[str, Any]:
         "classes": signature.classes,
         "input": signature.input,
         "columns": [
-            column.to_dict() | {"kind": str(policy[column.name].kind), "watched": policy[column.name].why}
+            column.to_dict() | {"kind": str(profiles[column.name].kind), "watched": profiles[column.name].why}
             for column in signature.columns
         ],
         "correlations": len(bundle.profile.pairs),
+        "drift": {
+            "false_alarm_every": settings.false_alarm_every,
+            "window_rows": SMALLEST,
+            "subjects": [asdict(each) for each in policy],
+        },
         "golden_rows": len(bundle.golden.rows),
         "baseline": None
         if bundle.baseline is None
@@ -64,10 +91,12 @@ def _fields(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def _say(bundle: Bundle, fields: dict[str, Any]) -> None:
+def _say(bundle: Bundle, fields: dict[str, Any], policy: list[SubjectPolicy]) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
+
+    from streamapp.cli.policy_table import policy_table  # noqa: PLC0415
 
     manifest, signature = bundle.manifest, bundle.signature
     classes = f" of {', '.join(map(str, signature.classes))}" if signature.classes else ""
@@ -88,7 +117,8 @@ def _say(bundle: Bundle, fields: dict[str, Any]) -> None:
         "baseline": "none: from the first 2,000 live rows"
         if bundle.baseline is None
         else f"{bundle.baseline.mean:.4g} on {bundle.baseline.rows:,} holdout rows",
-        "drift": f"{len(signature.columns)} columns as below, {_correlations(bundle)}",
+        "drift": f"{len(signature.columns)} columns as below, {_correlations(bundle)}; one false alarm in "
+        f"{fields['drift']['false_alarm_every']:,} requests",
         "golden rows": str(len(bundle.golden.rows)),
         "seal": _seal_line(bundle),
     }
@@ -99,17 +129,13 @@ def _say(bundle: Bundle, fields: dict[str, Any]) -> None:
     for name, text in facts.items():
         if text is not None:
             console.print(Text(f"  {name:<12} {text}"))
-    table = Table(
-        "column", "type", "accepts", "drift policy", box=None, padding=(0, 2, 0, 2), header_style="bold"
-    )
+    table = Table("column", "type", "accepts", box=None, padding=(0, 2, 0, 2), header_style="bold")
     for column in fields["columns"]:
-        table.add_row(
-            Text(column["name"]),
-            column["dtype"],
-            Text(_accepts(column)),
-            Text(f"{column['kind']}: {column['watched']}"),
-        )
+        table.add_row(Text(column["name"]), column["dtype"], Text(_accepts(column)))
     console.print(table, soft_wrap=False)
+    console.print()
+    console.print(policy_table(policy), soft_wrap=False)
+    console.print()
     for path, entry in sorted(manifest.files.items()):
         console.print(Text(f"  {entry.sha256}  {entry.bytes:>10,} bytes  {path}"))
     console.print(Text(f"  {bundle.sha256}  {len(manifest.encode()):>10,} bytes  manifest.json"))

@@ -88,6 +88,15 @@ class Comparison:
         return own if self.pairs is None else np.concatenate([own, self.pairs.kurtosis])
 
     @property
+    def enough_rows(self) -> np.ndarray:
+        """(size,) rows of a window from which on a component is judged; of shares the first."""
+        own = np.ones(self._own)
+        own[self._smooth] = np.maximum(np.ceil(self._enough), 1)
+        if self.pairs is None:
+            return own
+        return np.append(own, np.maximum(np.ceil(_KURTOSIS_ROWS * (self.pairs.kurtosis - 1)), 1))
+
+    @property
     def is_share(self) -> np.ndarray:
         """(size,) whether a component is a share of rows."""
         return np.append(self.measures.is_share, np.zeros(self.size - self._own, dtype=bool))

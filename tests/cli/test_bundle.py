@@ -4,6 +4,7 @@ import json
 import pickle
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from streamapp.cli import main
+from streamapp.cli.policy_table import policy_table
+from streamapp.drift.explain_policy import explain_policy
 from streamapp.models import Bundle
+from streamapp.profile.policy_text import parse_choices
 
 
 @pytest.fixture
@@ -151,6 +156,8 @@ def _with(**changes: str) -> tuple[str, ...]:
         (_with(closed="temp"), "only strings can be closed"),
         (_with(kind="hour=text"), "column 'hour' cannot be of kind 'text': its values are numbers"),
         (_with(kind="wind=text"), "kinds names column 'wind'"),
+        (_with(drift="wind:floor=1"), "drift of 'wind': there is no such column; there are temp, hour"),
+        (_with(drift="temp:aspects=levels"), "drift of 'temp': it has no aspect 'levels'; it has location"),
         (_with(nullable="rain"), "nullable names column 'rain'"),
         (_with(name="my bikes"), "deployment name 'my bikes' must be"),
         (_with(output="full"), "is not empty and holds no bundle"),
@@ -180,6 +187,81 @@ def test_the_kind_of_a_column_can_be_chosen(folder: Path) -> None:
     ]
 
 
+def test_how_drift_is_judged_can_be_chosen_and_inspect_says_by_whom(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choices = ["temp:floor=0.3", "temp:weight=3", "hour:watch=false", "confidence:aspects=location,scale"]
+    options = [part for choice in choices for part in ("--drift", choice)]
+    result = _run(*BUNDLE, "--holdout", "test.csv", *options)
+    assert result.exit_code == 0, result.output
+    assert parse_choices(choices) == Bundle.load("b").profile.policy
+    monkeypatch.setenv("STREAMAPP_DRIFT", "temp:floor=0.5 gone:watch=false")
+    monkeypatch.setenv("STREAMAPP_FALSE_ALARM_EVERY", "20000")
+    drift = json.loads(_run("inspect", "b", "--json").stdout)["drift"]
+    assert (drift["false_alarm_every"], drift["window_rows"]) == (20_000, 64)
+    assert sum(each["share"] for each in drift["subjects"]) == pytest.approx(1)
+    told = {each["name"]: each for each in drift["subjects"]}
+    assert list(told) == ["temp", "hour", "correlations", "prediction", "confidence", "probability:calm"]
+    assert told["temp"]["choices"] == [
+        {"option": "weight", "value": 3.0, "by": "bundle"},
+        {"option": "floor", "value": 0.5, "by": "settings"},
+    ]
+    assert (told["temp"]["floor"], told["temp"]["weight"]) == (0.5, 3.0)
+    assert (told["hour"]["share"], told["hour"]["thresholds"]) == (0, None)
+    assert [each["aspect"] for each in told["confidence"]["aspects"] if each["judged"]] == [
+        "location",
+        "scale",
+    ]
+    shown = " ".join(_run("inspect", "b").stdout.split())
+    for part in (
+        "one false alarm in 20,000 requests",
+        "nothing",
+        "0 %",
+        "floor=0.5 by settings",
+        "0 of 1 pairs",
+    ):
+        assert part in shown
+
+
+def test_inspect_fits_a_terminal_of_120_columns(folder: Path) -> None:
+    _run(*BUNDLE, "--holdout", "test.csv")
+    policy = explain_policy(Bundle.inspect("b").profile)
+    console = Console(width=120, file=StringIO())
+    console.print(policy_table(policy))
+    assert isinstance(console.file, StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 120
+    assert len(lines) <= 5 * len(policy) + 1
+    text = " ".join(" ".join(lines).split())
+    assert "drift of" in text
+    low, high = policy[0].thresholds or (0, 0)
+    for word in ("location", "missing", "correlations", "probability:calm", f"{low:.1f}-{high:.1f}"):
+        assert word in text
+
+
+@pytest.mark.parametrize(
+    ("choice", "says"),
+    [
+        ("temp", "'temp' is not COLUMN:OPTION=VALUE"),
+        ("temp:floor=20", "floor is 20.0; it must be above 0 and at most 10"),
+    ],
+)
+def test_a_choice_that_is_none_is_wrong_usage(folder: Path, choice: str, says: str) -> None:
+    result = _run(*BUNDLE, "--drift", choice)
+    assert result.exit_code == 2
+    assert says in " ".join(result.stderr.split())
+
+
+def test_inspect_with_a_setting_that_is_none_is_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _run(*BUNDLE)
+    monkeypatch.setenv("STREAMAPP_DRIFT", "temp")
+    result = _run("inspect", "b")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "'temp' is not COLUMN:OPTION=VALUE" in result.stderr
+
+
 @pytest.mark.parametrize("kind", ["hour", "hour=", "=text"])
 def test_a_kind_without_a_column_is_wrong_usage(folder: Path, kind: str) -> None:
     result = _run(*BUNDLE, "--kind", kind)
@@ -203,8 +285,8 @@ def test_inspect_shows_signature_policy_facts_hashes_and_seal(folder: Path) -> N
         f"bikes {bundle.version}",
         "label: classification of busy, calm",
         "at least -9",
-        "continuous: ",
-        "discrete: 24 bins",
+        "continuous",
+        "24 bins: location",
         bundle.sha256,
         bundle.manifest.files["model.joblib"].sha256,
         "trusted, by key",
