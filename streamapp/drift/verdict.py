@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
+from threadpoolctl import threadpool_limits
 
 from streamapp.drift.surrogate import Predict, Table, cross_fitted, density_ratio, fit_surrogate, tabulate
 from streamapp.messages import InputShare, Verdict, Window
@@ -22,14 +23,17 @@ __all__ = ["MIN_BEFORE", "MIN_NOW", "Answered", "explain", "lookback"]
 
 MIN_BEFORE = 400
 MIN_NOW = 60
-_LEVEL = 0.01
-"""Chance to call the outputs unexplained when the inputs explain them."""
+_LEVEL = 0.002
+"""Chance to call the outputs unexplained when the inputs explain them, as far as the standard error knows:
+the weights are estimates, too."""
 _OVERLAP = 0.1
 """Smallest effective share of the quiet rows, weighed: at .2 the test still has its level."""
 _QUIET_ROWS = 4_000
+_SUFFIXES = (64, 128, 256, 512, 1_024)
 _WALKS = 300
 _NAMED = 10
 _TINY = 1e-12
+_NO_VERDICT = Verdict(cause="no-verdict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +79,18 @@ def explain(before: Answered, now: Answered) -> Verdict:
     before
         Rows of a quiet window, at least 400; 4,000 are better.
     now
-        Rows of the alarming window, at least 60.
+        Rows of the alarming window in the order of time, at least 60. Those before the change are left out.
 
     Returns
     -------
     Verdict
-        ``inputs``: they explain it; their shares of the change, the largest first. ``unexplained``: the
-        answers to the same inputs have changed; `unexplained` is that part of the change. ``no-verdict``: too
-        few rows, or too few of `before` that are like those of `now`.
+        ``inputs``: they explain most of it; their shares of the change, the largest first. ``unexplained``:
+        the answers to the same inputs have changed; `unexplained` is that part of the change.
+        ``no-verdict``: neither is sure; too few rows, or too few of `before` that are like those of `now`.
 
     Notes
     -----
-    The test is that of the weighted difference of residuals and of their absolute values, at 1 %; it is
+    The test is that of the weighted difference of residuals and of their absolute values, at .2 %; it is
     doubly robust: right where the surrogate or the weights are. An answer that depends on something that is
     not among the inputs looks unexplained. Shares are Shapley values of the surrogate's mean.
 
@@ -99,22 +103,32 @@ def explain(before: Answered, now: Answered) -> Verdict:
        theory", JMLR 11, 2010.
     """
     if len(before) < MIN_BEFORE or len(now) < MIN_NOW:
-        return Verdict(cause="no-verdict")
+        return _NO_VERDICT
+    with threadpool_limits(1):  # trees of a few thousand rows: more threads would only wait for each other
+        return _explain(before, now)
+
+
+def _explain(before: Answered, now: Answered) -> Verdict:
     y0, y1 = _scores(before.outputs, now.outputs)
     X0, X1, is_names = tabulate(before.columns, now.columns)
+    changed = _since_change(y0, y1)
+    y1, X1 = y1[changed:], X1[changed:]
     weights = density_ratio(X0, X1, is_names)
     if weights.sum() ** 2 / (weights**2).sum() < _OVERLAP * len(weights):
-        return Verdict(cause="no-verdict")
+        return _NO_VERDICT
     surrogate = fit_surrogate(X0, y0, is_names)
     left0, left1 = y0 - cross_fitted(X0, y0, is_names), y1 - surrogate(X1)
     rest, z = _difference(left0, left1, weights)
     _, z_size = _difference(np.abs(left0), np.abs(left1), weights)
-    is_unexplained = max(abs(z), abs(z_size)) > -float(ndtri(_LEVEL / 4))
+    bound = -float(ndtri(_LEVEL / 4))
+    is_unexplained = max(abs(z), abs(z_size)) > bound
     parts = _shapley(surrogate, X0, X1)
     direction = np.sign(y1.mean() - y0.mean())
     along = np.maximum(parts * direction, 0.0)
     unexplained = max(rest * direction, 0.0) if not is_unexplained else abs(rest)
     total = along.sum() + unexplained + _TINY
+    if not is_unexplained and (abs(_explained(y0, y1, rest)) < bound or unexplained > along.sum()):
+        return _NO_VERDICT
     names = list(before.columns)
     ranked = [k for k in np.argsort(-along, kind="stable").tolist() if along[k] > 0.005 * total]
     return Verdict(
@@ -122,6 +136,20 @@ def explain(before: Answered, now: Answered) -> Verdict:
         inputs=[InputShare(name=names[k], share=round(float(along[k] / total), 4)) for k in ranked[:_NAMED]],
         unexplained=round(float(unexplained / total), 4),
     )
+
+
+def _since_change(before: np.ndarray, now: np.ndarray) -> int:
+    """Return from which of the scores (n,) on they differ most surely: of the last 64, 128, … or all."""
+    lengths = [length for length in _SUFFIXES if length < len(now)] + [len(now)]
+    mean = before.mean()
+    sure = [abs(now[-length:].mean() - mean) * np.sqrt(length) for length in lengths]
+    return len(now) - lengths[int(np.argmax(sure))]
+
+
+def _explained(before: np.ndarray, now: np.ndarray, rest: float) -> float:
+    """Return the change of the mean that is not left, by its standard error."""
+    variance = before.var() / len(before) + now.var() / len(now)
+    return float((now.mean() - before.mean() - rest) / np.sqrt(max(variance, _TINY)))
 
 
 def _difference(before: np.ndarray, now: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
