@@ -4,6 +4,8 @@ A classifier of ten columns (six numbers, four categories, trees) answers 4,000 
 after a change, of which each run has its own: nothing, an input that drifts, an offset of .25 sd on the
 log-odds, a feature off by .5 sd inside the model, an offset while an input drifts. Printed: how often the
 model is blamed and how often nothing is said, how often the column that drifts comes first, and the cost.
+Then the same at the moment when the monitor, set to one false alarm per 100,000, raises the alert on the
+outputs: with the rows of its window.
 """
 
 from __future__ import annotations
@@ -15,10 +17,13 @@ from collections import Counter
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from streamapp.drift.verdict import Answered, explain
-from streamapp.profile import Columns
+from streamapp.drift import Answered, DriftMonitor, explain
+from streamapp.drift.verdict import lookback
+from streamapp.messages import Verdict
+from streamapp.profile import Columns, Profile
 
 TRUTHS = ("nothing", "inputs", "offset", "feature off", "offset and inputs")
+QUIET = 6_000
 LEVELS = np.array(list("abcdefgh"), dtype=object)
 
 
@@ -40,13 +45,40 @@ def main() -> None:
             first += bool(verdict.inputs) and verdict.inputs[0].name == "n0"
         told = f"blamed {causes['unexplained']}, no verdict {causes['no-verdict']} of {runs}"
         print(f"{truth}: {told}; n0 first {first}; {seconds / runs:.1f} s each", flush=True)
+    for truth in ("inputs", "offset", "offset and inputs"):
+        at_alarm = [verdict_at_alarm(truth, model, rng) for _ in range(runs // 2)]
+        causes = Counter(verdict.cause for verdict, _ in at_alarm)
+        requests = np.mean([delay for _, delay in at_alarm])
+        print(f"{truth}, at the alarm after {requests:.0f} requests: {dict(causes)}", flush=True)
+
+
+def verdict_at_alarm(
+    truth: str, model: HistGradientBoostingClassifier, rng: np.random.Generator
+) -> tuple[Verdict, int]:
+    """Return the verdict on the first alert on outputs after the change, and the requests until then."""
+    (reference, _), (_, now) = shifted("nothing", model, rng), shifted(truth, model, rng, after=3_000)
+    quiet = answered(model, drawn := rows(rng, QUIET), drawn)
+    columns = {name: np.concatenate([values, now.columns[name]]) for name, values in quiet.columns.items()}
+    outputs = np.concatenate([quiet.outputs, now.outputs])
+    profile = Profile.fit(reference.columns, reference.outputs, classes=["no", "yes"])
+    for alert in DriftMonitor(profile).update(columns, outputs):
+        window = alert.window
+        if alert.kind == "output" and alert.state == "opened" and window is not None and window.to >= QUIET:
+            start, end = lookback(window)[0]
+            first = window.partitions["0"][0]
+            parts = [
+                Answered({name: values[part] for name, values in columns.items()}, outputs[part])
+                for part in (slice(start, first), slice(first, end))
+            ]
+            return explain(*parts), window.to + 1 - QUIET
+    return Verdict(cause="no-verdict"), len(now)
 
 
 def shifted(
-    truth: str, model: HistGradientBoostingClassifier, rng: np.random.Generator
+    truth: str, model: HistGradientBoostingClassifier, rng: np.random.Generator, *, after: int = 1_000
 ) -> tuple[Answered, Answered]:
     """Return quiet rows and those after the change."""
-    before, now = rows(rng, 4_000), rows(rng, 1_000, up=0.6 if "inputs" in truth else 0.0)
+    before, now = rows(rng, 4_000), rows(rng, after, up=0.6 if "inputs" in truth else 0.0)
     asked = dict(now)
     if "feature" in truth:
         asked["n0"] = now["n0"] + 0.5
