@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -14,6 +13,7 @@ from streamapp.profile.columns import Columns
 from streamapp.profile.inflation import block_length
 from streamapp.profile.measures import Measures
 from streamapp.profile.outputs import block_inflation
+from streamapp.profile.placing import codes_of, placed_codes
 
 __all__ = ["CLASS_ROWS", "MAX_CLASSES", "MAX_GIVEN", "LabelledReference", "fit_labelled"]
 
@@ -104,10 +104,8 @@ def fit_labelled(
     ordered
         Whether rows are in the order of time; else nothing is known of dependence.
     """
-    of = _codes(Coder((target,)), {target.name: labels})[0]
-    codes = _codes(coder, columns)
-    for column, start, own in zip(inputs, coder.starts.tolist(), codes, strict=True):
-        _place_extremes(column, start, columns[column.name], own)
+    of = codes_of(Coder((target,)), {target.name: labels})[0]
+    codes = placed_codes(coder, columns)
     chosen = _conditions(target, len(inputs))
     rows = [np.flatnonzero(of == level) for level in chosen]
     counts = np.array(
@@ -138,36 +136,6 @@ def _conditions(target: ColumnProfile, inputs: int) -> list[int]:
         return []
     enough = [level for level in range(len(target.levels)) if target.counts[level] >= CLASS_ROWS]
     return sorted(enough, key=lambda level: -int(target.counts[level]))[: MAX_GIVEN // inputs]
-
-
-def _codes(coder: Coder, columns: Columns) -> np.ndarray:
-    """Return the bins (c, m), in the order of the columns."""
-    numbers, names, rows = coder.codes(columns)
-    codes = np.empty((len(coder.columns), rows), dtype=np.intp)
-    is_numbers = np.array([column.is_numbers for column in coder.columns], dtype=bool)
-    codes[is_numbers] = numbers
-    codes[~is_numbers] = np.array(names, dtype=np.intp).reshape(-1, rows)
-    return codes
-
-
-def _place_extremes(column: ColumnProfile, start: int, values: np.ndarray, codes: np.ndarray) -> None:
-    """Put rows into the bins that `column` counts them in, as if each were new to the others."""
-    moved = column.counts - np.bincount(codes - start, minlength=len(column.counts))
-    if not moved.any():
-        return
-    if column.is_names:
-        first = start + len(column.levels)
-        rare = np.flatnonzero((codes >= first) & (codes < first + column.groups))
-        tally = Counter(values[rare].tolist())
-        codes[rare[[tally[value] == 1 for value in values[rare].tolist()]]] += column.groups
-        return
-    if not column.is_numbers:
-        return
-    finite = np.where(np.isfinite(values), values, np.nan)
-    if moved[0]:
-        codes[np.nanargmin(finite)] -= 1
-    if moved[-2]:
-        codes[np.nanargmax(finite)] += 1
 
 
 def _inflation(
