@@ -93,7 +93,9 @@ def _facts(ready: DriftTest, settings: Settings, runs: int) -> dict[str, Any]:
         "round_events": ready.round_events,
         "runs": runs,
         "limit": ready.test.limit,
-        "now": [
+        "now": None
+        if ready.test.now is None
+        else [
             {"kind": alert.kind, "subject": alert.subject, "summary": alert.summary}
             for alert in ready.test.now
         ],
@@ -110,9 +112,14 @@ def _say_facts(ready: DriftTest, facts: dict[str, Any], file: Path | None, *, is
         origin = f"{facts['rows']:,} rows of {file}"
     why = ", ".join(f"{count:,} {reason}" for reason, count in facts["left_out"].items())
     click.echo(f"{facts['name']} {facts['version']}: {origin}{f' (left out: {why})' if why else ''}")
-    for number, alert in enumerate(facts["now"]):
+    for number, alert in enumerate(facts["now"] or ()):
         click.echo(f"  {'' if number else 'now':<9}  {alert['kind']}: {alert['summary']}")
-    if not facts["now"]:
+    if facts["now"] is None:
+        click.echo(
+            "  now        not judged: the reference is compared by the hour of the day, and rows of a file "
+            "have no times"
+        )
+    elif not facts["now"]:
         click.echo("  now        nothing drifts against the model's reference")
     click.echo(
         f"  set to     one false alarm in {facts['false_alarm_every']:,} requests; "

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from streamapp.drift.seasonal import SeasonalReference
 from streamapp.drift.statistics import exact_small_counts, signed_root
 from streamapp.profile import Measures, PairProfile
 from streamapp.profile.pairs import rank_table
+from streamapp.profile.season import Season
 
 __all__ = ["Comparison"]
 
@@ -28,21 +30,31 @@ class Comparison:
         Components of the columns.
     pairs
         Rank correlations; None for outputs.
+    season
+        The reference's daily cycle: means are then compared with those of the same hours, and correlations
+        are those of what is left.
 
     Notes
     -----
     Everything is computed from *vectors*, integers that can be added and subtracted exactly: the components'
     sums and rows; of each column the sum of its ranks, of their squares, and the rows that have it; of each
     pair the sum of products, the rows that lack one of the two and the ranks of the other in those; the
-    number of rows.
+    number of rows; the weights of the parts of the day.
     """
 
-    def __init__(self, measures: Measures, pairs: PairProfile | None = None) -> None:
+    def __init__(
+        self, measures: Measures, pairs: PairProfile | None = None, season: Season | None = None
+    ) -> None:
         self.measures = measures
         self.pairs = pairs if pairs is not None and len(pairs) else None
         mean, variance, self._kurtosis, self._rows0 = measures.reference
+        self.seasonal: SeasonalReference | None = None
+        if season is not None and season.parts:
+            self.seasonal = SeasonalReference(measures, self.pairs, season)
+            variance, self._kurtosis = self.seasonal.means.variance, self.seasonal.means.kurtosis
         self._mean, self._own = mean, len(mean)
         self._hits0 = np.rint(mean * self._rows0)
+        self._inverse0 = 1 / np.maximum(self._rows0, 1)
         self._shares = np.flatnonzero(measures.is_share)
         self._smooth = np.flatnonzero(~measures.is_share)
         self._enough = _KURTOSIS_ROWS * (self._kurtosis[self._smooth] - 1)
@@ -55,6 +67,8 @@ class Comparison:
             none = np.zeros((4, len(self.pairs)), np.int64)
             reference = self.vectors(measures.reference_counts, none[0], none[1:])
             mean0, self._spread0 = (each[0] for each in self._moments(reference[None])[:2])
+            if self.seasonal is not None:
+                self._spread0 = self.seasonal.spread(self._spread0)
             self._reach = self._largest_influence(self.pairs, mean0)
             heaviest = self._reach**4 / self.pairs.rows / self.pairs.variance**2
             self._safe_rows = _KURTOSIS_ROWS * (self.pairs.kurtosis + heaviest - 1)
@@ -63,8 +77,10 @@ class Comparison:
     def vectors(self, counts: np.ndarray, pairs: np.ndarray, apart: np.ndarray) -> np.ndarray:
         """Return the vector (..., m) of counts (..., bins), products (..., p) and apart (..., 3, p)."""
         sums, rows = self.measures.sums(counts)
+        # The weights of the parts of the day are put there later, by :meth:`with_season`.
+        weights = np.zeros((*sums.shape[:-1], 0 if self.seasonal is None else self.seasonal.size), np.int64)
         if self.pairs is None:
-            return np.concatenate([sums, rows], axis=-1)
+            return np.concatenate([sums, rows, weights], axis=-1)
         starts = self.measures.starts
         total = np.add.reduceat(counts, starts, axis=-1)
         parts = [
@@ -76,8 +92,27 @@ class Comparison:
             pairs,
             apart.reshape(*apart.shape[:-2], -1),
             total[..., :1],
+            weights,
         ]
         return np.concatenate(parts, axis=-1)
+
+    def with_season(self, vector: np.ndarray, part: np.ndarray) -> np.ndarray:
+        """Return a vector (m,) with the sum of its panes' seasonal parts."""
+        vector = vector.copy()
+        vector[2 * self._own :] += part
+        return vector
+
+    def expected(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the reference's means and correlations for vectors (w, m), and 1 / its rows of the former.
+
+        (w, size) and (w, columns' components); w may be 1 if they are the same for all.
+        """
+        if self.seasonal is None:
+            return self.reference[None], self._inverse0[None]
+        reference = np.tile(self.reference, (len(vectors), 1))
+        inverse, at = np.tile(self._inverse0, (len(vectors), 1)), self.seasonal.components
+        reference[:, at], inverse[:, at] = self.seasonal.expected(vectors)
+        return reference, inverse
 
     @property
     def kurtosis(self) -> np.ndarray:
@@ -119,8 +154,8 @@ class Comparison:
         linear = linear - self.pairs.correlation / 2 * (square[:, a] + square[:, b])
         return np.concatenate([means, linear], axis=1), np.concatenate([rows, n], axis=1)
 
-    def compare(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return z, effect and mean of the windows' vectors (w, m): (w, size) each.
+    def compare(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return z, effect, mean and the reference's mean of the windows' vectors (w, m): (w, size) each.
 
         `z` is 0 where there are too few rows; `effect` is the difference of means in sd of the component,
         of shares, or of correlations.
@@ -129,18 +164,30 @@ class Comparison:
         hits, rows = vectors[:, :own], vectors[:, own : 2 * own]
         now = np.zeros((len(vectors), self.size))
         effect, z = np.zeros_like(now), np.zeros_like(now)
+        before, inverse0 = self.expected(vectors)
         now[:, :own] = self.measures.means(hits, rows)
-        effect[:, :own] = np.where(rows > 0, now[:, :own] - self._mean, 0)
+        effect[:, :own] = np.where(rows > 0, now[:, :own] - before[:, :own], 0)
         at, n = self._smooth, rows[:, self._smooth]
-        spread = self.variance[at] * (1 / np.maximum(n, 1) + 1 / np.maximum(self._rows0[at], 1))
+        spread = self.variance[at] * (1 / np.maximum(n, 1) + inverse0[:, at])
+        growth = None
+        if self.seasonal is not None:
+            moved = np.zeros_like(before[:, :own])
+            moved[:, self.seasonal.components], growth = self.seasonal.moved(vectors)
+            spread += moved[:, at] / np.maximum(n, 1)
         z[:, at] = np.where(n >= self._enough, effect[:, at] / np.sqrt(spread), 0.0)
         effect[:, at] /= np.sqrt(self.variance[at])
         at = self._shares
-        samples = (hits[:, at], rows[:, at], self._hits0[at], self._rows0[at])
+        hits0, rows0 = self._hits0[at], self._rows0[at]
+        if self.seasonal is not None:
+            rows0 = np.rint(1 / np.maximum(inverse0[:, at], _TINY))
+            hits0 = np.rint(before[:, at] * rows0)
+        samples = (hits[:, at], rows[:, at], hits0, rows0)
         z[:, at] = exact_small_counts(signed_root(*samples), *samples)
         if self.pairs is not None:
             now[:, own:], effect[:, own:], z[:, own:] = self._correlations(self.pairs, vectors)
-        return z, effect, now
+            if growth is not None:
+                z[:, own:] /= np.sqrt(growth[:, self.pairs.first] * growth[:, self.pairs.second])
+        return z, effect, now, np.broadcast_to(before, now.shape)
 
     def clumping(
         self, vectors: np.ndarray, partitions: np.ndarray, events: np.ndarray, sizes: np.ndarray
@@ -210,7 +257,11 @@ class Comparison:
         """Return the most that one row can add to n times each correlation, (p,): both ranks at an end."""
         sd = np.sqrt(np.maximum(self._spread0, _TINY))
         starts = self.measures.starts
-        ends = [(each.reduceat(self._ranks, starts) - mean) / sd for each in (np.minimum, np.maximum)]
+        extremes = [each.reduceat(self._ranks, starts) - mean for each in (np.minimum, np.maximum)]
+        if self.seasonal is not None:
+            low, high = self.seasonal.levels
+            extremes = [extremes[0] - high, extremes[1] - low]
+        ends = [each / sd for each in extremes]
         corners = [(x[pairs.first], y[pairs.second]) for x in ends for y in ends]
         by = [np.abs(x * y - pairs.correlation / 2 * (x**2 + y**2)) for x, y in corners]
         return np.asarray(np.max(by, axis=0))
@@ -219,8 +270,8 @@ class Comparison:
         """Mean and variance of each column's ranks; of each pair rows with both, their products and means."""
         assert self.pairs is not None
         columns, count = len(self.measures.columns), len(self.pairs)
-        cuts = np.cumsum([2 * self._own, columns, columns, columns, count, count, count, count])
-        _, ranks, squares, present, product, *apart, total = np.split(vectors, cuts, axis=1)
+        cuts = np.cumsum([2 * self._own, columns, columns, columns, count, count, count, count, 1])
+        _, ranks, squares, present, product, *apart, total, _ = np.split(vectors, cuts, axis=1)
         rows, n = np.maximum(present, 1), total - apart[0]
         mean = ranks / rows
         first, second = (

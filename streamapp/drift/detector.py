@@ -94,7 +94,7 @@ class Detector:
         if profile.outputs is not None:
             columns += profile.outputs.columns
         self.measures = Measures(columns)
-        self.comparison = Comparison(self.measures, profile.pairs)
+        self.comparison = Comparison(self.measures, profile.pairs, profile.season)
         self.parts = _parts(self.measures, self.comparison.pairs, inputs=len(profile.watched))
         if of_labels:
             self.parts = tuple(replace(part, kind="target") for part in self.parts)
@@ -129,7 +129,7 @@ class Detector:
 
     def push(self, panes: Sequence[Pane]) -> None:
         """Add a round, given as its panes."""
-        self.scan.push([(pane.partition, _sums(pane)) for pane in panes])
+        self.scan.push([(pane.partition, self._sums(pane)) for pane in panes])
 
     def sightings(self) -> dict[AlertKind, Sighting]:
         """Return what crosses its threshold in the newest rounds and is large enough to matter."""
@@ -139,7 +139,7 @@ class Detector:
             return {}
         size = np.zeros(crossing.shape)
         rows, at = np.nonzero(crossing)
-        size[rows, at] = self._sizes(look.now[rows, at], at)
+        size[rows, at] = self._sizes(look, rows, at)
         crossing &= size >= self.floors
         found: dict[AlertKind, Sighting] = {}
         for kind, mask in self._kinds.items():
@@ -169,7 +169,7 @@ class Detector:
         mine = np.flatnonzero(self._kinds[kind])
         p = 2 * ndtr(-z[alarming, mine])
         found = mine[discoveries(p, _WRONG_SHARE, dependent=kind == "correlation")]
-        found = found[self._sizes(seen.look.now[alarming, found], found) >= self.floors[found]]
+        found = found[self._sizes(seen.look, alarming, found) >= self.floors[found]]
         window_of = dict.fromkeys(found.tolist(), alarming)
         for k in np.flatnonzero(seen.crossing.any(axis=0)).tolist():
             window_of[k] = int(np.where(seen.crossing[:, k], z[:, k], 0).argmax())
@@ -228,13 +228,20 @@ class Detector:
         first = not self._is_share[k] or aspect == "characters"
         return first, float(z) * _CLARITY.get(aspect, 1.0)
 
-    def _sizes(self, now: np.ndarray, at: np.ndarray) -> np.ndarray:
-        before = self.comparison.reference[at]
+    def _sums(self, pane: Pane) -> Sums:
+        summary, seasonal = pane.summary, self.comparison.seasonal
+        counts, season = np.concatenate([summary.counts, summary.outputs]), None
+        if seasonal is not None:
+            season = seasonal.part(counts, summary.apart, pane.span.from_ms, pane.span.to_ms)
+        return Sums(pane.span, counts, summary.pairs, summary.apart, season)
+
+    def _sizes(self, look: Look, w: np.ndarray | int, at: np.ndarray) -> np.ndarray:
+        now, before = look.now[w, at], look.before[w, at]
         return sizes(now, before, self._sd[at], self._is_share[at], self._is_pair[at])
 
     def _effect(self, k: int, w: int, look: Look) -> float:
         if self.parts[k].aspect in _LOCATIONS:
-            return location_in_sd(float(look.now[w, k] - self.comparison.reference[k]))
+            return location_in_sd(float(look.now[w, k] - look.before[w, k]))
         return float(look.effect[w, k])
 
     def _unrest(self, k: int, look: Look) -> tuple[float, ...]:
@@ -262,7 +269,8 @@ class Detector:
         if part.column is not None:
             column, start = self.measures.columns[part.column], self.measures.starts[part.column]
             counts = self.scan.counts(look.windows[w])[start : start + len(column.counts)]
-            index = psi(*(merge_bins(column, part.aspect, own) for own in (counts, column.counts)))
+            reference = self.scan.reference_counts(part.column, look.windows[w])
+            index = psi(*(merge_bins(column, part.aspect, own) for own in (counts, reference)))
         return Finding(
             name=part.name,
             columns=part.columns,
@@ -270,10 +278,10 @@ class Detector:
             aspect=part.aspect,
             level=part.level,
             effect=self._effect(k, w, look),
-            before=float(self.comparison.reference[k]),
+            before=float(look.before[w, k]),
             now=float(look.now[w, k]),
             z=evidence,
-            size=float(self._sizes(look.now[w, [k]], np.array([k]))[0]),
+            size=float(self._sizes(look, w, np.array([k]))[0]),
             psi=index,
         )
 
@@ -327,9 +335,3 @@ def _inflation(profile: Profile, size: int) -> tuple[np.ndarray, np.ndarray]:
         start = end - len(outputs.factor)
         factor[start:end], blocks[start:end] = outputs.factor, outputs.blocks
     return factor, blocks
-
-
-def _sums(pane: Pane) -> Sums:
-    summary = pane.summary
-    counts = np.concatenate([summary.counts, summary.outputs])
-    return Sums(pane.span, counts, summary.pairs, summary.apart)

@@ -139,7 +139,9 @@ class DriftMonitor:
         """Signed effect of each column in the largest window: sd of numbers, change of share of levels."""
         return self._detector.effects()
 
-    def update(self, X_batch: pd.DataFrame | Mapping[str, Any], outputs: Any = None) -> list[Alert]:
+    def update(
+        self, X_batch: pd.DataFrame | Mapping[str, Any], outputs: Any = None, *, times: Any = None
+    ) -> list[Alert]:
         """Judge the rows of a table, and return every alert that changed.
 
         Parameters
@@ -148,18 +150,22 @@ class DriftMonitor:
             DataFrame or mapping of names to arrays (n,), with the profile's columns; n may be 0.
         outputs
             What the model said: (n,) values or labels, or (n, k) probabilities.
+        times
+            Event times (n,): datetime64, or milliseconds since the epoch. Needed if the profile is compared
+            by the hour of the day; None: rows are their own times, in milliseconds.
 
         Raises
         ------
         ProfileError
-            If the table does not have the profile's columns, or not one output per row.
+            If the table does not have the profile's columns, or not one output or time per row, or no times
+            and the profile is compared by the hour of the day: as a whole it would find drift every night.
 
         Notes
         -----
         Rows are cut into panes of 64 of one partition, whatever the size of the tables; those that are left
-        over wait for the next call. Rows are their own times, in milliseconds.
+        over wait for the next call.
         """
-        return [alert for pane in self._tables.cut(X_batch, outputs) for alert in self.add(pane)]
+        return [alert for pane in self._tables.cut(X_batch, outputs, times) for alert in self.add(pane)]
 
     def add(self, pane: Pane) -> list[Alert]:
         """Judge a closed pane, in log order, and return every alert that changed.

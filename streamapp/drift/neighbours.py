@@ -51,22 +51,26 @@ class Neighbours:
 
     def __init__(self, variance: np.ndarray, kurtosis: np.ndarray, is_share: np.ndarray) -> None:
         self._variance, self._kurtosis, self._is_share = variance, kurtosis, is_share
-        self._last: tuple[np.ndarray, np.ndarray] | None = None
+        self._last: tuple[np.ndarray, np.ndarray, np.ndarray | float] | None = None
         self._sum, self._count, self._largest = np.zeros((3, len(variance)), np.int64)
         self._inflation, self._freedom = np.full(len(variance), _GRID), np.zeros(len(variance), np.int64)
         """In units of the grid; 0 is infinite freedom."""
         self._rows, self._differences = 1.0, 0
 
-    def add(self, mean: np.ndarray, rows: np.ndarray) -> None:
-        """Take the next round: (k,) means, and the rows that they are means of."""
-        last, self._last = self._last, (mean, rows)
+    def add(self, mean: np.ndarray, rows: np.ndarray, expected: np.ndarray | float = 0.0) -> None:
+        """Take the next round: (k,) means, the rows that they are means of, and the means of the reference.
+
+        Where the latter follow the hour of the day, a round may differ from the one before by as much.
+        """
+        last, self._last = self._last, (mean, rows, expected)
         if last is None:
             return
         each = 1 / np.maximum(rows, 1) + 1 / np.maximum(last[1], 1)
         pooled = (mean * rows + last[0] * last[1]) / np.maximum(rows + last[1], 1)
         variance = np.where(self._is_share, pooled * (1 - pooled), self._variance)
         known = (rows > 0) & (last[1] > 0) & (variance > 0)
-        ratio = (mean - last[0]) ** 2 / np.where(known, variance * each, 1.0)
+        moved = mean - last[0] - (expected - last[2])
+        ratio = moved**2 / np.where(known, variance * each, 1.0)
         whole = np.where(known, np.rint(np.minimum(ratio, _LARGEST) * _GRID), 0).astype(np.int64)
         self._sum += whole
         self._count += known

@@ -34,6 +34,8 @@ class Sums:
     """(p,) int64 sums of rank products."""
     apart: np.ndarray
     """(3, p) int64: see :class:`~streamapp.profile.Summary`."""
+    season: np.ndarray | None = None
+    """What the panes' hours add to the vector: see :class:`~streamapp.drift.seasonal.SeasonalReference`."""
 
     @property
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -53,6 +55,8 @@ class Look:
     """(w, k) window minus reference: means in sd of the component, shares, correlations."""
     now: np.ndarray
     """(w, k) mean, share or correlation in the window."""
+    before: np.ndarray
+    """(w, k) the same in the reference, at the window's hours."""
 
 
 class Scan:
@@ -97,8 +101,11 @@ class Scan:
         if len(panes) == 1:
             self._append(panes[0][1])
         else:
-            arrays = [np.sum(each, axis=0) for each in zip(*(own.arrays for _, own in panes), strict=True)]
-            self._append(Sums(join_spans([own.span for _, own in panes]), *arrays))
+            each = zip(*(own.arrays for _, own in panes), strict=True)
+            counts, pairs, apart = (np.sum(arrays, axis=0) for arrays in each)
+            seasons = [own.season for _, own in panes if own.season is not None]
+            season = np.sum(seasons, axis=0) if seasons else None
+            self._append(Sums(join_spans([own.span for _, own in panes]), counts, pairs, apart, season))
         if self._partitions or any(partition != panes[0][0] for partition, _ in panes):
             for partition, own in panes:
                 had = self._partitions.get(partition)
@@ -126,6 +133,13 @@ class Scan:
         """Return the counts of the newest `rounds` rounds, (bins,)."""
         return np.asarray(np.sum([own.counts for own in self._rounds[-rounds:]], axis=0))
 
+    def reference_counts(self, column: int, rounds: int) -> np.ndarray:
+        """Return the reference's counts of a column, at the hours of the newest `rounds` rounds."""
+        seasons = [own.season for own in self._rounds[-rounds:] if own.season is not None]
+        if self.comparison.seasonal is None or not seasons:
+            return self.comparison.measures.columns[column].counts
+        return self.comparison.seasonal.reference_counts(column, np.sum(seasons, axis=0))
+
     def span(self, rounds: int) -> Span:
         """Return the span of the newest `rounds` rounds."""
         return join_spans([own.span for own in self._rounds[-rounds:]])
@@ -134,17 +148,18 @@ class Scan:
         """Compare every window that there are rounds for with the reference; there must be a round."""
         windows = self._windows()
         vectors = self._cumulated[-1] - np.stack([self._cumulated[-1 - w] for w in windows])
-        z, effect, now = self.comparison.compare(vectors)
+        z, effect, now, before = self.comparison.compare(vectors)
         inflation, freedom = self._inflation(vectors)
         z /= np.sqrt(inflation)
         unsure = np.flatnonzero(np.isfinite(freedom).any(axis=0))
         if len(unsure):
             z[:, unsure] = normal_of_student(z[:, unsure], freedom[:, unsure])
-        return Look(windows, z, effect, now)
+        return Look(windows, z, effect, now, before)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state, JSON-able."""
-        return {
+        seasons = [own.season for own in self._rounds if own.season is not None]
+        return ({"seasons": pack(np.stack(seasons))} if seasons else {}) | {
             "spans": [own.span.to_list() for own in self._rounds],
             "rounds": [
                 pack(np.stack(each)) for each in zip(*(own.arrays for own in self._rounds), strict=True)
@@ -160,9 +175,11 @@ class Scan:
         """Take over the state of :meth:`to_dict`."""
         self.forget_rounds()
         if state["spans"]:
-            arrays = [unpack(each) for each in state["rounds"]]
+            counts, pairs, apart = (unpack(each) for each in state["rounds"])
+            seasons = unpack(state["seasons"]) if "seasons" in state else None
             for i, span in enumerate(state["spans"]):
-                self._append(Sums(Span.from_list(span), *(each[i] for each in arrays)))
+                season = None if seasons is None else seasons[i]
+                self._append(Sums(Span.from_list(span), counts[i], pairs[i], apart[i], season))
         self._neighbours.load(state["neighbours"])
         self._partitions = {
             partition: _Partition(events, cubes, *map(unpack, arrays))
@@ -171,12 +188,14 @@ class Scan:
 
     def _append(self, sums: Sums) -> None:
         vector = self.comparison.vectors(*sums.arrays)
+        if sums.season is not None:
+            vector = self.comparison.with_season(vector, sums.season)
         if not self._rounds:
             self._cumulated = [np.zeros_like(vector)]
         self._rounds.append(sums)
         self._cumulated.append(self._cumulated[-1] + vector)
         means, rows = self.comparison.means(vector[None])
-        self._neighbours.add(means[0], rows[0])
+        self._neighbours.add(means[0], rows[0], self.comparison.expected(vector[None])[0][0])
         self._events += sums.span.events
         while self._events - self._rounds[0].span.events >= WINDOWS[-1]:
             self._events -= self._rounds.pop(0).span.events

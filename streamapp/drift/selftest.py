@@ -177,8 +177,13 @@ class SelfTest:
         self._ready: dict[int, Rehearsal] = {}
 
     @cached_property
-    def now(self) -> list[Alert]:
-        """Alerts that are open after the recent rows, as they came, against the model's own reference."""
+    def now(self) -> list[Alert] | None:
+        """Alerts that are open after the recent rows, as they came, against the model's own reference.
+
+        None if that is compared by the hour of the day, and the rows' times are not known.
+        """
+        if self._times_ms is None and self.profile.is_seasonal:
+            return None
         monitor = DriftMonitor(
             self.profile,
             false_alarm_every=self._every,

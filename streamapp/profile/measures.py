@@ -113,15 +113,24 @@ class Measures:
         mean = self.means(sums, rows)
         variance = np.where(self.is_share, mean * (1 - mean), 1.0)
         kurtosis = np.full(len(mean), 3.0)
-        for k in np.flatnonzero(~self.is_share):
-            part = self.components[k]
-            column, start = self.columns[part.column], self.starts[part.column]
-            values = self._weights[_ROW[part.aspect], start : start + len(column.counts) - 1] / _UNIT
+        for k in np.flatnonzero(~self.is_share).tolist():
+            column = self.columns[self.components[k].column]
+            _, values = self.values(k)
             share = column.counts[:-1] / max(column.rows, 1)
             centred = values - mean[k]
             variance[k] = share @ centred**2
             kurtosis[k] = share @ centred**4 / variance[k] ** 2
         return mean, variance, kurtosis, rows
+
+    def values(self, k: int) -> tuple[int, np.ndarray]:
+        """Return the first bin of the column of the smooth component `k`, and its value in each but the last.
+
+        The last bin is of missing values.
+        """
+        part = self.components[k]
+        start = int(self.starts[part.column])
+        end = start + len(self.columns[part.column].counts) - 1
+        return start, self._weights[_ROW[part.aspect], start:end] / _UNIT
 
     def _lay_out(
         self, i: int, column: ColumnProfile, start: int, parts: list[Component], take: list[int]

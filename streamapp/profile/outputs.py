@@ -139,9 +139,16 @@ def provisional_outputs(y: np.ndarray | None, classes: Sequence[object] | None) 
     return OutputProfile(names, _class_columns(names))
 
 
-def block_inflation(measures: Measures, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return variance inflation and its blocks per component, from counts (b, bins) of consecutive runs."""
+def block_inflation(
+    measures: Measures, blocks: np.ndarray, moments: tuple[np.ndarray, ...] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return variance inflation and its blocks per component, from counts (b, bins) of consecutive runs.
+
+    `moments`: mean (L,) or expected in each block (b, L), variance and kurtosis; default: of the reference.
+    """
     mean, variance, kurtosis, reference_rows = measures.reference
+    if moments is not None:
+        mean, variance, kurtosis = moments
     sums, rows = measures.sums(blocks)
     centred = (measures.means(sums, rows) - mean) * rows
     shares = np.maximum(variance, 1e-9)

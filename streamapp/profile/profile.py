@@ -15,6 +15,7 @@ from streamapp.errors import ConfigError, ProfileError
 from streamapp.profile.coder import Coder
 from streamapp.profile.column import ColumnProfile
 from streamapp.profile.columns import Columns, as_columns, row_count
+from streamapp.profile.cycle import fit_cycle
 from streamapp.profile.fitting import fit_column
 from streamapp.profile.kinds import read_kinds
 from streamapp.profile.labelled import LabelledReference, fit_labelled
@@ -22,7 +23,15 @@ from streamapp.profile.mixtures import fit_mixtures
 from streamapp.profile.outputs import OutputProfile, fit_outputs, provisional_outputs
 from streamapp.profile.pairs import PairProfile, rank_table
 from streamapp.profile.policy import ColumnPolicy, DriftPolicy, read_policy, write_policy
-from streamapp.profile.reference import fit_inflation, fit_pairs, is_category, output_inflation, time_columns
+from streamapp.profile.reference import (
+    fit_inflation,
+    fit_pairs,
+    fit_target,
+    is_category,
+    output_inflation,
+    time_columns,
+)
+from streamapp.profile.season import Season
 from streamapp.profile.subjects import policy_given, with_policy
 from streamapp.profile.summary import Summary
 
@@ -31,9 +40,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Profile"]
 
-_FORMAT = 2
-_READ = (1, 2)
-"""Format 1 knew fewer kinds of columns, and nothing by class; what it has means the same in format 2."""
+_FORMAT, _SEASONAL = 2, 3
+_READ = (1, 2, 3)
+"""Format 1 knew fewer kinds of columns, and nothing by class; what it has means the same in format 2. One of
+format 3 is compared by the hour of the day, which versions that read 2 would not do."""
 _CHUNK = 16_384
 
 
@@ -74,6 +84,8 @@ class Profile:
     """Random sums of the columns of numbers, if these are too many for every pair to be watched."""
     policy: DriftPolicy = field(default_factory=dict)
     """What was chosen of how drift is judged; nothing of it changes what is summed up."""
+    season: Season | None = field(default=None, repr=False)
+    """The daily cycle of the reference, or why it has none; None if the times of its rows are not known."""
 
     @classmethod
     def fit(
@@ -87,6 +99,7 @@ class Profile:
         classes: Sequence[object] | None = None,
         kinds: Mapping[str, str] | None = None,
         policy: Mapping[str, ColumnPolicy | Mapping[str, Any]] | None = None,
+        times: Any = None,
     ) -> Self:
         """Freeze reference rows.
 
@@ -114,6 +127,10 @@ class Profile:
             Column, pair ``A~B`` or output to what is chosen of how its drift is judged, for example
             ``{"temp": {"floor": 0.3}, "serial": {"watch": False}}``: the options of
             :class:`~streamapp.profile.ColumnPolicy`.
+        times
+            Event times of the reference rows (m,): datetime64, or milliseconds since the epoch. Columns with
+            a daily cycle beyond doubt, in three whole days or more, are then compared with the reference of
+            the same hours (UTC); see :attr:`season`.
 
         Raises
         ------
@@ -129,30 +146,33 @@ class Profile:
             raise ProfileError("a reference without rows; pass at least some hundred")
         if unknown := named - columns.keys():
             raise ProfileError(f"categorical names {sorted(unknown)} are not among the columns")
-        times, chosen = time_columns(X), read_kinds(kinds, columns)
+        dated, chosen = time_columns(X), read_kinds(kinds, columns)
         fitted = tuple(
             fit_column(
                 name,
                 values,
                 categorical=name in named or is_category(X, name),
                 ordered=ordered,
-                is_time=name in times,
+                is_time=name in dated,
                 chosen=chosen.get(name),
             )
             for name, values in columns.items()
         )
         coder = Coder(fitted)
         numbers, names, _ = coder.codes(columns)
-        pairs = fit_pairs(fitted, coder, numbers)
         target, labelled = None, None
         if y is not None:
-            target, labels = _target(y, rows, classes)
+            target, labels = fit_target(y, rows, classes)
             labelled = fit_labelled(target, labels, fitted, coder, columns, ordered=ordered)
         mixtures = fit_mixtures(fitted, coder.number_names, numbers)
         if mixtures:
             coder = Coder(fitted + mixtures)
             numbers, names, _ = coder.codes(columns)
-        inflations = fit_inflation(fitted + mixtures, coder, numbers, names, pairs, ordered=ordered)
+        season, cycle = (None, None) if times is None else fit_cycle(coder, columns, times)
+        pairs = fit_pairs(fitted, coder, numbers, cycle)
+        inflations = fit_inflation(
+            fitted + mixtures, coder, numbers, names, pairs, ordered=ordered, cycle=cycle
+        )
         profile = cls(
             fitted,
             pairs,
@@ -163,6 +183,7 @@ class Profile:
             *inflations,
             labelled,
             mixtures,
+            season=season,
         )
         profile = profile if outputs is None else profile.with_outputs(outputs, classes)
         return with_policy(profile, read_policy(policy))
@@ -171,6 +192,11 @@ class Profile:
     def watched(self) -> tuple[ColumnProfile, ...]:
         """Columns and mixtures: what a summary has counts of."""
         return self.columns + self.mixtures
+
+    @property
+    def is_seasonal(self) -> bool:
+        """Whether some columns are compared by the hour of the day: then event times must be known."""
+        return self.season is not None and self.season.parts > 0
 
     def with_outputs(self, outputs: Any, classes: Sequence[object] | None = None) -> Self:
         """Return the profile with `outputs` as the baseline of what the model says.
@@ -247,12 +273,13 @@ class Profile:
 
     def to_bytes(self) -> bytes:
         """Return the profile as canonical JSON: equal profiles are equal bytes."""
-        # Profiles without choices are the same bytes as before there were any.
+        # Profiles without choices, or without times, are the same bytes as before there were any.
         policy = {"policy": write_policy(self.policy)} if self.policy else {}
+        season = {} if self.season is None else {"season": self.season.to_dict()}
         return orjson.dumps(
             {
                 **policy,
-                "format": _FORMAT,
+                "format": _SEASONAL if self.is_seasonal else _FORMAT,
                 "rows": self.rows,
                 "ordered": self.ordered,
                 "columns": [column.to_dict() for column in self.columns],
@@ -265,7 +292,8 @@ class Profile:
                 "pair_factor": self.pair_factor.tolist(),
                 "pair_blocks": _finite(self.pair_blocks),
                 "mixtures": [column.to_dict() for column in self.mixtures],
-            },
+            }
+            | season,
             option=orjson.OPT_SORT_KEYS,
         )
 
@@ -281,8 +309,8 @@ class Profile:
         try:
             fields = orjson.loads(data)
             if fields["format"] not in _READ:
-                raise ProfileError(f"profile of format {fields['format']!r}; this version reads 1 and 2")
-            labelled = fields.get("labelled")
+                raise ProfileError(f"profile of format {fields['format']!r}; this version reads 1 to 3")
+            labelled, season = fields.get("labelled"), fields.get("season")
             return cls(
                 columns=tuple(ColumnProfile.from_dict(column) for column in fields["columns"]),
                 pairs=PairProfile.from_dict(fields["pairs"]),
@@ -297,6 +325,7 @@ class Profile:
                 labelled=None if labelled is None else LabelledReference.from_dict(labelled),
                 mixtures=tuple(ColumnProfile.from_dict(c) for c in fields.get("mixtures", ())),
                 policy=read_policy(fields.get("policy")),
+                season=None if season is None else Season.from_dict(season),
             )
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ConfigError) as exc:
             raise ProfileError(f"not a profile: {exc!r}") from exc
@@ -318,6 +347,8 @@ class Profile:
         ]
         if self.mixtures:
             parts.append([[_bins(column), column.counts.tolist()] for column in self.mixtures])
+        if self.season is not None and self.season.parts:
+            parts.append([self.season.to_dict()])  # ranks are taken without it
         return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:12]
 
     def _products(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -376,14 +407,6 @@ def _none_apart(pairs: np.ndarray) -> np.ndarray:
 
 def _bins(column: ColumnProfile) -> list[Any]:
     return [column.name, column.edges.tolist(), column.levels, column.seen.tolist(), column.knows_unseen]
-
-
-def _target(y: Any, rows: int, classes: Sequence[object] | None) -> tuple[ColumnProfile, np.ndarray]:
-    values = as_columns({"y": y})["y"]
-    if len(values) != rows:
-        raise ProfileError(f"{len(values)} targets for {rows} rows; pass one per row")
-    names = classes is not None or values.dtype == object or is_category({"y": y}, "y")
-    return fit_column("target", values, categorical=names, ordered=False), values
 
 
 def _finite(blocks: np.ndarray) -> list[float | None]:

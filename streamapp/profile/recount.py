@@ -22,6 +22,7 @@ def recount(profile: Profile, columns: Columns, outputs: np.ndarray | None = Non
     """Return `profile` with the counts, correlations and number of rows of `columns`.
 
     Kinds, bins, levels and the variance inflation stay: what is watched, and how cautiously, is what it was.
+    A daily cycle does not: the hours of these rows are not asked for.
 
     Parameters
     ----------
@@ -70,6 +71,7 @@ def recount(profile: Profile, columns: Columns, outputs: np.ndarray | None = Non
         blocks=blocks,
         pair_factor=pair_factor,
         pair_blocks=pair_blocks,
+        season=None,
     )
 
 

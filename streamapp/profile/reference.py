@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from streamapp.errors import ProfileError
 from streamapp.profile.coder import Coder
 from streamapp.profile.column import LEVEL_ROWS, MAX_LEVELS, ColumnProfile
+from streamapp.profile.columns import as_columns
+from streamapp.profile.cycle import Cycle
+from streamapp.profile.fitting import fit_column
 from streamapp.profile.inflation import block_length, inflation
 from streamapp.profile.measures import Measures
 from streamapp.profile.outputs import OutputProfile, block_inflation
 from streamapp.profile.pairs import PairProfile, choose_pairs, rank_table, standard_ranks
 
-__all__ = ["fit_inflation", "fit_pairs", "is_category", "output_inflation", "time_columns"]
+__all__ = ["fit_inflation", "fit_pairs", "fit_target", "is_category", "output_inflation", "time_columns"]
 
 
 def is_category(X: object, name: str) -> bool:
@@ -44,9 +48,29 @@ def time_columns(X: Any) -> frozenset[str]:
     return frozenset(str(name) for name, dtype in dtypes.items() if dtype.kind == "M")
 
 
-def fit_pairs(columns: tuple[ColumnProfile, ...], coder: Coder, numbers: np.ndarray) -> PairProfile:
-    """Choose and measure the pairs of columns on the reference's bins (c, m)."""
-    ranks, missing, members = _ranks(columns, coder, numbers)
+def fit_target(y: Any, rows: int, classes: Sequence[object] | None) -> tuple[ColumnProfile, np.ndarray]:
+    """Return the profile of the reference rows' labels, and the labels (m,) as it was fitted on them.
+
+    Raises
+    ------
+    ProfileError
+        If there is not one for each row.
+    """
+    values = as_columns({"y": y})["y"]
+    if len(values) != rows:
+        raise ProfileError(f"{len(values)} targets for {rows} rows; pass one per row")
+    names = classes is not None or values.dtype == object or is_category({"y": y}, "y")
+    return fit_column("target", values, categorical=names, ordered=False), values
+
+
+def fit_pairs(
+    columns: tuple[ColumnProfile, ...],
+    coder: Coder,
+    numbers: np.ndarray,
+    cycle: Cycle | None = None,
+) -> PairProfile:
+    """Choose and measure the pairs of columns on the reference's bins (c, m), after its `cycle`."""
+    ranks, missing, members = _ranks(columns, coder, numbers, cycle)
     pairs = choose_pairs(ranks, missing, members)
     # Rounded, so that what was written and read again is the same.
     return replace(
@@ -65,6 +89,7 @@ def fit_inflation(
     pairs: PairProfile,
     *,
     ordered: bool,
+    cycle: Cycle | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return factor and blocks of the columns' components, then of the pairs; empty if nothing is known.
 
@@ -82,6 +107,8 @@ def fit_inflation(
         Pairs of numeric columns.
     ordered
         Whether the rows are in the order of time; else nothing is known.
+    cycle
+        What the rows' times tell of them: dependence is what is left after it.
     """
     unknown = np.empty(0)
     rows = numbers.shape[1] if len(numbers) else len(names) // len(columns)
@@ -91,10 +118,12 @@ def fit_inflation(
     blocks = rows // length
     named = np.array(names, dtype=np.intp).reshape(-1, rows)
     counts = _block_counts(np.concatenate([numbers, named]), coder.bins, length, blocks)
-    factor, count = block_inflation(Measures(columns), counts)
+    measures = Measures(columns)
+    moments = None if cycle is None else cycle.block_moments(measures, length, blocks)
+    factor, count = block_inflation(measures, counts, moments)
     if not len(pairs):
         return factor, count, unknown, unknown
-    ranks, missing, members = _ranks(columns, coder, numbers)
+    ranks, missing, members = _ranks(columns, coder, numbers, cycle)
     z, both = standard_ranks(ranks, missing), (~missing).astype(np.float64)
     first, second = np.searchsorted(members, pairs.first), np.searchsorted(members, pairs.second)
     sums, present = np.empty((blocks, len(pairs))), np.empty((blocks, len(pairs)))
@@ -125,7 +154,7 @@ def output_inflation(fitted: OutputProfile, outputs: np.ndarray, *, ordered: boo
 
 
 def _ranks(
-    columns: tuple[ColumnProfile, ...], coder: Coder, numbers: np.ndarray
+    columns: tuple[ColumnProfile, ...], coder: Coder, numbers: np.ndarray, cycle: Cycle | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Ranks and absence of the columns that have ranks, (c, m), and those columns' indices."""
     members = np.array([i for i, column in enumerate(columns) if column.kind.is_numeric], dtype=np.int64)
@@ -133,7 +162,10 @@ def _ranks(
     missing_bins = np.array(
         [coder.starts[i] + len(columns[i].edges) + 1 for i in members.tolist()], dtype=np.intp
     )
-    return rank_table(columns).take(own), own == missing_bins[:, None], members
+    ranks, missing = rank_table(columns).take(own), own == missing_bins[:, None]
+    if cycle is not None:
+        ranks = cycle.without(ranks, missing, columns, members)
+    return ranks, missing, members
 
 
 def _block_counts(codes: np.ndarray, bins: int, length: int, blocks: int) -> np.ndarray:

@@ -119,7 +119,9 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
 def test_traffic_that_drifts_already_is_reported_and_hides_nothing() -> None:
     moved = RECENT | {"x": RECENT["x"] + 1.0}
     test = SelfTest(PROFILE, moved, OUTPUTS, runs=4)
-    assert [(alert.kind, alert.subject) for alert in test.now if alert.kind == "input"] == [("input", "x")]
+    assert [(alert.kind, alert.subject) for alert in test.now or () if alert.kind == "input"] == [
+        ("input", "x")
+    ]
     found = test.measure(of(test, "x", "up by 0.5 sd"))
     assert (found.found, found.first) == (4, 4)
     alerts, _ = test.quiet()
@@ -129,7 +131,7 @@ def test_traffic_that_drifts_already_is_reported_and_hides_nothing() -> None:
 def test_what_is_said_of_recent_traffic_is_dated_if_times_are_known() -> None:
     moved = RECENT | {"x": RECENT["x"] + 1.0}
     times = 1_304_294_400_000 + 60_000 * np.arange(4_000)
-    [alert] = [a for a in SelfTest(PROFILE, moved, times_ms=times).now if a.kind == "input"]
+    [alert] = [a for a in SelfTest(PROFILE, moved, times_ms=times).now or () if a.kind == "input"]
     assert "2011-05-02" in alert.summary
     assert make().now == []
 

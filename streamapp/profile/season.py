@@ -1,0 +1,130 @@
+"""The daily cycle of the reference: which columns have one, and their counts by part of the day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+__all__ = ["DAY_MS", "Season"]
+
+DAY_MS = 86_400_000
+_STEP_MS = 900_000
+_NAMED = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Season:
+    """Counts of the reference rows by part of the day, UTC.
+
+    Notes
+    -----
+    What is expected at a moment lies on the line between the means of the two nearest parts: on stairs, rows
+    early in an hour would differ from the hour's mean. Parts with too few rows are passed
+    over.
+
+    Cycles longer than a day, holidays, and the hour by which daylight saving moves a day are no part of it.
+    Times are event times: requests that are sent again later need those of then.
+
+    References
+    ----------
+    .. [1] O. Cobb, A. Van Looveren, "Context-aware drift detection", ICML 2022.
+    """
+
+    parts: int
+    """Equal parts of the day; 0 if the reference is compared as a whole."""
+    columns: tuple[str, ...]
+    """Those with a cycle."""
+    bins: tuple[int, ...]
+    """How many bins each of them has."""
+    counts: np.ndarray
+    """(parts, sum of bins) int64."""
+    why_not: str
+    """Why there is no cycle, for people; empty if there is one."""
+
+    @classmethod
+    def none(cls, why_not: str) -> Self:
+        """Return the season of a reference that is compared as a whole."""
+        return cls(0, (), (), np.zeros((0, 0), np.int64), why_not)
+
+    @property
+    def why(self) -> str:
+        """Say for people what the reference is compared by."""
+        if not self.parts:
+            return f"the reference is compared as a whole, since {self.why_not}"
+        step = 24 // self.parts
+        what = "the hour of the day" if step == 1 else f"{step}-hour parts of the day"
+        shown = ", ".join(self.columns[:_NAMED])
+        more = f" and {len(self.columns) - _NAMED} more" if len(self.columns) > _NAMED else ""
+        return f"the reference is compared by {what}, UTC: {shown}{more}; not outputs, nor labels"
+
+    def places(self, times_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the parts before and after each of some times (n,), and the weight of the latter."""
+        known, centres = self._known, self._centres
+        of_day = np.mod(times_ms, DAY_MS)
+        after = centres.searchsorted(of_day)
+        before, after = after - 1, after % len(centres)  # before the first is the last
+        gap = np.mod(centres[after] - centres[before], DAY_MS)
+        weight = np.mod(of_day - centres[before], DAY_MS) / np.where(gap > 0, gap, DAY_MS)
+        return known[before], known[after], weight
+
+    def moments(self, from_ms: int, to_ms: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return moments (p,) that stand for a pane with these event times, as they mix the parts.
+
+        Returns
+        -------
+        mix
+            (p, parts): the weights of the parts at each moment, which sum to 1.
+        weight
+            (p,): the share of the pane's rows at each moment, which sum to 1. Rows of a long pane are taken
+            to be spread as those of the reference; of a day or more, as those of a whole day.
+        """
+        length = min(max(to_ms - from_ms, 0), DAY_MS)
+        points = 1 + length // _STEP_MS
+        before, after, weight = self.places(from_ms + (np.arange(points) + 0.5) / points * length)
+        mix = np.zeros((points, self.parts))
+        at = np.arange(points)
+        mix[at, before] = 1 - weight
+        mix[at, after] += weight
+        rate = mix @ self.rows
+        return mix, rate / rate.sum()
+
+    def by_column(self) -> dict[str, np.ndarray]:
+        """Return the counts (parts, b) of each column."""
+        own = np.split(self.counts, np.cumsum(self.bins)[:-1], axis=1)
+        return dict(zip(self.columns, own, strict=True))
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """(parts,) reference rows."""
+        # Each row is counted once in each column.
+        return np.asarray(self.counts.sum(axis=1) // len(self.columns))
+
+    @cached_property
+    def _known(self) -> np.ndarray:
+        return np.flatnonzero(self.rows)
+
+    @cached_property
+    def _centres(self) -> np.ndarray:
+        return (self._known + 0.5) * (DAY_MS / self.parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields, JSON-able."""
+        return {
+            "parts": self.parts,
+            "columns": list(self.columns),
+            "bins": list(self.bins),
+            "counts": self.counts.tolist(),
+            "why_not": self.why_not,
+        }
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """Return what :meth:`to_dict` returned."""
+        if not fields["parts"]:
+            return cls.none(fields["why_not"])
+        counts = np.array(fields["counts"], dtype=np.int64)
+        columns, bins = tuple(fields["columns"]), tuple(fields["bins"])
+        return cls(fields["parts"], columns, bins, counts, fields["why_not"])
