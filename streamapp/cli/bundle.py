@@ -67,7 +67,8 @@ def _parse_kinds(ctx: click.Context, param: click.Parameter, values: tuple[str, 
 @click.option("--holdout", type=click.Path(path_type=Path), metavar="FILE.csv",
               help="Rows that the model was not fitted on: loss, calibration and outputs to compare with. "
               "Without it they come from the first 2,000 live rows.")  # fmt: skip
-@click.option("--time", metavar="COLUMN", help="Times of the rows, which puts them in order.")
+@click.option("--time", metavar="COLUMN", help="Times of the rows, which put them in order, and in "
+              "which a daily cycle is looked for.")  # fmt: skip
 @click.option("--loss", type=click.Choice(["zero-one", "brier", "absolute"]),
               help="The deployment decides by it.  [default: zero-one, or absolute for numbers]")  # fmt: skip
 @click.option("--nullable", multiple=True, metavar="COLUMN",

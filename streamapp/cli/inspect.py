@@ -82,6 +82,7 @@ def _fields(bundle: Bundle, policy: list[SubjectPolicy], settings: Settings) -> 
             "window_rows": SMALLEST,
             "subjects": [asdict(each) for each in policy],
         },
+        "season": _season(bundle),
         "golden_rows": len(bundle.golden.rows),
         "baseline": None
         if bundle.baseline is None
@@ -119,6 +120,7 @@ def _say(bundle: Bundle, fields: dict[str, Any], policy: list[SubjectPolicy]) ->
         else f"{bundle.baseline.mean:.4g} on {bundle.baseline.rows:,} holdout rows",
         "drift": f"{len(signature.columns)} columns as below, {_correlations(bundle)}; one false alarm in "
         f"{fields['drift']['false_alarm_every']:,} requests",
+        "daily cycle": _season(bundle),
         "golden rows": str(len(bundle.golden.rows)),
         "seal": _seal_line(bundle),
     }
@@ -147,6 +149,11 @@ def _correlations(bundle: Bundle) -> str:
     mixtures = len(bundle.profile.mixtures)
     rest = f", {mixtures} random sums of numeric columns for the dependence of the others" if mixtures else ""
     return f"{len(bundle.profile.pairs)} correlations{rest}"
+
+
+def _season(bundle: Bundle) -> str:
+    season = bundle.profile.season
+    return "not looked for: the times of the reference rows are not known" if season is None else season.why
 
 
 def _seal_line(bundle: Bundle) -> str:

@@ -117,7 +117,8 @@ class Bundle:
             baseline.
         time
             Times (n,) of the reference rows, or the column of `X` that holds them: rows are put in this
-            order, and the newest is `newest_training_data_at_ms` unless that is given.
+            order, and the newest is `newest_training_data_at_ms` unless that is given. Dates also tell
+            of daily cycles; see :meth:`streamapp.Profile.fit`.
         loss
             ``zero-one`` (default for classifiers), ``brier`` or ``absolute`` (default for regressors).
         loss_scale

@@ -71,8 +71,8 @@ def fit_labels(y: Array, classes: tuple[Label, ...] | None, *, target: str) -> A
     return labels
 
 
-def read_times(time: Any) -> tuple[Array, int | None]:
-    """Return the order of rows by `time` (n,), oldest first, and the newest as ms since the epoch.
+def read_times(time: Any) -> tuple[Array, Array | None]:
+    """Return the order of rows by `time` (n,), oldest first, and in it their times as ms since the epoch.
 
     Parameters
     ----------
@@ -98,4 +98,5 @@ def read_times(time: Any) -> tuple[Array, int | None]:
     if times.isna().any():
         raise SignatureError("the time column has missing values; fill them in or leave those rows out")
     ms = times.dt.tz_localize(None).to_numpy().astype("datetime64[ms]").astype(np.int64)
-    return np.argsort(ms, kind="stable"), int(ms.max()) if len(ms) else None
+    order = np.argsort(ms, kind="stable")
+    return order, ms[order]

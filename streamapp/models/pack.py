@@ -96,12 +96,13 @@ def pack(
     """Return the contents of a bundle; parameters and errors as of :meth:`streamapp.models.Bundle.create`."""
     table, labels = as_table(X), read_labels(y)
     _check_lengths(count_rows(table), len(labels), "reference")
+    times_ms = None
     if time is not None:
-        order, newest = read_times(table.pop(time) if isinstance(time, str) and time in table else time)
+        order, times_ms = read_times(table.pop(time) if isinstance(time, str) and time in table else time)
         _check_lengths(count_rows(table), len(order), "time")
         table, labels = {key: _take(values, order) for key, values in table.items()}, labels[order]
-        if facts.newest_training_data_at_ms is None:
-            facts = replace(facts, newest_training_data_at_ms=newest)
+        if facts.newest_training_data_at_ms is None and times_ms is not None and len(times_ms):
+            facts = replace(facts, newest_training_data_at_ms=int(times_ms[-1]))
     signature, columns = _sign(model, table, labels, choices)
     format_ = load_format(choices.format)
     predictor = format_.predictor(model, signature.classes)
@@ -115,6 +116,7 @@ def pack(
         categorical=choices.categorical,
         classes=signature.classes,
         kinds=choices.kinds,
+        times=times_ms,
     )
     loss, scale = check_loss(choices.loss, signature.task), choices.loss_scale
     baseline = None

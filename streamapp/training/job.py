@@ -208,6 +208,7 @@ def _pack(job: Job, champion: Bundle, estimator: Any, examples: Examples, start:
             name=job.deployment,
             format=champion.manifest.format,
             holdout=examples.part(slice(start, None)),
+            time=examples.times_ms[:start].astype("datetime64[ms]"),
             like=champion,
             created_at_ms=job.trained_at_ms,
             trained_at_ms=job.trained_at_ms,

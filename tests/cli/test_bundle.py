@@ -299,6 +299,20 @@ def test_inspect_shows_signature_policy_facts_hashes_and_seal(folder: Path) -> N
     assert fields["seal"]["status"] == "trusted"
 
 
+def test_inspect_says_whether_there_is_a_daily_cycle(folder: Path) -> None:
+    _run(*BUNDLE)
+    assert "not looked for: the times of the reference rows are not known" in _run("inspect", "b").stdout
+    rng = np.random.default_rng(0)
+    when = pd.date_range("2011-01-01", periods=2_400, freq="10min")
+    table = pd.DataFrame({"temp": rng.normal(size=2_400).round(3), "hour": when.hour, "when": when})
+    table["label"] = np.where(table.temp > 0, "busy", "calm")
+    table.to_csv("train.csv", index=False)
+    _run(*BUNDLE, "--time", "when")
+    says = "the reference is compared by the hour of the day, UTC: hour; not outputs, nor labels"
+    assert f"daily cycle  {says}" in _run("inspect", "b").stdout
+    assert json.loads(_run("inspect", "b", "--json").stdout)["season"] == says
+
+
 def test_inspect_of_what_is_not_trusted_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _run(*BUNDLE)
     monkeypatch.setenv("STREAMAPP_KEYS", str(folder / "other keys"))

@@ -55,6 +55,12 @@ def test_the_record_and_the_manifest_say_what_it_was_trained_on(make_job: MakeJo
     assert bundle.baseline.mean == trained.loss < 0.1
 
 
+def test_the_reference_has_the_times_of_its_requests(make_job: MakeJob, home: Path) -> None:
+    season = load(train(make_job()), home).profile.season
+    assert season is not None
+    assert season.why_not == "it covers 0.0 days, and a daily cycle needs 3 whole ones"
+
+
 def test_the_newest_rows_are_kept_from_the_fit(make_job: MakeJob, home: Path) -> None:
     X, y = frame_of(900, seed=3)
     y[-180:] = np.where(y[-180:] == "busy", "calm", "busy")
