@@ -164,8 +164,11 @@ class Comparison:
         hits, rows = vectors[:, :own], vectors[:, own : 2 * own]
         now = np.zeros((len(vectors), self.size))
         effect, z = np.zeros_like(now), np.zeros_like(now)
-        before, inverse0 = self.expected(vectors)
         now[:, :own] = self.measures.means(hits, rows)
+        before, inverse0 = self.expected(vectors)
+        if self.seasonal is not None:
+            k, steps = self.seasonal.components, self.seasonal.steps(vectors)
+            before[:, k] = np.clip(now[:, k], before[:, k] - steps, before[:, k] + steps)
         effect[:, :own] = np.where(rows > 0, now[:, :own] - before[:, :own], 0)
         at, n = self._smooth, rows[:, self._smooth]
         spread = self.variance[at] * (1 / np.maximum(n, 1) + inverse0[:, at])
@@ -180,7 +183,7 @@ class Comparison:
         hits0, rows0 = self._hits0[at], self._rows0[at]
         if self.seasonal is not None:
             rows0 = np.rint(1 / np.maximum(inverse0[:, at], _TINY))
-            hits0 = np.rint(before[:, at] * rows0)
+            hits0 = np.rint(np.clip(before[:, at], 0, 1) * rows0)
         samples = (hits[:, at], rows[:, at], hits0, rows0)
         z[:, at] = exact_small_counts(signed_root(*samples), *samples)
         if self.pairs is not None:

@@ -32,7 +32,9 @@ class SeasonalReference:
     A pane adds *weights*: for each part of the day and each seasonal column the rows that have it, by the
     share of the part. They are whole numbers, so windows are exact sums of panes. Ranks of a pane are counted
     from what is expected at its time, rounded to their grid. When exactly the rows of a long pane came is not
-    known: what the cycle moves meanwhile adds to their variance.
+    known: what the cycle moves meanwhile adds to their variance. Between two parts the reference may as well
+    change at once (a shop opens) as little by little; both are expected. What changes at once within a part,
+    at half past nine, is not.
     """
 
     def __init__(self, measures: Measures, pairs: PairProfile | None, season: Season) -> None:
@@ -49,7 +51,7 @@ class SeasonalReference:
         self._located = np.array([i for i, aspect in enumerate(aspects) if aspect == "location"], np.intp)
         self._shape = (season.parts, len(known.columns) + 1)
         self._weights = season.parts * (len(known.columns) + 1)
-        self.size = len(self._smooth) + self._weights
+        self.size = len(self._smooth) + len(self.components) + self._weights
         """How many numbers a vector has for it, the weights last."""
         self._ranks = rank_table(measures.columns).astype(np.int64)
         self._rank_means = np.rint(rank_means(measures.columns, self._ranks, season)).astype(np.int64)
@@ -70,9 +72,14 @@ class SeasonalReference:
         total = np.add.reduceat(counts, starts)
         present = total - counts[self._measures.missing_bins]
         rows = np.append(present[self.means.columns], total[self.means.columns[0]])
-        own = mix @ self.means.means[:, self._smooth]
-        moved = moment @ (own - moment @ own) ** 2 * rows[self._place[self._smooth]]
-        tail = np.concatenate([np.rint(moved * _UNIT).astype(np.int64), np.outer(shares, rows).ravel()])
+        means, own = self.means.means, mix @ self.means.means
+        moved = moment @ (own - moment @ own) ** 2 * rows[self._place]
+        steps = np.zeros(means.shape[1])
+        for weight, parts, expected in zip(moment.tolist(), mix, own, strict=True):
+            at = np.flatnonzero(parts)
+            steps += weight * (parts[at] @ np.abs(means[at] - expected))
+        added = np.concatenate([moved[self._smooth], steps * rows[self._place]])
+        tail = np.concatenate([np.rint(added * _UNIT).astype(np.int64), np.outer(shares, rows).ravel()])
         if self._pairs is None:
             return tail
         a, b = self._pairs.first, self._pairs.second
@@ -113,6 +120,12 @@ class SeasonalReference:
         shares = (weights / total[:, None])[:, :, self._place]
         return (shares * self.means.means).sum(axis=1), (shares**2 * self._inverse_rows).sum(axis=1)
 
+    def steps(self, vectors: np.ndarray) -> np.ndarray:
+        """Return how far a mean may be from what is expected, if the reference changes in steps, (w, k)."""
+        weights = vectors[:, -self._weights :].reshape(-1, *self._shape)
+        steps = vectors[:, -self._weights - len(self.components) : -self._weights]
+        return np.asarray(steps / np.maximum(weights.sum(axis=1), 1)[:, self._place])
+
     def moved(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return what the cycle adds within panes to the variance of one row.
 
@@ -127,7 +140,8 @@ class SeasonalReference:
         weights = vectors[:, -self._weights :].reshape(-1, *self._shape)
         rows = np.maximum(weights.sum(axis=1), 1)[:, self._place[self._smooth]]
         # Sums of both are in the same unit.
-        added[:, self._smooth] = vectors[:, -self.size : -self._weights] / rows
+        start = vectors.shape[1] - self.size
+        added[:, self._smooth] = vectors[:, start : start + len(self._smooth)] / rows
         growth = np.ones((len(vectors), len(self._measures.columns)))
         own = self.components[self._located]
         growth[:, self._measures.column_of[own]] += added[:, self._located] / self.means.variance[own]

@@ -129,10 +129,68 @@ def test_what_is_expected_of_a_window_is_the_reference_of_its_hours() -> None:
     assert (look.before[:, k] == detector.comparison.reference[k]).all()
 
 
+def test_correlations_are_those_of_what_the_cycle_leaves() -> None:
+    table, times = live(6, 3)
+    table["c1"][::7], table["c2"][::5] = np.nan, np.nan
+    reference = {name: values.copy() for name, values in REFERENCE.items()}
+    reference["c1"][::9], reference["c2"][::4] = np.nan, np.nan
+    profile = Profile.fit(reference, times=TIMES)
+    pairs = list(zip(profile.pairs.first.tolist(), profile.pairs.second.tolist(), strict=True))
+    at = pairs.index((1, 2))
+    # Both are a sine of amplitude 1 and noise of variance 1: .27 with the cycle.
+    assert profile.pairs.correlation[at] == pytest.approx(0, abs=0.02)
+    comparison = Detector(profile, 100_000).comparison
+    assert comparison.seasonal is not None
+    hours = times % DAY_MS // 3_600_000
+    vector = None
+    for hour in range(24):
+        own = {name: values[hours == hour] for name, values in table.items()}
+        summary = profile.summarize(own)
+        middle = hour * 3_600_000 + 1_800_000
+        part = comparison.seasonal.part(summary.counts, summary.apart, middle, middle)
+        raw = comparison.vectors(summary.counts, summary.pairs, summary.apart)
+        vector = comparison.with_season(raw, part) + (0 if vector is None else vector)
+    assert vector is not None
+    _, effect, now, before = comparison.compare(vector[None])
+    k = len(comparison.measures.components) + at
+    # The same by the rows: ranks less the mean rank of the hour, where both are there.
+    ranks = {}
+    for name in ("c1", "c2"):
+        edges = np.sort(reference[name][~np.isnan(reference[name])])
+        ranks[name] = np.where(np.isnan(table[name]), np.nan, edges.searchsorted(table[name]) / len(edges))
+        known = np.where(np.isnan(reference[name]), np.nan, edges.searchsorted(reference[name]) / len(edges))
+        of = TIMES % DAY_MS // 3_600_000
+        ranks[name] -= np.array([np.nanmean(known[of == hour]) for hour in range(24)])[hours]
+    both = ~np.isnan(ranks["c1"] + ranks["c2"])
+    direct = np.corrcoef(ranks["c1"][both], ranks["c2"][both])[0, 1]
+    assert now[0, k] == pytest.approx(direct, abs=0.01)
+    assert before[0, k] == profile.pairs.correlation[at]
+    assert effect[0, k] == now[0, k] - before[0, k]
+
+
 def test_long_panes_are_compared_with_the_hours_that_they_span() -> None:
     for seed in range(5):  # 64 rows are six hours, or three days
         assert not named(opened(DriftMonitor(PROFILE), *live(seed, 10, per_day=250))) & CYCLIC
         assert not named(opened(DriftMonitor(PROFILE), *live(seed, 60, per_day=24))) & CYCLIC
+
+
+def with_steps(table: Columns, times: np.ndarray) -> Columns:
+    """Return a column that is the hour, one that is missing at night, and one that leaps twice a day."""
+    hour = times % DAY_MS * 24 // DAY_MS
+    lit, leaps = np.where(hour < 5, np.nan, table["c8"]), table["c9"] + 3 * ((hour >= 6) & (hour < 20))
+    return {"hour": hour * 1.0, "lit": lit, "leaps": leaps, "c5": table["c5"]}
+
+
+def test_what_changes_at_once_on_the_hour_is_no_drift() -> None:
+    profile = Profile.fit(with_steps(REFERENCE, TIMES), times=TIMES)
+    assert profile.season is not None
+    assert profile.season.columns == ("hour", "lit", "leaps")
+    for seed, per_day in ((1, 300), (2, 4_000), (3, 30_000)):
+        table, times = live(seed, max(1, 6_000 // per_day), per_day=per_day)
+        assert opened(DriftMonitor(profile), with_steps(table, times), times) == []
+        moved = with_steps(table, times)
+        moved["leaps"] = moved["leaps"] + 1
+        assert opened(DriftMonitor(profile), moved, times)[0].subject == "leaps"
 
 
 def test_a_restored_monitor_goes_on_as_if_it_had_never_stopped() -> None:
