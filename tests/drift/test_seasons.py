@@ -10,6 +10,7 @@ import pytest
 
 from streamapp.drift import DriftMonitor, Pane, Span
 from streamapp.drift.detector import Detector
+from streamapp.drift.selftest import SelfTest
 from streamapp.errors import ProfileError
 from streamapp.messages import Alert
 from streamapp.profile import Columns, Profile
@@ -227,6 +228,15 @@ def test_rows_without_times_are_refused_where_the_hour_counts() -> None:
         DriftMonitor(PROFILE).update(table)
     with pytest.raises(ProfileError, match=r"times of shape \(3,\) for 960 rows"):
         DriftMonitor(PROFILE).update(table, times=times[:3])
+
+
+def test_the_self_test_judges_recent_rows_by_their_hours_and_says_nothing_without_them() -> None:
+    table, times = live(1, 3)
+    assert SelfTest(PROFILE, table, times_ms=times, runs=1).now == []
+    test = SelfTest(PROFILE, table, runs=3)
+    assert test.now is None
+    up = next(each for each in test.injections if (each.subject, each.drift) == ("c0", "up by 1 sd"))
+    assert test.measure(up).found == 3
 
 
 def test_times_of_tables_are_those_of_alerts_with_and_without_a_season() -> None:
