@@ -132,7 +132,7 @@ def test_what_is_expected_of_a_window_is_the_reference_of_its_hours() -> None:
 
 def test_correlations_are_those_of_what_the_cycle_leaves() -> None:
     table, times = live(6, 3)
-    table["c1"][::7], table["c2"][::5] = np.nan, np.nan
+    table["c1"][table["c2"] > 0.8], table["c2"][::5] = np.nan, np.nan  # not missing by chance
     reference = {name: values.copy() for name, values in REFERENCE.items()}
     reference["c1"][::9], reference["c2"][::4] = np.nan, np.nan
     profile = Profile.fit(reference, times=TIMES)
