@@ -116,9 +116,8 @@ class Bundle:
             (X, y) that the model was not fitted on: they give the baseline of outputs and losses. None: no
             baseline.
         time
-            Times (n,) of the reference rows, or the column of `X` that holds them: rows are put in this
-            order, and the newest is `newest_training_data_at_ms` unless that is given. Dates also tell
-            of daily cycles; see :meth:`streamapp.Profile.fit`.
+            Times (n,) of the reference rows, or the column of `X` that holds them. They order the rows;
+            of dates, the newest is `newest_training_data_at_ms` unless given, and they tell daily cycles.
         loss
             ``zero-one`` (default for classifiers), ``brier`` or ``absolute`` (default for regressors).
         loss_scale
