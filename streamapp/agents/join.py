@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamapp.quality.join import Join, Joined
 from streamapp.quality.store import RocksStore
+from streamapp.runtime.client import next_batch
 from streamapp.runtime.host import Host
 from streamapp.runtime.topic_plans import answer_limit_bytes
 from streamapp.runtime.transport import RecordBatch
@@ -144,10 +145,7 @@ async def _records(
             await consumer.seek_to_beginning(partition)
         else:
             consumer.seek(partition, start)
-        while await consumer.position(partition) < end:
-            for records in (await consumer.getmany(timeout_ms=1_000)).values():
-                wanted = [record for record in records if record.offset < end]
-                if wanted:
-                    yield wanted
+        while records := await next_batch(consumer, {partition: end}):
+            yield records
     finally:
         await consumer.stop()

@@ -9,6 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamapp.messages import OffsetRange, event_time_ms
+from streamapp.runtime.client import next_batch
 
 __all__ = ["LabelledLog", "read_to_end"]
 
@@ -77,7 +78,6 @@ async def _read(consumer: AIOKafkaConsumer, at: TopicPartition, start: int, end:
     consumer.assign([at])
     consumer.seek(at, start)
     records: list[Any] = []
-    while await consumer.position(at) < end:
-        for fetched in (await consumer.getmany(timeout_ms=1_000)).values():
-            records += [record for record in fetched if record.offset < end]
+    while batch := await next_batch(consumer, {at: end}):
+        records += batch
     return records

@@ -8,7 +8,7 @@ import logging
 import numpy as np
 
 from streamapp.agents.versions import Versions
-from streamapp.drift.verdict import Answered, explain, lookback
+from streamapp.drift.verdict import NO_VERDICT, Answered, explain, lookback
 from streamapp.errors import StreamappError
 from streamapp.messages import Alert, Verdict
 from streamapp.runtime.answer_ranges import read_answers
@@ -18,7 +18,6 @@ from streamapp.runtime.host import Host
 __all__ = ["Verdicts"]
 
 _PATIENCE_S = 30.0
-_NO_VERDICT = Verdict(cause="no-verdict")
 
 log = logging.getLogger(__name__)
 
@@ -53,24 +52,24 @@ class Verdicts:
                 return await self._judge(alert, predecessor)
         except (StreamappError, TimeoutError) as exc:
             log.warning("no verdict on alert %s: %s", alert.id, exc or "it took too long")
-            return _NO_VERDICT
+            return NO_VERDICT
 
     async def _judge(self, alert: Alert, predecessor: str | None) -> Verdict:
         if alert.model is None or alert.window is None:
-            return _NO_VERDICT
+            return NO_VERDICT
         version = alert.model.version
-        bundle, record = await self._versions.inspected(version), await self._versions.record(version)
-        if bundle is None or record is None:
-            return _NO_VERDICT
+        known, record = await self._versions.watched(version), await self._versions.record(version)
+        if known is None or record is None:
+            return NO_VERDICT
         ranges = lookback(alert.window)
         records = await read_answers(self._host.settings.bootstrap, self._host.topics.predictions, ranges)
-        rows = rows_of_answers(records, version, bundle.signature)
+        rows = rows_of_answers(records, version, known.signature)
         changed = any(record.since.get(str(p), 0) > first for p, (first, _) in ranges.items())
         if changed and predecessor is not None:
-            former = await self._versions.inspected(predecessor)
-            if former is None or not former.golden.agrees(bundle.golden):
+            former = await self._versions.watched(predecessor)
+            if former is None or not former.golden.agrees(known.golden):
                 before = None if former is None else rows_of_answers(records, predecessor, former.signature)
-                found = _NO_VERDICT if before is None else await _explain(before, rows)
+                found = NO_VERDICT if before is None else await _explain(before, rows)
                 return found.model_copy(update={"cause": "model-changed", "since": record.since})
         window = alert.window.partitions
         is_now = np.array(
@@ -82,6 +81,6 @@ class Verdicts:
 
 async def _explain(before: AnsweredRows, now: AnsweredRows) -> Verdict:
     if before.outputs is None or now.outputs is None or before.outputs.ndim != now.outputs.ndim:
-        return _NO_VERDICT
+        return NO_VERDICT
     said = Answered(before.columns, before.outputs), Answered(now.columns, now.outputs)
     return await asyncio.to_thread(explain, *said)

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import NamedTuple
 
 from streamapp.errors import StreamappError
 from streamapp.messages import CHAMPION_KEY, Champion, Message, Model, OutRecord, caused_id, event_headers
-from streamapp.models import Bundle
+from streamapp.models import Bundle, Signature
+from streamapp.models.golden import Golden
 from streamapp.profile import Profile
 from streamapp.runtime.host import Host
 from streamapp.runtime.models_log import ModelsLog
 
-__all__ = ["Versions"]
+__all__ = ["Versions", "Watched"]
 
 _PATIENCE_S = 10.0
 
 log = logging.getLogger(__name__)
+
+
+class Watched(NamedTuple):
+    """What is kept of a version as long as the process runs: not the bytes of its model."""
+
+    profile: Profile
+    signature: Signature
+    golden: Golden
 
 
 class Versions:
@@ -32,7 +42,7 @@ class Versions:
         self._host = host
         self.log = ModelsLog(host.settings.bootstrap, host.topics.models)
         self._bundles: dict[str, Bundle] = {}
-        self._inspected: dict[str, Bundle | None] = {}
+        self._watched: dict[str, Watched | None] = {}
         host.task(self.log.run)
 
     async def record(self, version: str) -> Model | None:
@@ -44,26 +54,27 @@ class Versions:
             await asyncio.sleep(0.05)
         return self.log.versions.get(version)
 
-    async def inspected(self, version: str) -> Bundle | None:
-        """Return the bundle of `version` without its model; None, and say so once, if it cannot be had."""
-        if version not in self._inspected:
+    async def watched(self, version: str) -> Watched | None:
+        """Return what is known of `version` without its model; None, and say so once, if it cannot be had."""
+        if version not in self._watched:
             record = await self.record(version)
-            bundle = None
+            found = None
             try:
                 if record is not None:
                     keys = self._host.settings.keys
                     bundle = await asyncio.to_thread(
                         Bundle.inspect, record.bundle, trust=keys, sha256=record.sha256
                     )
+                    found = Watched(bundle.profile, bundle.signature, bundle.golden)
             except StreamappError as exc:
                 log.warning("version %s cannot be watched: %s", version, exc)
-            self._inspected[version] = bundle
-        return self._inspected[version]
+            self._watched[version] = found
+        return self._watched[version]
 
     def profile_of(self, version: str) -> Profile | None:
-        """Return the profile of `version` if :meth:`inspected` has fetched it."""
-        bundle = self._inspected.get(version)
-        return None if bundle is None else bundle.profile
+        """Return the profile of `version` if :meth:`watched` has fetched it."""
+        found = self._watched.get(version)
+        return None if found is None else found.profile
 
     async def answers_from(self, version: str, partition: int, offset: int) -> None:
         """Note the first request of `partition` that `version` answered in its latest reign."""

@@ -57,7 +57,7 @@ class WatchAgent:
                 except MessageError as exc:
                     log.warning("distribution at offset %d is not readable: %s", record.offset, exc)
                     continue
-                await self._versions.inspected(pane.version)
+                await self._versions.watched(pane.version)
                 if self._watch.begins_reign(pane):
                     await self._versions.answers_from(pane.version, pane.partition, pane.first_offset)
                 alerts = self._watch.fold(pane, self._versions.profile_of)
@@ -120,7 +120,7 @@ class WatchAgent:
             data, state = orjson.dumps(state["watch"]), state["watch"]
         version = state["version"]
         if version is not None:
-            await self._versions.inspected(version)
+            await self._versions.watched(version)
         try:
             self._watch = Watch.restore(
                 data,

@@ -23,9 +23,20 @@ from streamapp.messages import (
     header,
 )
 
-__all__ = ["line_of", "line_of_alert"]
+__all__ = ["counted", "line_of", "line_of_alert"]
 
 _WIDEST = 160
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things for people.
+
+    Examples
+    --------
+    >>> counted(1, "pane"), counted(1200, "pane")
+    ('1 pane', '1,200 panes')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def line_of(topic: str, record: Any) -> str:

@@ -52,7 +52,7 @@ class Comparison:
         if season is not None and season.parts:
             self.seasonal = SeasonalReference(measures, self.pairs, season)
             variance, self._kurtosis = self.seasonal.means.variance, self.seasonal.means.kurtosis
-        self._mean, self._own = mean, len(mean)
+        self._own = len(mean)
         self._hits0 = np.rint(mean * self._rows0)
         self._inverse0 = 1 / np.maximum(self._rows0, 1)
         self._shares = np.flatnonzero(measures.is_share)

@@ -13,6 +13,7 @@ from streamapp.drift.panes import PANE_ROWS
 from streamapp.drift.span import Pane, Span, join_spans
 from streamapp.profile import Columns, Profile, Summary
 from streamapp.profile.coder import Coder
+from streamapp.profile.placing import codes_of
 
 __all__ = ["LabelledCutter", "Places"]
 
@@ -78,8 +79,7 @@ class LabelledCutter:
         places
             Of the n rows.
         """
-        numbers, names, rows = self._target_coder.codes({self._target.name: labels})
-        own = np.array(names, dtype=np.intp) if self._target.is_names else numbers[0]
+        own, rows = codes_of(self._target_coder, {self._target.name: labels})[0], len(labels)
         row_of, bins = self._given(own, columns, has_columns)
         at = 0
         while at < rows:
@@ -102,9 +102,7 @@ class LabelledCutter:
         begin, rows = self._begin[own[has_columns]], np.flatnonzero(has_columns)
         if self._coder is None or not len(rows):
             return np.empty(0, np.intp), np.empty((0, 0), np.intp)
-        numbers, names, _ = self._coder.codes(columns)
-        codes = np.concatenate([numbers, np.array(names, dtype=np.intp).reshape(-1, len(rows))])
-        known = begin >= 0
+        codes, known = codes_of(self._coder, columns), begin >= 0
         return rows[known], codes[:, known] + begin[known]
 
     def _summary(self) -> Summary:

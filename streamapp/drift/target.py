@@ -91,15 +91,6 @@ class TargetMonitor:
         )
 
     @property
-    def model(self) -> ModelRef | None:
-        """The model that alerts name."""
-        return self._book.model
-
-    @model.setter
-    def model(self, model: ModelRef | None) -> None:
-        self._book.model = model
-
-    @property
     def open_alert(self) -> Alert | None:
         """The open alert as it was last said."""
         return next(iter(self._book.open), None)

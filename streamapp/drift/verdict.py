@@ -19,7 +19,7 @@ from streamapp.drift.surrogate import Predict, Table, cross_fitted, density_rati
 from streamapp.messages import InputShare, Verdict, Window
 from streamapp.profile import Columns
 
-__all__ = ["MIN_BEFORE", "MIN_NOW", "Answered", "explain", "lookback"]
+__all__ = ["MIN_BEFORE", "MIN_NOW", "NO_VERDICT", "Answered", "explain", "lookback"]
 
 MIN_BEFORE = 400
 MIN_NOW = 60
@@ -33,7 +33,7 @@ _SUFFIXES = (64, 128, 256, 512, 1_024)
 _WALKS = 300
 _NAMED = 10
 _TINY = 1e-12
-_NO_VERDICT = Verdict(cause="no-verdict")
+NO_VERDICT = Verdict(cause="no-verdict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def explain(before: Answered, now: Answered) -> Verdict:
        theory", JMLR 11, 2010.
     """
     if len(before) < MIN_BEFORE or len(now) < MIN_NOW:
-        return _NO_VERDICT
+        return NO_VERDICT
     with threadpool_limits(1):  # trees of a few thousand rows: more threads would only wait for each other
         return _explain(before, now)
 
@@ -115,7 +115,7 @@ def _explain(before: Answered, now: Answered) -> Verdict:
     y1, X1 = y1[changed:], X1[changed:]
     weights = density_ratio(X0, X1, is_names)
     if weights.sum() ** 2 / (weights**2).sum() < _OVERLAP * len(weights):
-        return _NO_VERDICT
+        return NO_VERDICT
     surrogate = fit_surrogate(X0, y0, is_names)
     left0, left1 = y0 - cross_fitted(X0, y0, is_names), y1 - surrogate(X1)
     rest, z = _difference(left0, left1, weights)
@@ -128,7 +128,7 @@ def _explain(before: Answered, now: Answered) -> Verdict:
     unexplained = max(rest * direction, 0.0) if not is_unexplained else abs(rest)
     total = along.sum() + unexplained + _TINY
     if not is_unexplained and (abs(_explained(y0, y1, rest)) < bound or unexplained > along.sum()):
-        return _NO_VERDICT
+        return NO_VERDICT
     names = list(before.columns)
     ranked = [k for k in np.argsort(-along, kind="stable").tolist() if along[k] > 0.005 * total]
     return Verdict(

@@ -22,7 +22,7 @@ def codes_of(coder: Coder, columns: Columns) -> np.ndarray:
         [column.is_numbers or column.kind is ColumnKind.MIXTURE for column in coder.columns], dtype=bool
     )
     codes[is_numbers] = numbers
-    codes[~is_numbers] = np.array(names, dtype=np.intp).reshape(-1, rows)
+    codes[~is_numbers] = np.array(names, dtype=np.intp).reshape(int((~is_numbers).sum()), rows)
     return codes
 
 

@@ -18,6 +18,7 @@ from streamapp.profile.inflation import block_length, inflation
 from streamapp.profile.measures import Measures
 from streamapp.profile.outputs import OutputProfile, block_inflation
 from streamapp.profile.pairs import PairProfile, choose_pairs, rank_table, standard_ranks
+from streamapp.profile.placing import codes_of
 
 __all__ = ["fit_inflation", "fit_pairs", "fit_target", "is_category", "output_inflation", "time_columns"]
 
@@ -146,9 +147,8 @@ def output_inflation(fitted: OutputProfile, outputs: np.ndarray, *, ordered: boo
     coder = Coder(fitted.columns)
     if outputs.ndim == 2 and outputs.shape[1] == 1:
         outputs = outputs[:, 0]
-    numbers, names, rows = coder.codes(fitted.columns_of(outputs))
-    codes = np.concatenate([numbers, np.array(names, dtype=np.intp).reshape(-1, rows)])
-    counts = _block_counts(codes, coder.bins, length, rows // length)
+    codes = codes_of(coder, fitted.columns_of(outputs))
+    counts = _block_counts(codes, coder.bins, length, codes.shape[1] // length)
     factor, blocks = block_inflation(Measures(fitted.columns), counts)
     return replace(fitted, factor=factor, blocks=blocks)
 

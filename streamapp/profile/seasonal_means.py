@@ -26,8 +26,6 @@ class SeasonalMeans:
 
     Attributes
     ----------
-    season
-        The same.
     columns
         (s,) indices of the seasonal columns.
     components
@@ -43,7 +41,7 @@ class SeasonalMeans:
     def __init__(self, measures: Measures, season: Season) -> None:
         names = [column.name for column in measures.columns]
         own = [names.index(name) for name in season.columns]
-        self.season, self.columns = season, np.array(own, dtype=np.intp)
+        self.columns = np.array(own, dtype=np.intp)
         self.counts = np.zeros((season.parts, len(measures.reference_counts)), np.int64)
         for i, counts in zip(own, season.by_column().values(), strict=True):
             start = int(measures.starts[i])
@@ -68,11 +66,6 @@ class SeasonalMeans:
                 if within > 0:
                     self.kurtosis[k] = (counts * centred**4).sum() / total / within**2
             self.variance[k] = max(within, _LEAST * variance[k])
-
-    def expected(self, weights: np.ndarray) -> np.ndarray:
-        """Return the expected means (..., k), given the weights of the parts for each, (..., parts, k)."""
-        total = np.maximum(weights.sum(axis=-2), 1e-12)
-        return np.asarray((weights * self.means).sum(axis=-2) / total)
 
 
 def rank_means(columns: tuple[ColumnProfile, ...], ranks: np.ndarray, season: Season) -> np.ndarray:

@@ -15,7 +15,7 @@ from aiokafka import TopicPartition
 from streamapp.messages import Prediction, event_time_ms, header
 from streamapp.models import Columns, Signature
 from streamapp.models.column import Array
-from streamapp.runtime.client import TIMEOUT_S, broker_errors, reader
+from streamapp.runtime.client import TIMEOUT_S, broker_errors, next_batch, reader
 
 __all__ = ["AnsweredRows", "read_newest", "rows_of_answers", "shares"]
 
@@ -159,10 +159,9 @@ async def read_newest(bootstrap: str, topic: str, count: int, *, timeout_s: floa
                 taken = shares([ends[p] - begins[p] for p in partitions], count)
                 for partition, share in zip(partitions, taken, strict=True):
                     consumer.seek(partition, ends[partition] - share)
-                while any([await consumer.position(p) < ends[p] for p in partitions]):
-                    for partition, batch in (await consumer.getmany(timeout_ms=200)).items():
-                        records += [record for record in batch if record.offset < ends[partition]]
-                        limit.reschedule(asyncio.get_running_loop().time() + timeout_s)
+                while batch := await next_batch(consumer, ends):
+                    records += batch
+                    limit.reschedule(asyncio.get_running_loop().time() + timeout_s)
     return records
 
 

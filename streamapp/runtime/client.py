@@ -24,6 +24,7 @@ __all__ = [
     "broker_errors",
     "existing_topics",
     "latest_models",
+    "next_batch",
     "partition_counts",
     "producer",
     "publish",
@@ -301,13 +302,13 @@ async def read_batches(
         while True:
             with broker_errors(bootstrap, timeout_s=timeout_s):
                 async with asyncio.timeout(timeout_s):
-                    batch = await _next_batch(consumer, ends)
+                    batch = await next_batch(consumer, ends)
             if not batch:
                 return
             yield batch
 
 
-async def _next_batch(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> list[Any]:
+async def next_batch(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> list[Any]:
     """Return the next records before `ends`; none if there are no more."""
     while any([await consumer.position(partition) < end for partition, end in ends.items()]):
         fetched = await consumer.getmany(timeout_ms=200)
