@@ -95,8 +95,8 @@ class JudgeAgent:
         self._judge.follow(_candidate(champion), candidates)
         self._versions.forget({pointer.version, *challengers})
         self._followed = now
-        for model in outdated(models.versions, pointer):
-            await self._versions.rewrite(model)
+        while stale := outdated(models.versions, pointer):  # each from the record as it is by then
+            await self._versions.rewrite(stale[0])
 
     async def _carry_out(self, judged: Judged) -> None:
         name, topics, metrics = self._host.settings.name, self._host.topics, self._host.metrics

@@ -113,8 +113,10 @@ class Versions:
             await self._write(model.version.encode(), model, "model", model.version, model.encode())
 
     async def _write(self, key: bytes, message: Champion | Model, *causes: object) -> None:
+        # First: WATCH and JUDGE both rewrite records, and what one writes while the other's is on its way
+        # must be made of that. A process whose message is not delivered ends, and reads what is there.
+        self.log.fold(message)
         await self._send(key, message, caused_id(self._host.settings.name, *causes))
-        self.log.fold(message)  # its own echo comes later; decisions before that must know it
 
     async def _send(self, key: bytes, message: Message, ce_id: str) -> None:
         headers = event_headers(self._host.settings.name, message.ce_type, ce_id, self._host.now_ms())
