@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import orjson
@@ -58,11 +59,15 @@ def champion(deployment: Deployment) -> Model:
     return models.versions[models.champion.version]
 
 
+def is_all_judged(deployment: Deployment) -> bool:
+    topics = ("labelled", "distributions")
+    return all(deployment.committed("monitor", topic) == deployment.count(topic) for topic in topics)
+
+
 def test_drift_is_seen_and_a_better_model_takes_over(make: Make, bundle: Bundle) -> None:
     deployment = make(
         pane_seconds=1,
         false_alarm_every=20_000,
-        accuracy_false_alarm_every=2_000,
         training_min_rows=400,
         retrain_cooldown_rows=600,
         training_rows=600,
@@ -91,6 +96,7 @@ def test_drift_is_seen_and_a_better_model_takes_over(make: Make, bundle: Bundle)
     world.go_on(500)
     until(lambda: deployment.count("predictions") >= world.count, what="all answered")
     until(lambda: deployment.count("labelled") >= world.count - LABEL_AFTER, what="all labels joined")
+    until(partial(is_all_judged, deployment), what="all of it judged")
 
     answers = [Prediction.parse(value) for value in deployment.values("predictions")]
     assert Counter(answer.id for answer in answers) == Counter({f"r-{i}": 1 for i in range(world.count)})
