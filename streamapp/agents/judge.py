@@ -13,7 +13,7 @@ from streamapp.models import Bundle
 from streamapp.profile.policy_text import parse_policy
 from streamapp.quality.labelled_rows import LabelledRows
 from streamapp.rollout import Candidate, Decision, Judge, Judged
-from streamapp.rollout.states import changed, outdated
+from streamapp.rollout.states import changed, effective_state, outdated
 from streamapp.runtime.host import Host, StateTable
 from streamapp.runtime.transport import RecordBatch
 
@@ -95,8 +95,10 @@ class JudgeAgent:
         self._judge.follow(_candidate(champion), candidates)
         self._versions.forget({pointer.version, *challengers})
         self._followed = now
-        while stale := outdated(models.versions, pointer):  # each from the record as it is by then
-            await self._versions.rewrite(stale[0])
+        for stale in outdated(models.versions, pointer):
+            await models.update(
+                stale.version, lambda record: changed(record, effective_state(record, pointer))
+            )
 
     async def _carry_out(self, judged: Judged) -> None:
         name, topics, metrics = self._host.settings.name, self._host.topics, self._host.metrics
@@ -110,17 +112,17 @@ class JudgeAgent:
             metrics.promotions.labels("rejected").inc()
         if judged.promoted is not None:
             # The pointer decides what is served; the record follows it, also after a crash in between.
-            await self._versions.point_at(judged.promoted.version, judged.promoted.at_ms)
+            await self._versions.log.point_at(judged.promoted.version, judged.promoted.at_ms)
             await self._decide(judged.promoted, "champion")
             metrics.promotions.labels("promoted").inc()
         if judged.rejected or judged.promoted:
             self._followed = None
 
     async def _decide(self, decision: Decision, state: ModelState) -> None:
-        record = self._versions.log.versions.get(decision.version)
-        if record is not None:
-            note = decision.note
-            await self._versions.rewrite(changed(record, state, scores=decision.scores, note=note))
+        await self._versions.log.update(
+            decision.version,
+            lambda record: changed(record, state, scores=decision.scores, note=decision.note),
+        )
 
     async def _restore(self, data: bytes | None) -> None:
         name = self._host.settings.name

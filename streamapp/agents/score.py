@@ -57,7 +57,7 @@ class Score:
         self._saving = asyncio.Lock()
         self._restored: set[int] = set()
         self._restored_at = 0
-        models = ModelsLog(settings.bootstrap, host.topics.models)
+        models = ModelsLog(host)
         self._served = ServedModel(settings, models, self._raise_alert)
         self._shown: str | None = None
         host.agent("score", [host.topics.requests], self.handle)

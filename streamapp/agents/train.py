@@ -12,13 +12,7 @@ from aiokafka.errors import KafkaError
 
 from streamapp.agents.labelled_log import LabelledLog, read_to_end
 from streamapp.errors import MessageError, StoreError, TrainingError
-from streamapp.messages import (
-    Model,
-    OutRecord,
-    Retrain,
-    caused_id,
-    event_headers,
-)
+from streamapp.messages import Retrain
 from streamapp.runtime.host import Host
 from streamapp.runtime.models_log import ModelsLog
 from streamapp.runtime.transport import RecordBatch
@@ -50,7 +44,7 @@ class Train:
     def __init__(self, host: Host) -> None:
         settings = host.settings
         self._host = host
-        self._models = ModelsLog(settings.bootstrap, host.topics.models)
+        self._models = ModelsLog(host)
         self._pool = TrainingPool()
         self._rules = TrainingRules(
             min_rows=settings.training_min_rows,
@@ -167,18 +161,10 @@ class Train:
             return
         finally:
             host.metrics.training.set(0)
-        await self._publish(trained.model)
+        await self._models.add(trained.model)
         self._done |= start.answers
         self._count(start.event, "trained")
         log.info("%s is a challenger: loss %.4g on its holdout", trained.model.version, trained.loss)
-
-    async def _publish(self, model: Model) -> None:
-        name = self._host.settings.name
-        ce_id = caused_id("model", name, model.version, model.state, model.bundle)
-        headers = event_headers(name, Model.ce_type, ce_id, self._host.now_ms())
-        record = OutRecord.of(0, model.version.encode(), model.encode(), headers)
-        await self._host.deliver(self._host.topics.models, [record])
-        self._models.fold(model)
 
     def _count(self, event: Retrain, outcome: str) -> None:
         self._host.metrics.retrains.labels(event.reason, outcome).inc()

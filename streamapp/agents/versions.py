@@ -1,4 +1,4 @@
-"""The versions of the model as the monitor role sees and writes them."""
+"""The versions of the model as the monitor role sees them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from typing import NamedTuple
 
 from streamapp.errors import StreamappError
-from streamapp.messages import CHAMPION_KEY, Champion, Message, Model, OutRecord, caused_id, event_headers
+from streamapp.messages import Model
 from streamapp.models import Bundle, Signature
 from streamapp.models.golden import Golden
 from streamapp.profile import Profile
@@ -30,7 +30,7 @@ class Watched(NamedTuple):
 
 
 class Versions:
-    """Reads the models log, caches bundles, and rewrites records; JUDGE alone decides what is written.
+    """Reads the models log and caches what it needs of the bundles.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Versions:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self.log = ModelsLog(host.settings.bootstrap, host.topics.models)
+        self.log = ModelsLog(host)
         self._bundles: dict[str, Bundle] = {}
         self._watched: dict[str, Watched | None] = {}
         host.task(self.log.run)
@@ -78,10 +78,11 @@ class Versions:
 
     async def answers_from(self, version: str, partition: int, offset: int) -> None:
         """Note the first request of `partition` that `version` answered in its latest reign."""
-        record = await self.record(version)
-        if record is not None:
-            since = {**record.since, str(partition): offset}
-            await self.rewrite(record.model_copy(update={"since": since}))
+        await self.record(version)
+        await self.log.update(
+            version,
+            lambda record: record.model_copy(update={"since": {**record.since, str(partition): offset}}),
+        )
 
     async def bundle(self, version: str) -> Bundle | None:
         """Return the bundle of `version`, verified and loaded; None, and say so, if that fails."""
@@ -102,22 +103,3 @@ class Versions:
         """Let go of the bundles of all versions but `keep`."""
         for version in self._bundles.keys() - keep:
             del self._bundles[version]
-
-    async def point_at(self, version: str, at_ms: int) -> None:
-        """Make `version` the champion."""
-        await self._write(CHAMPION_KEY, Champion(version=version, at=at_ms), "champion", version, at_ms)
-
-    async def rewrite(self, model: Model) -> None:
-        """Write the record of a version, unless it stands there already."""
-        if model != self.log.versions.get(model.version):
-            await self._write(model.version.encode(), model, "model", model.version, model.encode())
-
-    async def _write(self, key: bytes, message: Champion | Model, *causes: object) -> None:
-        # First: WATCH and JUDGE both rewrite records, and what one writes while the other's is on its way
-        # must be made of that. A process whose message is not delivered ends, and reads what is there.
-        self.log.fold(message)
-        await self._send(key, message, caused_id(self._host.settings.name, *causes))
-
-    async def _send(self, key: bytes, message: Message, ce_id: str) -> None:
-        headers = event_headers(self._host.settings.name, message.ce_type, ce_id, self._host.now_ms())
-        await self._host.deliver(self._host.topics.models, [OutRecord.of(0, key, message.encode(), headers)])

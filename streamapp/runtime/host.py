@@ -114,9 +114,9 @@ class Host:
         )
         return futures
 
-    async def deliver(self, topic: str, records: Iterable[OutRecord]) -> None:
-        """Send `records` and wait until they are delivered."""
-        await asyncio.gather(*await self.send(topic, records))
+    async def deliver(self, topic: str, records: Iterable[OutRecord]) -> list[Any]:
+        """Send `records`, wait until they are delivered, and return Kafka's receipt of each batch."""
+        return await asyncio.gather(*await self.send(topic, records))
 
     async def membership(self) -> None:
         """Wait until it is certain that the partitions are still this process's; end the process if not.

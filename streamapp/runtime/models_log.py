@@ -1,4 +1,4 @@
-"""The whole ``models`` topic, followed by every process: versions, and the pointer to the champion."""
+"""The whole ``models`` topic, which every process follows: versions, and the pointer to the champion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamapp.errors import MessageError
-from streamapp.messages import CHAMPION_KEY, Champion, Model
+from streamapp.messages import CHAMPION_KEY, Champion, Model, OutRecord, caused_id, event_headers
+from streamapp.runtime.host import Host
 
 __all__ = ["ModelsLog"]
 
@@ -22,17 +23,20 @@ Listener = Callable[[Model | Champion], None]
 class ModelsLog:
     """A broadcast: a plain consumer without a group reads the compacted topic to its end, then follows it.
 
+    It says what was read, never what is on its way: whoever writes waits until that was read, too.
+
     Parameters
     ----------
-    bootstrap
-        Kafka brokers.
-    topic
-        The deployment's ``models``.
+    host
+        Of the process.
     """
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
-        self._bootstrap = bootstrap
-        self._topic = topic
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._topic = host.topics.models
+        self._writing = asyncio.Lock()
+        self._read_to = 0
+        self._progress = asyncio.Condition()
         self._listeners: list[Listener] = []
         self.versions: dict[str, Model] = {}
         self.champion: Champion | None = None
@@ -46,7 +50,9 @@ class ModelsLog:
         """Read and follow for ever."""
         partition = TopicPartition(self._topic, 0)
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
+            bootstrap_servers=self._host.settings.bootstrap,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
         )
         await consumer.start()
         try:
@@ -59,6 +65,7 @@ class ModelsLog:
                 for records in (await consumer.getmany(timeout_ms=500)).values():
                     for record in records:
                         self._read(record)
+                    await self._has_read(records[-1].offset)
         finally:
             await consumer.stop()
 
@@ -70,16 +77,45 @@ class ModelsLog:
         except MessageError as exc:
             log.warning("models record at offset %d is not readable: %s", record.offset, exc)
             return
-        self.fold(message)
-
-    def fold(self, message: Model | Champion) -> None:
-        """Take note of a record: one that was read, or one that this process has just written."""
         if isinstance(message, Champion):
             self.champion = message
         else:
             self.versions[message.version] = message
         for listener in self._listeners:
             listener(message)
+
+    async def _has_read(self, offset: int) -> None:
+        async with self._progress:
+            self._read_to = offset + 1
+            self._progress.notify_all()
+
+    async def update(self, version: str, change: Callable[[Model], Model]) -> None:
+        """Write the record of `version` as `change` makes it of the latest; not, if that changes nothing.
+
+        One at a time: WATCH and JUDGE both rewrite records, and neither may undo what the other wrote.
+        """
+        async with self._writing:
+            model = self.versions.get(version)
+            if model is not None and (new := change(model)) != model:
+                await self._write(new.version.encode(), new, "model", version, new.encode())
+
+    async def add(self, model: Model) -> None:
+        """Write the record of a new version."""
+        async with self._writing:
+            causes = ("model", self._host.settings.name, model.version, model.state, model.bundle)
+            await self._write(model.version.encode(), model, *causes)
+
+    async def point_at(self, version: str, at_ms: int) -> None:
+        """Make `version` the champion."""
+        async with self._writing:
+            await self._write(CHAMPION_KEY, Champion(version=version, at=at_ms), "champion", version, at_ms)
+
+    async def _write(self, key: bytes, message: Model | Champion, *causes: object) -> None:
+        name = self._host.settings.name
+        headers = event_headers(name, message.ce_type, caused_id(name, *causes), self._host.now_ms())
+        (written,) = await self._host.deliver(self._topic, [OutRecord.of(0, key, message.encode(), headers)])
+        async with self._progress:
+            await self._progress.wait_for(lambda: self._read_to > written.offset)
 
     def former_champions(self) -> list[Model]:
         """Return versions that have served before, the newest first."""

@@ -41,6 +41,7 @@ def test_each_bad_request_is_answered_and_kept_byte_for_byte(make: Make, bundle:
             assert dict(message.headers())["traceparent"] == b"00-1-2-01"
     assert found == {name: code for name, _, code in BAD}
 
+    until(lambda: deployment.count("dead-letters") >= len(BAD), what="a dead letter of each")
     letters = {letter.key().decode(): letter for letter in deployment.consume("dead-letters")}
     assert letters.keys() == {name for name, _, _ in BAD}
     for position, (name, value, code) in enumerate(BAD):
