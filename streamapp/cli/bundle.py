@@ -80,6 +80,8 @@ def _parse_kinds(ctx: click.Context, param: click.Parameter, values: tuple[str, 
 @click.option("--kind", "kinds", multiple=True, metavar="COLUMN=KIND", callback=_parse_kinds,
               help="What drift of the column is: continuous, discrete, categorical, high-cardinality, text, "
               "datetime or id-like.  [default: by its values; see inspect] Repeatable.")  # fmt: skip
+@click.option("--segment", "segments", multiple=True, metavar="COLUMN",
+              help="Accuracy is watched for each level of it, too. Repeatable.")  # fmt: skip
 @drift_option
 @json_option
 def command(
@@ -97,6 +99,7 @@ def command(
     closed: tuple[str, ...],
     bounds: Bounds,
     kinds: dict[str, str],
+    segments: tuple[str, ...],
     drift: dict[str, ColumnPolicy],
     as_json: bool,
 ) -> None:
@@ -132,6 +135,7 @@ def command(
         bounds=bounds,
         kinds=kinds,
         drift=drift,
+        segments=segments,
         ordered=True,
         target=target,
         model_files=files,

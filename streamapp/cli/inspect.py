@@ -83,6 +83,7 @@ def _fields(bundle: Bundle, policy: list[SubjectPolicy], settings: Settings) -> 
             "subjects": [asdict(each) for each in policy],
         },
         "season": _season(bundle),
+        "segments": {column.name: column.levels for column in bundle.segments.columns},
         "golden_rows": len(bundle.golden.rows),
         "baseline": None
         if bundle.baseline is None
@@ -118,6 +119,8 @@ def _say(bundle: Bundle, fields: dict[str, Any], policy: list[SubjectPolicy]) ->
         "baseline": "none: from the first 2,000 live rows"
         if bundle.baseline is None
         else f"{bundle.baseline.mean:.4g} on {bundle.baseline.rows:,} holdout rows",
+        "segments": "; ".join(f"{name}: {', '.join(levels)}" for name, levels in fields["segments"].items())
+        or None,
         "drift": f"{len(signature.columns)} columns as below, {_correlations(bundle)}; one false alarm in "
         f"{fields['drift']['false_alarm_every']:,} requests",
         "daily cycle": _season(bundle),

@@ -11,17 +11,19 @@ from typing import Any, Self, TypeVar
 
 import orjson
 
-from streamapp.errors import BundleError, IntegrityError, PredictionError, StreamappError
+from streamapp.errors import BundleError, PredictionError
 from streamapp.messages import Model, ModelState, OffsetRange
 from streamapp.models.baseline import Baseline
 from streamapp.models.column import Columns
 from streamapp.models.formats import Predict, load_format
 from streamapp.models.golden import Golden
+from streamapp.models.loading import check_trust, load_model
 from streamapp.models.manifest import Manifest, version_warnings
-from streamapp.models.pack import BASELINE, GOLDEN, PROFILE, SIGNATURE, Choices, Facts, pack
+from streamapp.models.pack import BASELINE, GOLDEN, PROFILE, SEGMENTS, SIGNATURE, Choices, Facts, pack
 from streamapp.models.packed import Packed, read_packed, write_packed
 from streamapp.models.predictions import Predictions
 from streamapp.models.seal import Keys, Seal, SealStatus
+from streamapp.models.segments import Segments
 from streamapp.models.signature import Signature
 from streamapp.profile import ColumnPolicy, Profile
 from streamapp.profile.policy import read_policy
@@ -30,7 +32,7 @@ __all__ = ["Bundle"]
 
 _B = TypeVar("_B", bound="Bundle")
 
-_OWN = {SIGNATURE, PROFILE, GOLDEN, BASELINE}
+_OWN = {SIGNATURE, PROFILE, GOLDEN, BASELINE, SEGMENTS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +66,7 @@ class Bundle:
     profile: Profile = field(repr=False)
     golden: Golden = field(repr=False)
     baseline: Baseline | None = field(repr=False)
+    segments: Segments = field(repr=False)
     estimator: Any = None
     predictor: Predict | None = field(default=None, repr=False)
     warnings: tuple[str, ...] = ()
@@ -88,6 +91,7 @@ class Bundle:
         categorical: Collection[str] = (),
         kinds: Mapping[str, str] | None = None,
         drift: Mapping[str, ColumnPolicy | Mapping[str, Any]] | None = None,
+        segments: Collection[str] = (),
         ordered: bool = True,
         target: str | None = None,
         like: Bundle | None = None,
@@ -136,14 +140,16 @@ class Bundle:
         drift
             Column, pair or output to what is chosen of how its drift is judged, for example
             ``{"temp": {"floor": 0.3}}``: the policy of :meth:`streamapp.Profile.fit`.
+        segments
+            Columns of strings, booleans or integers: accuracy is watched for each of their levels, too.
         ordered
             Whether rows stand in the order in which they came.
         target
             Name of what is predicted; default: the name of `y` if it is a Series.
         like
             Earlier bundle of the same deployment: its signature (kinds, what may be missing, bounds, closed
-            levels), categories, chosen kinds, drift policy, loss and scale are kept, so `X` may be columns as
-            they travel.
+            levels), categories, chosen kinds, drift policy, segments, loss and scale are kept, so `X` may be
+            columns as they travel.
         model_files
             The model's own files, if they are to be kept byte for byte; default: written anew.
         created_at_ms, trained_at_ms, newest_training_data_at_ms
@@ -178,6 +184,7 @@ class Bundle:
             kinds=({} if like is None else like.chosen_kinds) | dict(kinds or {}),
             drift=read_policy(drift),
             inherited_drift={} if like is None else like.profile.policy,
+            segments=segments if like is None or segments else like.segments,
             ordered=ordered,
             target=target or getattr(y, "name", None),
             signature=None if like is None else like.signature,
@@ -226,8 +233,7 @@ class Bundle:
             If the store does not answer.
         """
         bundle = cls.inspect(url, trust=trust, sha256=sha256)
-        if load_format(bundle.manifest.format).RUNS_CODE and bundle.seal_status != "trusted":
-            raise IntegrityError(_distrust(bundle, Keys(trust)))
+        check_trust(bundle.packed, bundle.seal_status, Keys(trust))
         return _with_model(bundle)
 
     @classmethod
@@ -253,6 +259,7 @@ class Bundle:
                 Profile.from_bytes(packed.files[PROFILE]),
                 Golden.from_dict(parts[GOLDEN]),
                 None if baseline is None else Baseline.from_dict(baseline),
+                Segments.from_dict(parts.get(SEGMENTS, {})),
                 warnings=version_warnings(packed.manifest.libraries),
                 seal_status=status,
             )
@@ -381,29 +388,8 @@ class Bundle:
         self.golden.check(self.predict_columns(self.signature.from_rows(self.golden.rows)))
 
 
-def _distrust(bundle: Bundle, keys: Keys) -> str:
-    manifest, seal = bundle.manifest, bundle.packed.seal
-    danger = f"{bundle.url}: loading {manifest.format} can run code, and the bundle "
-    if seal is None:
-        return f"{danger}has no seal: pack it with `streamapp bundle`, or let its maker save it again"
-    return (
-        f"{danger}is sealed by key {seal.fingerprint}, which is not trusted here ({keys.folder}): if "
-        "you trust its holder, run `streamapp keys trust FILE.pub` with that key"
-    )
-
-
 def _with_model(bundle: _B) -> _B:
-    manifest = bundle.manifest
-    format_ = load_format(manifest.format)
-    try:
-        estimator = format_.load({p: data for p, data in bundle.packed.files.items() if p not in _OWN})
-    except StreamappError:
-        raise
-    except Exception as exc:  # what a model's classes raise when they are not as they were
-        raise BundleError(
-            f"{bundle.url or manifest.name}: the model cannot be loaded: {type(exc).__name__}: {exc}; "
-            f"it was packed with {', '.join(f'{name} {v}' for name, v in sorted(manifest.libraries.items()))}"
-        ) from exc
-    return replace(
-        bundle, estimator=estimator, predictor=format_.predictor(estimator, bundle.signature.classes)
-    )
+    files = {path: data for path, data in bundle.packed.files.items() if path not in _OWN}
+    estimator = load_model(bundle.manifest, files, where=bundle.url)
+    predictor = load_format(bundle.manifest.format).predictor(estimator, bundle.signature.classes)
+    return replace(bundle, estimator=estimator, predictor=predictor)

@@ -20,17 +20,19 @@ from streamapp.models.labels import fit_labels, read_labels, read_times
 from streamapp.models.losses import check_loss, loss_scale
 from streamapp.models.manifest import FileEntry, Manifest, canonical, library_versions
 from streamapp.models.packed import Packed
+from streamapp.models.segments import Segments
 from streamapp.models.signature import Signature
 from streamapp.models.tables import as_table, count_rows
 from streamapp.profile import DriftPolicy, Profile
 from streamapp.profile.subjects import with_policy
 
-__all__ = ["BASELINE", "GOLDEN", "PROFILE", "SIGNATURE", "Choices", "Contents", "Facts", "pack"]
+__all__ = ["BASELINE", "GOLDEN", "PROFILE", "SEGMENTS", "SIGNATURE", "Choices", "Contents", "Facts", "pack"]
 
 SIGNATURE = "signature.json"
 PROFILE = "profile.json"
 GOLDEN = "golden.json"
 BASELINE = "baseline.json"
+SEGMENTS = "segments.json"
 
 _LOOK = 200
 """Rows on which a model is tried before it is packed."""
@@ -46,6 +48,7 @@ class Contents(NamedTuple):
     profile: Profile
     golden: Golden
     baseline: Baseline | None
+    segments: Segments
     estimator: Any
     predictor: Predict
     warnings: tuple[str, ...]
@@ -65,6 +68,7 @@ class Choices:
     kinds: Mapping[str, str] | None = None
     drift: DriftPolicy = field(default_factory=dict)
     inherited_drift: DriftPolicy = field(default_factory=dict)
+    segments: Collection[str] | Segments = ()
     ordered: bool = True
     target: str | None = None
     signature: Signature | None = None
@@ -108,6 +112,9 @@ def pack(
     predictor = format_.predictor(model, signature.classes)
     signature = _settle_input(model, signature, predictor, columns)
     warnings = _try(model, table, signature, predictor, columns)
+    segments = choices.segments
+    if not isinstance(segments, Segments):
+        segments = Segments.choose(segments, signature.columns, columns)
     labels = fit_labels(labels, signature.classes, target="the reference's target")
     profile = Profile.fit(
         columns,
@@ -132,6 +139,8 @@ def pack(
     parts = {SIGNATURE: signature.to_dict(), GOLDEN: golden.to_dict()}
     if baseline is not None:
         parts[BASELINE] = baseline.to_dict()
+    if segments:
+        parts[SEGMENTS] = segments.to_dict()
     files = {path: canonical(fields) for path, fields in parts.items()} | {PROFILE: profile.to_bytes()}
     model_files = choices.model_files or _dump(model, choices.format)
     if any(b"__main__" in data for data in model_files.values()):
@@ -160,7 +169,7 @@ def pack(
         caused_by=facts.caused_by,
     )
     packed = Packed(manifest, files)
-    return Contents(packed, signature, profile, golden, baseline, model, predictor, warnings)
+    return Contents(packed, signature, profile, golden, baseline, segments, model, predictor, warnings)
 
 
 def _check_lengths(rows: int, others: int, what: str) -> None:
