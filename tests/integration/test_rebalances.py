@@ -25,12 +25,19 @@ def is_stopped(running: Running) -> bool:
     return "\nState:\tT" in Path(f"/proc/{running.process.pid}/status").read_text()
 
 
+def has_answered(running: Running | None) -> bool:
+    return running is not None and running.metric('streamapp_requests_total{outcome="prediction"}') > 0
+
+
 def storm(deployment: Deployment, *faults: str, seconds: float, every_s: float, seed: int) -> tuple[int, int]:
     """Let two further processes join and leave, by SIGTERM and by kill -9; return (sent, changes)."""
     chance = random.Random(seed)
     guests: dict[str, Running | None] = {"two": None, "three": None}
-    changes, end = 0, time.monotonic() + seconds
     with Feeder(deployment) as feeder:
+        # On a busy machine a guest may leave before it has joined: one at least has had partitions.
+        guests["two"] = deployment.start("score", instance="two", faults=faults)
+        until(lambda: has_answered(guests["two"]), what="the first guest has answered")
+        changes, end = 1, time.monotonic() + seconds
         while time.monotonic() < end:
             name = chance.choice(list(guests))
             guest, guests[name] = guests[name], None
