@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     label_horizon_s: float = Field(
         default=30 * _DAY_S, gt=0, description="How late a label may come, event time."
     )
+    join_memory_mb: int = Field(
+        default=128, gt=0, description="Memory of JOIN's stores, all partitions of a process together, MiB."
+    )
 
     # Retraining and rollout
     retrain_every_s: float | None = Field(default=None, gt=0, description="Schedule, in stream time.")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Sequence
-from contextlib import aclosing
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
-from streamapp.quality.join import Join, Joined
-from streamapp.quality.store import RocksStore
+from streamapp.quality.join import LOGS, Join, Joined
+from streamapp.quality.store import RocksMemory, RocksStore
 from streamapp.runtime.client import next_batch
 from streamapp.runtime.host import Host
 from streamapp.runtime.topic_plans import answer_limit_bytes
@@ -19,7 +20,10 @@ from streamapp.runtime.transport import RecordBatch
 
 __all__ = ["JoinAgent"]
 
-_IDLE_S = 5.0
+_LOOK_EVERY_S = 1.0
+_TIMEOUT_S = 10.0
+_AT_ONCE = 1_000
+"""Entries that are forgotten before batches have their turn again."""
 
 log = logging.getLogger(__name__)
 
@@ -38,16 +42,15 @@ class JoinAgent:
         self._joins: dict[int, Join] = {}
         self._turn = asyncio.Lock()
         self._opened_at = 0
-        self._read_at = 0.0
+        self._marks: dict[int, _Mark] = {}
         host.agent("join", [host.topics.predictions, host.topics.feedback], self.handle)
         host.on_revoked(self._close)
-        host.every(1.0, self._tick)
+        host.task(self._forget)
 
     async def handle(self, batches: Sequence[RecordBatch]) -> Sequence[Awaitable[Any]]:
         """Join what came; everything it causes is delivered when this returns."""
         async with self._turn:
             await self._open()
-            self._read_at = self._host.health.clock()
             for batch in batches:
                 join = self._joins[batch.partition]
                 is_answers = batch.topic == self._host.topics.predictions
@@ -68,16 +71,54 @@ class JoinAgent:
         for outcome, count in joined.counts.items():
             self._host.metrics.labels.labels(outcome).inc(count)
 
-    async def _tick(self) -> None:
-        """Forget what is over its horizon while nothing comes: then feedback has been read to its end."""
-        if not self._joins or self._host.health.clock() - self._read_at < _IDLE_S:
+    async def _forget(self) -> None:
+        """Forget what is over its horizon, for ever, in as many turns as it takes."""
+        async with _consumer(self._host.settings.bootstrap) as consumer:
+            while True:
+                await asyncio.sleep(_LOOK_EVERY_S)
+                try:
+                    async with asyncio.timeout(_TIMEOUT_S):
+                        await self._mark(consumer)
+                except (TimeoutError, KafkaError) as exc:  # nothing is lost: it is kept for longer
+                    log.warning("where feedback ends is not known: %s", exc or type(exc).__name__)
+                for partition in list(self._marks):
+                    while await self._expire(partition):
+                        pass
+
+    async def _mark(self, consumer: AIOKafkaConsumer) -> None:
+        """Note how far stream time and ``feedback`` have come, where the last mark was reached.
+
+        Labels that were there before an answer's horizon was over may not miss it. So stream time is taken
+        first, and what it makes due is due when feedback is read up to where it ended then.
+        """
+        times = {p: join.time.now_ms for p, join in self._joins.items() if p not in self._marks}
+        topic, opened_at = self._host.topics.feedback, self._opened_at
+        wanted = {TopicPartition(topic, p): now_ms for p, now_ms in times.items() if now_ms is not None}
+        if not wanted:
             return
+        ends = await consumer.end_offsets(list(wanted))
+        begins = await consumer.beginning_offsets(list(wanted))
+        if opened_at == self._opened_at:
+            for tp, now_ms in wanted.items():
+                # Of a topic that holds nothing, nothing is ever committed.
+                end = ends[tp] if ends[tp] > begins[tp] else 0
+                self._marks[tp.partition] = _Mark(now_ms, end)
+
+    async def _expire(self, partition: int) -> bool:
+        """Forget some of what is due in a partition; return whether there may be more."""
         async with self._turn:
-            for join in list(self._joins.values()):
-                joined = join.expire()
-                if joined.batch.views:
-                    await self._deliver(joined)
-                    join.apply(joined.batch)
+            join, mark = self._joins.get(partition), self._marks.get(partition)
+            if join is None or mark is None:
+                return False
+            if (self._host.committed(self._host.topics.feedback, partition) or 0) < mark.feedback_end:
+                return False
+            joined = join.expire(now_ms=mark.now_ms, limit=_AT_ONCE)
+            if not joined.batch.views:
+                del self._marks[partition]
+                return False
+            await self._deliver(joined)
+            join.apply(joined.batch)
+            return True
 
     async def _open(self) -> None:
         """Open the stores of the partitions that were assigned, and bring them up to what was committed."""
@@ -86,9 +127,12 @@ class JoinAgent:
         host, settings = self._host, self._host.settings
         topics = host.topics
         self._joins.clear()
+        self._marks.clear()
+        memory = RocksMemory(settings.join_memory_mb << 20)
         partitions = {tp.partition for tp in host.assigned(topics.predictions, topics.feedback)}
         for partition in sorted(partitions):
-            store = RocksStore(settings.state_dir / settings.name / "join" / str(partition))
+            folder = settings.state_dir / settings.name / "join" / str(partition)
+            store = RocksStore(folder, memory=memory, logs=LOGS)
             self._joins[partition] = Join(
                 store,
                 settings.name,
@@ -125,13 +169,34 @@ class JoinAgent:
             for join in self._joins.values():
                 join.store.close()
             self._joins.clear()
+            self._marks.clear()
             self._opened_at = 0
+
+
+class _Mark(NamedTuple):
+    """A stream time, and where ``feedback`` ended when it was no later than that."""
+
+    now_ms: int
+    feedback_end: int
 
 
 async def _records(
     bootstrap: str, partition: TopicPartition, start: int | None, end: int
 ) -> AsyncGenerator[list[Any], None]:
     """Yield the records of a partition from `start`, or its beginning, up to `end`, exclusive."""
+    async with _consumer(bootstrap) as consumer:
+        consumer.assign([partition])
+        if start is None:
+            await consumer.seek_to_beginning(partition)
+        else:
+            consumer.seek(partition, start)
+        while records := await next_batch(consumer, {partition: end}):
+            yield records
+
+
+@asynccontextmanager
+async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """Give a consumer without a group."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
@@ -140,12 +205,6 @@ async def _records(
     )
     await consumer.start()
     try:
-        consumer.assign([partition])
-        if start is None:
-            await consumer.seek_to_beginning(partition)
-        else:
-            consumer.seek(partition, start)
-        while records := await next_batch(consumer, {partition: end}):
-            yield records
+        yield consumer
     finally:
         await consumer.stop()

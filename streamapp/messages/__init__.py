@@ -14,6 +14,7 @@ from streamapp.messages.cloudevents import (
     event_headers,
     event_time_ms,
     header,
+    said_time_ms,
     trace_headers,
 )
 from streamapp.messages.dead_letters import OMITTED_BYTES, SHA256, dead_letter
@@ -91,6 +92,7 @@ __all__ = [
     "read_exactly",
     "record_bytes",
     "record_time",
+    "said_time_ms",
     "trace_headers",
 ]
 

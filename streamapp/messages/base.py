@@ -11,7 +11,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 
 from streamapp.errors import MessageError
 
-__all__ = ["FIRST_MS", "LAST_MS", "Message", "Time", "format_time", "load_object", "parse_time"]
+__all__ = [
+    "FIRST_MS",
+    "LAST_MS",
+    "Message",
+    "Time",
+    "format_time",
+    "load_object",
+    "parse_time",
+    "parse_written_time",
+]
 
 FIRST_MS = -62_135_596_800_000
 """0001-01-01T00:00:00Z: the first time that RFC 3339 can write."""
@@ -47,6 +56,25 @@ def parse_time(value: object) -> int:
     if time.tzinfo is None:
         raise ValueError(f"{value!r} has no offset from UTC; append Z or +00:00")
     return _bounded(round((time - _EPOCH).total_seconds() * 1000), value)
+
+
+@lru_cache(maxsize=1024)  # records of one batch share a few seconds
+def _second_ms(text: str) -> int:
+    return parse_time(text + "Z")
+
+
+def parse_written_time(value: str) -> int:
+    """Return what :func:`parse_time` does, faster if the time is written as :func:`format_time` writes it.
+
+    Examples
+    --------
+    >>> parse_written_time("2011-05-02T08:00:00.004Z"), parse_written_time("2011-05-02T10:00:00+02:00")
+    (1304323200004, 1304323200000)
+    """
+    ms = value[20:23]
+    if len(value) == 24 and value[19] == "." and value[23] == "Z" and ms.isascii() and ms.isdigit():
+        return _second_ms(value[:19]) + int(ms)
+    return parse_time(value)
 
 
 def _bounded(time_ms: int, value: object) -> int:

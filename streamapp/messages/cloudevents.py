@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from streamapp.messages.base import format_time, parse_time
+from streamapp.messages.base import format_time, parse_written_time
 
-__all__ = ["MAX_AHEAD_MS", "Header", "event_headers", "event_time_ms", "header", "trace_headers"]
+__all__ = [
+    "MAX_AHEAD_MS",
+    "Header",
+    "event_headers",
+    "event_time_ms",
+    "header",
+    "said_time_ms",
+    "trace_headers",
+]
 
 Header = tuple[str, bytes]
 """Name and content. Kafka lets a content be null, too; what reads one must bear that."""
@@ -67,11 +75,15 @@ def event_time_ms(headers: Iterable[Header], timestamp_ms: int) -> tuple[int, bo
     >>> event_time_ms([("ce_time", b"tomorrow")], 9000)
     (9000, True)
     """
-    value = header(headers, "ce_time")
+    return said_time_ms(header(headers, "ce_time"), timestamp_ms)
+
+
+def said_time_ms(value: bytes | None, timestamp_ms: int) -> tuple[int, bool]:
+    """Return what :func:`event_time_ms` does, of the value of the header, None if there is none."""
     if value is None:
         return timestamp_ms, False
     try:
-        time_ms = parse_time(value.decode())
+        time_ms = parse_written_time(value.decode())
     except (ValueError, OverflowError):
         return timestamp_ms, True
     return (timestamp_ms, True) if time_ms > timestamp_ms + MAX_AHEAD_MS else (time_ms, False)

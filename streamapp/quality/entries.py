@@ -2,15 +2,15 @@
 
 | key | value |
 |---|---|
-| ``a`` id-hash place | an answer: its labels so far, its key, its value as answered |
-| ``i`` id-hash | the places of the answers to an id, in order: its event time and its request's offset each |
-| ``w`` id-hash feedback-partition feedback-offset | a label that came before its request's answer |
-| ``t`` arrival key | empty: the order in which answers and waiting labels are forgotten |
+| ``i`` id | its answers, in order: where each stands and its labels so far; and where labels wait for it |
+| ``v`` offset in ``predictions`` | an answer as it was given |
+| ``w`` offset in ``feedback`` | a label that came before its request's answer, as it was given |
 | ``m`` | positions, stream time, number of waiting labels |
 
-Ids are hashed to 16 bytes so that keys are short and of one length; numbers are big-endian, so that the
-order of bytes is the order of times. Answers are found by their exact key: a store that does not hold an id
-says so from memory, where a search for a range of keys would look into its files.
+``v`` and ``w`` are logs: large values that are written once, read once or twice, and forgotten in the order
+of their keys, which is that of their arrivals. What changes with each label is small. An id is found by its
+exact key: a store that does not hold it says so from memory. Long ids are hashed to 32 bytes; numbers are
+big-endian, so that the order of bytes is theirs.
 """
 
 from __future__ import annotations
@@ -18,103 +18,59 @@ from __future__ import annotations
 import base64
 import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
 
 from streamapp.messages import Header, Label
-from streamapp.quality.store import KeyValue
 
 __all__ = [
+    "ANSWERS",
+    "LOGS",
     "META_KEY",
+    "WAITING",
     "Answer",
+    "GivenAnswer",
     "GivenLabel",
-    "Place",
+    "KnownId",
     "Waiting",
-    "add_place",
-    "answer_key",
-    "arrival_key",
-    "arrivals_before",
-    "drop_place",
-    "hash_id",
-    "index_key",
-    "places_of",
-    "waited_for",
-    "waiting_bounds",
+    "arrival_of",
+    "id_key",
+    "log_key",
+    "log_offset",
 ]
 
 META_KEY = b"m"
-_HASH = 16
-_REUSES = 1_000
-_SHIFT = 1 << 63  # times before 1970 sort before later ones
-_TAIL = struct.Struct(">QQ")
-_POSITION = struct.Struct(">IQ")
-_LENGTHS = struct.Struct(">Ii")
+ANSWERS, WAITING = b"v", b"w"
+LOGS = (ANSWERS, WAITING)
+
+_LONG = 32
+_MOST = 1_000
+_OFFSET = struct.Struct(">Q")
+_ARRIVED = struct.Struct(">q")
+_ANSWER = struct.Struct(">qqBIi")
+_LABEL = struct.Struct(">qqIi")
+_UNKNOWN = -(1 << 63)
 
 
-def hash_id(request_id: str) -> bytes:
-    """Return 16 bytes that stand for an id."""
-    return hashlib.blake2b(request_id.encode(errors="surrogatepass"), digest_size=_HASH).digest()
+def id_key(request_id: bytes) -> bytes:
+    """Return the key of what is known of an id, given in UTF-8."""
+    if len(request_id) < _LONG:
+        return b"i" + request_id
+    return b"i" + hashlib.blake2b(request_id, digest_size=_LONG).digest()
 
 
-class Place(NamedTuple):
-    """Where the answer to an id stands among all answers to it."""
-
-    time_ms: int
-    offset: int
+def log_key(log: bytes, offset: int) -> bytes:
+    """Return the key of an entry of a log."""
+    return log + _OFFSET.pack(offset)
 
 
-def answer_key(id_hash: bytes, place: Place) -> bytes:
-    """Return the key of the answer at `place`."""
-    return b"a" + id_hash + _pack_place(place)
-
-
-def index_key(id_hash: bytes) -> bytes:
-    """Return the key of the places of all answers to an id."""
-    return b"i" + id_hash
-
-
-def places_of(index: bytes | None) -> list[Place]:
-    """Return the places in the value of an index, oldest first."""
-    return [Place(shifted - _SHIFT, offset) for shifted, offset in _TAIL.iter_unpack(index or b"")]
-
-
-def add_place(index: bytes | None, place: Place) -> bytes:
-    """Return the value of an index with `place` in its order; beyond a thousand the oldest are left out."""
-    places = sorted({*places_of(index), place})[-_REUSES:]
-    return b"".join(map(_pack_place, places))
-
-
-def drop_place(index: bytes | None, place: Place) -> bytes | None:
-    """Return the value of an index without `place`; None if nothing is left."""
-    return b"".join(_pack_place(each) for each in places_of(index) if each != place) or None
-
-
-def _pack_place(place: Place) -> bytes:
-    return _TAIL.pack(place.time_ms + _SHIFT, place.offset)
-
-
-def waiting_bounds(id_hash: bytes) -> tuple[bytes, bytes]:
-    """Return the range of keys of all labels that wait for an id."""
-    low = b"w" + id_hash
-    return low, low + b"\xff" * 13
-
-
-def waited_for(store: KeyValue) -> Iterator[bytes]:
-    """Yield the hash of the id of every label that waits."""
-    return (key[1 : 1 + _HASH] for key, _ in store.scan(b"w", b"x"))
-
-
-def arrival_key(arrived_ms: int, key: bytes) -> bytes:
-    """Return the key that puts `key` into the order of arrivals."""
-    return b"t" + struct.pack(">Q", arrived_ms + _SHIFT) + key
-
-
-def arrivals_before(time_ms: int) -> tuple[bytes, bytes]:
-    """Return the range of keys of all that arrived before stream time `time_ms`."""
-    return b"t", b"t" + struct.pack(">Q", max(time_ms + _SHIFT, 0))
+def log_offset(key: bytes) -> int:
+    """Return the offset in the key of an entry of a log."""
+    offset: int = _OFFSET.unpack_from(key, 1)[0]
+    return offset
 
 
 class GivenLabel(NamedTuple):
@@ -134,109 +90,152 @@ class GivenLabel(NamedTuple):
 
 @dataclass(slots=True)
 class Answer:
-    """An answer that was given, with what is known about its label."""
+    """Where an answer stands, and what is known about its label.
 
-    id_hash: bytes
+    `offset` is its request's and `position` its own, in ``predictions``.
+    """
+
     time_ms: int
     offset: int
+    position: int
     timestamp_ms: int
-    ce_id: str
-    key: bytes | None
-    value: bytes
     revision: int = 0
-    seen: dict[int, int] = field(default_factory=dict)
-    """Feedback partition to the offset of its newest label here: what is not newer is a repeat."""
-    labels: dict[str, GivenLabel] = field(default_factory=dict)
-    """Source to its newest label: outranked ones too, so that people and systems can be compared."""
+    seen: Sequence[tuple[int, int]] = ()
+    """Feedback partition, and the offset of its newest label here: what is not newer is a repeat."""
+    labels: Sequence[GivenLabel] = ()
+    """The newest of each source: outranked ones too, so that people and systems can be compared."""
 
-    @property
-    def place(self) -> Place:
-        """Where it stands among the answers to its id."""
-        return Place(self.time_ms, self.offset)
+    def has_seen(self, label: GivenLabel) -> bool:
+        """Return whether a label was given to this answer before."""
+        return any(partition == label.partition and label.offset <= offset for partition, offset in self.seen)
 
-    @property
-    def store_key(self) -> bytes:
-        """The key in the store."""
-        return answer_key(self.id_hash, self.place)
+    def note(self, label: GivenLabel) -> bool:
+        """Take note of a label; return whether it counts: a system's does not after a person's."""
+        seen, labels = self.seen, self.labels
+        if not seen:
+            self.seen, self.labels = ((label.partition, label.offset),), (label,)
+            return True
+        self.seen = [*(each for each in seen if each[0] != label.partition), (label.partition, label.offset)]
+        self.labels = [*(each for each in labels if each.source != label.source), label]
+        return label.by_person or not any(each.by_person for each in labels)
 
     def encode(self) -> bytes:
-        """Return the value in the store."""
-        facts = [
-            self.timestamp_ms,
-            self.ce_id,
-            self.revision,
-            list(self.seen.items()),
-            [tuple(label) for label in self.labels.values()],  # orjson knows no named tuples
-        ]
-        return _pack(facts, self.key, self.value)
+        """Return it as JSON."""
+        where = self.time_ms, self.offset, self.position, self.timestamp_ms
+        if not self.seen:
+            return b"[%d,%d,%d,%d]" % where
+        given = orjson.dumps((self.seen, list(map(tuple, self.labels))))  # it knows no named tuples
+        return b"[%d,%d,%d,%d,%d,%b]" % (*where, self.revision, given[1:-1])
+
+
+@dataclass(slots=True)
+class KnownId:
+    """What is known of an id: its answers, oldest first, and the offsets of labels that wait for one."""
+
+    answers: list[Answer] = field(default_factory=list)
+    waiting: list[int] = field(default_factory=list)
+
+    def has(self, time_ms: int, offset: int) -> bool:
+        """Return whether the answer to a request is among them."""
+        return any(each.offset == offset and each.time_ms == time_ms for each in self.answers)
+
+    def add(self, answer: Answer) -> None:
+        """Put an answer into its order; beyond a thousand the oldest are left out."""
+        self.answers.append(answer)
+        if len(self.answers) > 1:
+            self.answers.sort(key=lambda each: (each.time_ms, each.offset))
+            del self.answers[:-_MOST]
+
+    def wait(self, offset: int) -> None:
+        """Note a label that waits; beyond a thousand the oldest are tried when their horizon is over."""
+        self.waiting.append(offset)
+        del self.waiting[:-_MOST]
+
+    def encode(self) -> bytes | None:
+        """Return the value in the store, None if nothing is left to be known."""
+        if not self.answers and not self.waiting:
+            return None
+        answers = b",".join([answer.encode() for answer in self.answers])
+        return b"[[%b],%b]" % (answers, orjson.dumps(self.waiting) if self.waiting else b"[]")
 
     @classmethod
-    def decode(cls, store_key: bytes, value: bytes) -> Answer:
-        """Return the answer under `store_key`."""
-        (timestamp_ms, ce_id, revision, seen, labels), key, answer = _unpack(value)
-        shifted, offset = _TAIL.unpack(store_key[1 + _HASH :])
-        given = [GivenLabel(*fields) for fields in labels]
-        return cls(
-            store_key[1 : 1 + _HASH],
-            shifted - _SHIFT,
-            offset,
-            timestamp_ms,
-            ce_id,
-            key,
-            answer or b"",
-            revision,
-            dict(seen),
-            {label.source: label for label in given},
-        )
+    def decode(cls, value: bytes | None) -> KnownId:
+        """Return what a store holds of an id."""
+        if value is None:
+            return cls()
+        fields, waiting = orjson.loads(value)
+        answers = [Answer(*each) for each in fields]
+        for answer in answers:
+            if answer.labels:
+                answer.labels = [GivenLabel(*each) for each in answer.labels]
+        return cls(answers, waiting)
+
+
+class GivenAnswer(NamedTuple):
+    """An answer as it was given, for the row that it may become."""
+
+    id_key: bytes
+    """Under which its id is known."""
+    time_ms: int
+    ce_id: bytes
+    key: bytes | None
+    value: bytes
+
+    def encode(self, arrived_ms: int | None) -> bytes:
+        """Return the entry of the log; `arrived_ms` is None before stream time begins."""
+        id_key, time_ms, ce_id, key, value = self
+        arrived = _UNKNOWN if arrived_ms is None else arrived_ms
+        head = _ANSWER.pack(arrived, time_ms, len(id_key), len(ce_id), -1 if key is None else len(key))
+        return b"".join((head, id_key, ce_id, key or b"", value))
+
+    @classmethod
+    def decode(cls, entry: bytes) -> GivenAnswer:
+        """Return what stands in an entry."""
+        _, time_ms, id_size, ce_size, key_size = _ANSWER.unpack_from(entry)
+        id_end = _ANSWER.size + id_size
+        ce_end = id_end + ce_size
+        key_end = ce_end + max(key_size, 0)
+        key = None if key_size < 0 else entry[ce_end:key_end]
+        return cls(entry[_ANSWER.size : id_end], time_ms, entry[id_end:ce_end], key, entry[key_end:])
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A feedback record that waits for its answer; has the attributes of a raw record."""
 
-    id_hash: bytes
     partition: int
     offset: int
     timestamp: int
-    arrived_ms: int
     key: bytes | None
     value: bytes | None
     headers: list[Header]
 
-    @property
-    def store_key(self) -> bytes:
-        """The key in the store."""
-        return b"w" + self.id_hash + _POSITION.pack(self.partition, self.offset)
-
-    def encode(self) -> bytes:
-        """Return the value in the store."""
+    def encode(self, arrived_ms: int | None) -> bytes:
+        """Return the entry of the log; `arrived_ms` is None before stream time begins."""
         headers = [
             [name, None if content is None else base64.b64encode(content).decode()]
             for name, content in self.headers
         ]
-        return _pack([self.timestamp, self.arrived_ms, headers], self.key, self.value)
+        head, key = orjson.dumps(headers), self.key
+        arrived = _UNKNOWN if arrived_ms is None else arrived_ms
+        sizes = _LABEL.pack(arrived, self.timestamp, len(head), -1 if key is None else len(key))
+        return b"".join((sizes, head, key or b"", self.value or b""))
 
     @classmethod
-    def decode(cls, store_key: bytes, value: bytes) -> Waiting:
-        """Return the label under `store_key`."""
-        (timestamp, arrived_ms, headers), key, feedback = _unpack(value)
-        partition, offset = _POSITION.unpack(store_key[1 + _HASH :])
-        decoded: list[Any] = [  # the content of a header can be null, which its type does not say
-            (name, None if content is None else base64.b64decode(content)) for name, content in headers
+    def decode(cls, partition: int, offset: int, entry: bytes) -> Waiting:
+        """Return what stands in an entry."""
+        _, timestamp, head_size, key_size = _LABEL.unpack_from(entry)
+        head_end = _LABEL.size + head_size
+        key_end = head_end + max(key_size, 0)
+        headers: list[Any] = [  # the content of a header can be null, which its type does not say
+            (name, None if content is None else base64.b64decode(content))
+            for name, content in orjson.loads(entry[_LABEL.size : head_end])
         ]
-        id_hash = store_key[1 : 1 + _HASH]
-        return cls(id_hash, partition, offset, timestamp, arrived_ms, key, feedback, decoded)
+        key = None if key_size < 0 else entry[head_end:key_end]
+        return cls(partition, offset, timestamp, key, entry[key_end:], headers)
 
 
-def _pack(facts: list[Any], key: bytes | None, value: bytes | None) -> bytes:
-    head = orjson.dumps(facts)
-    return _LENGTHS.pack(len(head), -1 if key is None else len(key)) + head + (key or b"") + (value or b"")
-
-
-def _unpack(data: bytes) -> tuple[Any, bytes | None, bytes | None]:
-    head_size, key_size = _LENGTHS.unpack_from(data)
-    start = _LENGTHS.size + head_size
-    facts = orjson.loads(data[_LENGTHS.size : start])
-    if key_size < 0:
-        return facts, None, data[start:]
-    return facts, data[start : start + key_size], data[start + key_size :]
+def arrival_of(entry: bytes) -> int | None:
+    """Return when an entry of either log arrived, in stream time; None if that had not begun."""
+    arrived: int = _ARRIVED.unpack_from(entry)[0]
+    return None if arrived == _UNKNOWN else arrived

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import orjson
 
-from streamapp.errors import ConfigError, MessageError
+from streamapp.errors import ConfigError, MessageError, StoreError
 from streamapp.messages import (
     OutRecord,
     Record,
@@ -29,37 +29,34 @@ from streamapp.messages import (
     record_bytes,
 )
 from streamapp.quality.entries import (
+    ANSWERS,
+    LOGS,
     META_KEY,
+    WAITING,
     Answer,
+    GivenAnswer,
     Waiting,
-    add_place,
-    arrival_key,
-    arrivals_before,
-    drop_place,
-    hash_id,
-    index_key,
-    waited_for,
-    waiting_bounds,
+    arrival_of,
+    id_key,
+    log_key,
+    log_offset,
 )
 from streamapp.quality.joined import JoinBatch, Joined, Positions
-from streamapp.quality.matching import (
-    FORWARDED,
-    find_answer,
-    first,
-    given_label,
-    labelled_row,
-    target_partition,
-)
-from streamapp.quality.reading import Given, read_answer, read_feedback
+from streamapp.quality.matching import FORWARDED, RowWriter, choose_answer, given_label, target_partition
+from streamapp.quality.reading import Given, ReadAnswer, read_answer, read_feedback
 from streamapp.quality.store import KeyValue
 from streamapp.quality.stream_time import StreamTime
-from streamapp.quality.waiting_ids import WaitingIds
+from streamapp.quality.view import View
 from streamapp.topics import TopicNames
 
-__all__ = ["MAX_FEEDBACK_BYTES", "Join", "JoinBatch", "Joined", "Positions"]
+__all__ = ["LOGS", "MAX_FEEDBACK_BYTES", "Join", "JoinBatch", "Joined", "Positions"]
 
 MAX_FEEDBACK_BYTES = 1 << 19
 """Largest feedback record that is joined. What is larger could not be forwarded with a header more."""
+
+
+_LAYOUT = 2
+_END = b"\xff" * 9
 
 
 class Join:
@@ -115,13 +112,19 @@ class Join:
         self._horizon_ms = horizon_ms
         self._siblings = siblings if siblings is not None else {}
         self._positions = Positions()
+        self._rows = RowWriter(deployment)
+        self._oldest = {log: log for log in LOGS}
         meta = store.get(META_KEY)
         if meta is not None:
             fields = orjson.loads(meta)
+            if fields.get("layout") != _LAYOUT:
+                raise StoreError(
+                    f"the store of partition {partition} is laid out as {fields.get('layout', 1)}, and "
+                    f"{_LAYOUT} is wanted: delete it, it is rebuilt from the topics"
+                )
             self._positions = Positions(*fields["positions"])
             self.time = StreamTime.restore(fields["time"])
             self.waiting = fields["waiting"]
-        self._waiting_ids = WaitingIds(waited_for(store) if self.waiting else ())
 
     def positions(self) -> Positions:
         """Return where reading goes on; what lies before is skipped."""
@@ -130,22 +133,42 @@ class Join:
     def answers(self, records: Iterable[Record]) -> Joined:
         """Read consecutive records of ``predictions``."""
         joined = Joined(self._begin())
-        joined.batch.own_first = True
-        for record in _unread(records, self._positions.predictions):
-            joined.batch.positions = joined.batch.positions._replace(predictions=record.offset + 1)
-            answer = self._read_answer(record, joined)
+        batch, counts = joined.batch, joined.counts
+        batch.own_first = True
+        view, read_to = batch.view(self.partition, self.store), self._positions.predictions
+        read = []
+        for record in _unread(records, read_to):
+            read_to = record.offset + 1
+            answer = read_answer(record)
+            if isinstance(answer, ReadAnswer):
+                read.append((record, answer, id_key(answer.request_id)))
+            else:
+                counts[answer] += 1
+        view.load([key for _, _, key in read])
+        for record, answer, key in read:
+            batch.time.see(answer.time_ms)
+            known = view.known(key)
+            if known.answers and known.has(answer.time_ms, answer.offset):
+                counts["repeats"] += 1
+                continue
+            known.add(Answer(answer.time_ms, answer.offset, record.offset, answer.timestamp_ms))
+            view.change(key)
+            given = GivenAnswer(key, answer.time_ms, answer.ce_id, record.key, record.value or b"")
+            view.put(log_key(ANSWERS, record.offset), given.encode(batch.time.now_ms))
+            counts["answers"] += 1
             # At once, so that the rows do not depend on how records came in batches.
-            if answer is not None:
-                self._wake(answer.id_hash, joined)
+            self._wake(key, joined)
+        batch.positions = self._positions._replace(predictions=read_to)
         return joined
 
     def feedback(self, records: Iterable[Record]) -> Joined:
         """Read consecutive records of ``feedback``."""
         joined = Joined(self._begin())
-        for record in _unread(records, self._positions.feedback):
-            joined.batch.positions = joined.batch.positions._replace(feedback=record.offset + 1)
-            size = record_bytes(record.key, record.value, record.headers)
-            if size > MAX_FEEDBACK_BYTES:
+        read_to = self._positions.feedback
+        read = []
+        for record in _unread(records, read_to):
+            read_to = record.offset + 1
+            if (size := record_bytes(record.key, record.value, record.headers)) > MAX_FEEDBACK_BYTES:
                 message = f"the record takes {size} bytes, more than {MAX_FEEDBACK_BYTES}: send less"
                 self._set_aside(record, "too-large", message, joined)
                 continue
@@ -154,50 +177,88 @@ class Join:
             except MessageError as exc:
                 self._set_aside(record, exc.code, str(exc), joined)
                 continue
+            read.append((record, given, _key_of(given)))
+        view = joined.batch.view(self.partition, self.store)
+        known = view.load([key for _, _, key in read])
+        view.load_log([log_key(ANSWERS, each.answers[-1].position) for each in known if each.answers])
+        for record, given, key in read:
             if given.is_replaced:
                 joined.counts["wrong-clock"] += 1
-            if not self._join(given, record, joined) and not self._forward(given, record, joined):
-                self._wait(given, record, joined)
+            if not self._join(given, key, record, joined) and not self._forward(given, record, joined):
+                self._wait(key, record, joined)
+        joined.batch.positions = self._positions._replace(feedback=read_to)
         return joined
 
-    def expire(self, *, limit: int = 1_000) -> Joined:
-        """Forget at most `limit` answers and waiting labels that arrived a horizon ago, oldest first.
+    def expire(self, *, now_ms: int | None = None, limit: int = 1_000) -> Joined:
+        """Forget answers and waiting labels that arrived a horizon ago, oldest first.
 
-        To be called when ``feedback`` was read to its end: else labels that are already there would miss
-        their answers whenever one topic is read faster than the other.
+        Parameters
+        ----------
+        now_ms
+            Stream time to go by. All of ``feedback`` that was there at that time must have been read: else
+            labels that are already there would miss their answers whenever one topic is read faster than the
+            other. None: the stream time of what was read.
+        limit
+            Most answers, and most labels, that are forgotten at once, > 0.
         """
         joined = Joined(self._begin())
-        if self.time.now_ms is None:
+        now_ms = self.time.now_ms if now_ms is None else now_ms
+        if now_ms is None:
             return joined
+        for log in LOGS:
+            due = self._due(log, now_ms - self._horizon_ms, limit, joined.batch)
+            if due and log == ANSWERS:
+                self._forget([(key, GivenAnswer.decode(entry)) for key, entry in due], joined)
+            elif due:
+                self._give_up([(key, self._waiting(key, entry)) for key, entry in due], joined)
+        return joined
+
+    def _due(self, log: bytes, before_ms: int, limit: int, batch: JoinBatch) -> list[tuple[bytes, bytes]]:
+        """Return what a log has from before `before_ms`, at most `limit`, and note where the rest begins."""
+        due = []
+        for key, entry in self.store.scan(self._oldest[log], log + _END):
+            arrived_ms = arrival_of(entry)
+            # What came before stream time began is as old as that.
+            if (self.time.began_ms or 0 if arrived_ms is None else arrived_ms) >= before_ms:
+                break
+            due.append((key, entry))
+            if len(due) >= limit:
+                break
+        if due:
+            batch.oldest[log] = due[-1][0] + b"\0"
+        return due
+
+    def _forget(self, due: list[tuple[bytes, GivenAnswer]], joined: Joined) -> None:
         view = joined.batch.view(self.partition, self.store)
-        start, end = arrivals_before(self.time.now_ms - self._horizon_ms)
-        due = [key for key, _ in first(self.store.scan(start, end), limit)]
-        for due_key in due:
-            view.delete(due_key)
-            key = due_key[9:]
-            value = view.get(key)
-            if value is None:
-                continue
-            view.delete(key)
-            if key[:1] == b"a":
-                answer = Answer.decode(key, value)
-                joined.counts["unlabelled"] += not answer.labels
-                index = index_key(answer.id_hash)
-                left = drop_place(view.get(index), answer.place)
-                if left is None:
-                    view.delete(index)
-                else:
-                    view.put(index, left)
-                continue
+        view.load([given.id_key for _, given in due])
+        for key, given in due:
+            view.put(key, None)
+            known, position = view.known(given.id_key), log_offset(key)
+            joined.counts["unlabelled"] += any(
+                answer.position == position and not answer.labels for answer in known.answers
+            )
+            known.answers = [answer for answer in known.answers if answer.position != position]
+            view.change(given.id_key)
+
+    def _give_up(self, due: list[tuple[bytes, Waiting]], joined: Joined) -> None:
+        view = joined.batch.view(self.partition, self.store)
+        for entry_key, record in due:
+            view.put(entry_key, None)
+            given = read_feedback(record)
+            key = _key_of(given)
+            known = view.known(key)
+            known.waiting = [offset for offset in known.waiting if offset != record.offset]
+            view.change(key)
             joined.batch.waiting[self.partition] -= 1
-            record = Waiting.decode(key, value)
-            if not self._join(read_feedback(record), record, joined):
+            if not self._join(given, key, record, joined):
                 message = (
                     "no request with this id was answered within the label horizon; "
                     "send id and key as in the request"
                 )
                 self._set_aside(record, "unknown-id", message, joined)
-        return joined
+
+    def _waiting(self, key: bytes, entry: bytes) -> Waiting:
+        return Waiting.decode(self.partition, log_offset(key), entry)
 
     def apply(self, batch: JoinBatch) -> None:
         """Write a batch, now that what goes with it was delivered.
@@ -218,16 +279,20 @@ class Join:
         for join in [self, *others] if batch.own_first else [*others, self]:
             if join is self:
                 self._positions, self.time = batch.positions, batch.time
+                self._oldest |= batch.oldest
             join._write(batch)
 
     def _write(self, batch: JoinBatch) -> None:
         self.generation += 1
         self.waiting += batch.waiting[self.partition]
-        if not self.waiting:
-            self._waiting_ids.clear()
-        meta = {"positions": list(self._positions), "time": self.time.snapshot(), "waiting": self.waiting}
+        meta = {
+            "layout": _LAYOUT,
+            "positions": list(self._positions),
+            "time": self.time.snapshot(),
+            "waiting": self.waiting,
+        }
         view = batch.views.get(self.partition)
-        self.store.write({**(view.writes if view else {}), META_KEY: orjson.dumps(meta)})
+        self.store.write({**(view.writes() if view else {}), META_KEY: orjson.dumps(meta)})
 
     def _begin(self) -> JoinBatch:
         return JoinBatch(
@@ -238,76 +303,59 @@ class Join:
         yield self
         yield from (join for join in self._siblings.values() if join is not self)
 
-    def _read_answer(self, record: Record, joined: Joined) -> Answer | None:
-        answer = read_answer(record)
-        if not isinstance(answer, Answer):
-            joined.counts[answer] += 1
-            return None
-        joined.batch.time.see(answer.time_ms)
-        view = joined.batch.view(self.partition, self.store)
-        if view.get(answer.store_key) is not None:
-            joined.counts["repeats"] += 1
-            return None
-        joined.counts["answers"] += 1
-        index = index_key(answer.id_hash)
-        view.put(index, add_place(view.get(index), answer.place))
-        view.put(answer.store_key, answer.encode())
-        view.put(arrival_key(self._arrival(joined, answer.time_ms), answer.store_key), b"")
-        return answer
-
-    def _arrival(self, joined: Joined, own_ms: int) -> int:
-        now_ms = joined.batch.time.now_ms
-        return own_ms if now_ms is None else now_ms
-
-    def _wake(self, id_hash: bytes, joined: Joined) -> None:
+    def _wake(self, key: bytes, joined: Joined) -> None:
         """Join the labels that waited for an id, here and in siblings."""
         for join in self._family():
-            if id_hash not in join._waiting_ids:
+            if not join.waiting + joined.batch.waiting[join.partition]:
                 continue
             view = joined.batch.view(join.partition, join.store)
-            for key, value in list(view.scan(*waiting_bounds(id_hash))):
-                record = Waiting.decode(key, value)
-                if self._join(read_feedback(record), record, joined):
-                    view.delete(key)
-                    view.delete(arrival_key(record.arrived_ms, key))
+            known = view.known(key)
+            for offset in known.waiting[:]:
+                entry_key = log_key(WAITING, offset)
+                record = join._waiting(entry_key, view.entry(entry_key))
+                if self._join(read_feedback(record), key, record, joined):
+                    view.put(entry_key, None)
+                    known.waiting.remove(offset)
+                    view.change(key)
                     joined.batch.waiting[join.partition] -= 1
 
-    def _join(self, given: Given, record: Record, joined: Joined) -> bool:
+    def _join(self, given: Given, key: bytes, record: Record, joined: Joined) -> bool:
         """Join a label with its answer; return whether there is one."""
         for join in self._family():
             view = joined.batch.view(join.partition, join.store)
-            answer = find_answer(view, given, join.partition)
+            answer = choose_answer(view.known(key).answers, given, join.partition)
             if answer is not None:
-                self._count(answer, given, record, joined)
-                view.put(answer.store_key, answer.encode())
+                if self._count(answer, given, record, view, joined):
+                    view.change(key)
                 return True
         return False
 
-    def _count(self, answer: Answer, given: Given, record: Record, joined: Joined) -> None:
+    def _count(self, answer: Answer, given: Given, record: Record, view: View, joined: Joined) -> bool:
+        """Give an answer its label; return whether that changes what is known of it."""
         label = given_label(given, record)
-        if label.offset <= answer.seen.get(label.partition, -1):
+        if answer.seen and answer.has_seen(label):
             joined.counts["repeated"] += 1
-            return
-        row = labelled_row(self._deployment, answer, label)
-        if self.max_bytes is not None and (size := row.size_bytes) > self.max_bytes:
+            return False
+        kept = GivenAnswer.decode(view.entry(log_key(ANSWERS, answer.position)))
+        row = self._rows.write(kept, label, answer.revision)
+        if self.max_bytes is not None and row.is_larger_than(self.max_bytes):
+            size = row.size_bytes
             message = f"its labelled row would take {size} bytes, more than the {self.max_bytes} of its topic"
             self._set_aside(record, "too-large", message, joined)
-            return
-        outranked = not label.by_person and any(known.by_person for known in answer.labels.values())
-        answer.seen[label.partition] = label.offset
-        answer.labels[label.source] = label
-        if outranked:
+            return False
+        if not answer.note(label):
             joined.counts["outranked"] += 1
-            return
+            return True
         joined.counts["corrected" if answer.revision else "joined"] += 1
         joined.rows.append(row)
         answer.revision += 1
+        return True
 
     def _forward(self, given: Given, record: Record, joined: Joined) -> bool:
         """Send a label to the partition where its answer must be, once; return whether that was done."""
         if header(record.headers, FORWARDED) is not None:
             return False
-        target = target_partition(given.feedback)
+        target = target_partition(given)
         if target is None or target == self.partition or target in self._siblings:
             return False
         if self.partitions is None or not 0 <= target < self.partitions:
@@ -318,21 +366,14 @@ class Join:
         joined.counts["forwarded"] += 1
         return True
 
-    def _wait(self, given: Given, record: Record, joined: Joined) -> None:
+    def _wait(self, key: bytes, record: Record, joined: Joined) -> None:
         waiting = Waiting(
-            hash_id(given.request_id),
-            self.partition,
-            record.offset,
-            record.timestamp,
-            self._arrival(joined, given.time_ms),
-            record.key,
-            record.value,
-            list(record.headers),
+            self.partition, record.offset, record.timestamp, record.key, record.value, list(record.headers)
         )
         view = joined.batch.view(self.partition, self.store)
-        self._waiting_ids.add(waiting.id_hash)
-        view.put(waiting.store_key, waiting.encode())
-        view.put(arrival_key(waiting.arrived_ms, waiting.store_key), b"")
+        view.known(key).wait(record.offset)
+        view.change(key)
+        view.put(log_key(WAITING, record.offset), waiting.encode(joined.batch.time.now_ms))
         joined.batch.waiting[self.partition] += 1
         joined.counts["waiting"] += 1
 
@@ -346,3 +387,7 @@ class Join:
 
 def _unread(records: Iterable[Record], position: int | None) -> Iterator[Record]:
     return (record for record in records if position is None or record.offset >= position)
+
+
+def _key_of(given: Given) -> bytes:
+    return id_key(given.request_id.encode(errors="surrogatepass"))

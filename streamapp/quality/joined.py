@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from streamapp.messages import OutRecord
-from streamapp.quality.store import KeyValue, Overlay
+from streamapp.quality.store import KeyValue
 from streamapp.quality.stream_time import StreamTime
+from streamapp.quality.view import View
 
 __all__ = ["JoinBatch", "Joined", "Positions"]
 
@@ -23,7 +24,8 @@ class Positions(NamedTuple):
 class JoinBatch:
     """Writes that wait for the delivery of what they go with; see :meth:`Join.apply`.
 
-    `own_first` says whether the partition's own store is written before those of its siblings, or after.
+    `own_first` says whether the partition's own store is written before those of its siblings, or after;
+    `oldest`, per log, the first key that may be left in it.
     """
 
     def __init__(self, *, partition: int, generation: int, positions: Positions, time: StreamTime) -> None:
@@ -31,14 +33,15 @@ class JoinBatch:
         self.generation = generation
         self.positions = positions
         self.time = StreamTime.restore(time.snapshot())
-        self.views: dict[int, Overlay] = {}
+        self.views: dict[int, View] = {}
         self.waiting: Counter[int] = Counter()
         self.own_first = False
+        self.oldest: dict[bytes, bytes] = {}
 
-    def view(self, partition: int, store: KeyValue) -> Overlay:
+    def view(self, partition: int, store: KeyValue) -> View:
         """Return `store`, that of `partition`, as it will be after this batch."""
         if partition not in self.views:
-            self.views[partition] = Overlay(store)
+            self.views[partition] = View(store)
         return self.views[partition]
 
 

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
+from functools import lru_cache
 
 import orjson
 
-from streamapp.messages import (
-    Feedback,
-    Labelled,
-    OutRecord,
-    Record,
-    event_headers,
-    format_time,
-    header,
-    labelled_id,
-)
-from streamapp.quality.entries import Answer, GivenLabel, Place, answer_key, hash_id, index_key, places_of
+from streamapp.messages import Labelled, OutRecord, Record, event_headers, format_time, header
+from streamapp.messages.encoded_headers import encode_header, varint
+from streamapp.quality.entries import Answer, GivenAnswer, GivenLabel
 from streamapp.quality.reading import Given
-from streamapp.quality.store import Overlay
 
-__all__ = [
-    "FORWARDED",
-    "find_answer",
-    "first",
-    "given_label",
-    "labelled_row",
-    "target_partition",
-]
+__all__ = ["FORWARDED", "RowWriter", "choose_answer", "given_label", "target_partition"]
 
 FORWARDED = "streamapp-forwarded"
 """Header of feedback that was sent on: the position where it was first read."""
@@ -36,61 +21,68 @@ FORWARDED = "streamapp-forwarded"
 _POSITION_ID = re.compile(r"([0-9]{1,9})-[0-9]{1,18}")
 
 
-def first(entries: Iterator[tuple[bytes, bytes]], limit: int) -> Iterator[tuple[bytes, bytes]]:
-    """Return at most the first `limit` of `entries`."""
-    return (entry for entry, _ in zip(entries, range(limit), strict=False))
-
-
-def target_partition(feedback: Feedback) -> int | None:
+def target_partition(given: Given) -> int | None:
     """Return the partition that a label says its request lies in, if it says so."""
-    if feedback.request is not None:
-        return feedback.request.partition
-    position = _POSITION_ID.fullmatch(str(feedback.id))
+    if given.request is not None:
+        return given.request.partition
+    position = _POSITION_ID.fullmatch(given.request_id)
     return int(position[1]) if position else None
 
 
-def find_answer(view: Overlay, given: Given, partition: int) -> Answer | None:
-    """Return the answer that a label belongs to, if it is in this partition."""
-    id_hash, request = hash_id(given.request_id), given.feedback.request
-    if request is not None and request.partition != partition:
+def choose_answer(answers: Sequence[Answer], given: Given, partition: int) -> Answer | None:
+    """Return the one of a partition's `answers` to an id, oldest first, that a label belongs to."""
+    if given.request is not None:
+        if given.request.partition != partition:
+            return None
+        wanted = given.request.offset
+        return next((answer for answer in reversed(answers) if answer.offset == wanted), None)
+    if not answers:
         return None
-    places = places_of(view.get(index_key(id_hash)))
-    if not places:
-        return None
-
-    def answer_at(place: Place) -> Answer:
-        key = answer_key(id_hash, place)
-        return Answer.decode(key, view.get(key) or b"")
-
-    newest_first = reversed(places)
-    if request is not None:
-        chosen = next((place for place in newest_first if place.offset == request.offset), None)
-        return None if chosen is None else answer_at(chosen)
-    if given.at_ms is not None:
-        return answer_at(next((p for p in newest_first if p.time_ms <= (given.at_ms or 0)), places[0]))
-    answers = map(answer_at, newest_first)
-    before = next((answer for answer in answers if answer.timestamp_ms <= given.timestamp_ms), None)
-    return before or answer_at(places[0])
+    at_ms, timestamp_ms = given.at_ms, given.timestamp_ms
+    for answer in reversed(answers):
+        if answer.time_ms <= at_ms if at_ms is not None else answer.timestamp_ms <= timestamp_ms:
+            return answer
+    return answers[0]
 
 
 def given_label(given: Given, record: Record) -> GivenLabel:
     """Return a label with its time, and with the position that it was first read at."""
     partition, offset = record.partition, record.offset
-    origin = header(record.headers, FORWARDED)
+    origin = header(record.headers, FORWARDED) if record.headers else None
     if origin is not None and _POSITION_ID.fullmatch(origin.decode(errors="replace")):
         partition, offset = map(int, origin.split(b"-"))
-    return GivenLabel(given.feedback.label, given.feedback.source, given.time_ms, partition, offset)
+    return GivenLabel(given.label, given.source, given.time_ms, partition, offset)
 
 
-def labelled_row(deployment: str, answer: Answer, label: GivenLabel) -> OutRecord:
-    """Return the labelled row: the answer's own bytes, with the label added."""
-    added = {
-        "label": label.label,
-        "source": label.source,
-        "labelled_at": format_time(label.at_ms),
-        "revision": answer.revision,
-    }
-    value = answer.value.rstrip()[:-1] + b"," + orjson.dumps(added)[1:]
-    ce_id = labelled_id(answer.ce_id, label.partition, label.offset)
-    headers = event_headers(deployment, Labelled.ce_type, ce_id, answer.time_ms)
-    return OutRecord.of(0, answer.key, value, headers)
+class RowWriter:
+    """Writes labelled rows: an answer's own bytes with a label added.
+
+    Parameters
+    ----------
+    deployment
+        Its name.
+    """
+
+    def __init__(self, deployment: str) -> None:
+        # The two that differ from row to row stand in a template; a test holds it to event_headers().
+        headers = event_headers(deployment, Labelled.ce_type, "", 0)
+        parts = [encode_header(h) for h in headers]
+        names = [name for name, _ in headers]
+        for name in ("ce_id", "ce_time"):
+            parts[names.index(name)] = varint(len(name)) + name.encode() + b"%b%b"
+        self._headers = varint(len(parts)) + b"".join(parts)
+
+    def write(self, answer: GivenAnswer, label: GivenLabel, revision: int) -> OutRecord:
+        """Return the row of an answer and its `revision`-th label."""
+        value, at, ce_time = answer.value.rstrip()[:-1], format_time(label.at_ms), format_time(answer.time_ms)
+        row = b'%b,"label":%b,"source":%b,"labelled_at":"%b","revision":%d}' % (
+            value, orjson.dumps(label.label), _json_text(label.source), at.encode(), revision,
+        )  # fmt: skip
+        ce_id = b"%b+%d-%d" % (answer.ce_id, label.partition, label.offset)
+        headers = self._headers % (varint(len(ce_id)), ce_id, varint(len(ce_time)), ce_time.encode())
+        return OutRecord(0, answer.key, row, headers)
+
+
+@lru_cache(maxsize=256)
+def _json_text(text: str) -> bytes:
+    return orjson.dumps(text)

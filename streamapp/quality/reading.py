@@ -10,6 +10,8 @@ from streamapp.errors import MessageError
 from streamapp.messages import (
     MAX_AHEAD_MS,
     Feedback,
+    FeedbackRequest,
+    Label,
     Record,
     Rejection,
     event_time_ms,
@@ -17,46 +19,85 @@ from streamapp.messages import (
     load_object,
     read_exactly,
     record_time,
+    said_time_ms,
 )
-from streamapp.quality.entries import Answer, hash_id
 
-__all__ = ["Given", "read_answer", "read_feedback"]
+__all__ = ["Given", "ReadAnswer", "read_answer", "read_feedback"]
 
 _REJECTION = Rejection.ce_type.encode()
+_HEAD = b'{"id":"'
+_PLAIN = {"id", "label", "source"}
+_LABELS = frozenset({bool, int, float, str})
 
 
-def read_answer(record: Record) -> Answer | Literal["rejections", "unreadable"]:
+class ReadAnswer(NamedTuple):
+    """An answer as JOIN needs it."""
+
+    request_id: bytes
+    """In UTF-8."""
+    ce_id: bytes
+    offset: int
+    """Of its request."""
+    time_ms: int
+    timestamp_ms: int
+
+
+def read_answer(record: Record) -> ReadAnswer | Literal["rejections", "unreadable"]:
     """Return the answer in a record of ``predictions``, or what else the record is."""
-    if header(record.headers, "ce_type") == _REJECTION:
+    headers = dict(record.headers)
+    if headers.get("ce_type") == _REJECTION:
         return "rejections"
     timestamp_ms = record_time(record.timestamp)
-    time_ms, _ = event_time_ms(record.headers, timestamp_ms)
+    time_ms, _ = said_time_ms(headers.get("ce_time"), timestamp_ms)
+    ce_id, value = headers.get("ce_id") or b"", record.value or b""
+    known = _own_answer(ce_id, value) or _any_answer(ce_id, value)
+    if known is None:
+        return "unreadable"
+    request_id, offset = known
+    return ReadAnswer(request_id, ce_id, offset, time_ms, timestamp_ms)
+
+
+def _own_answer(ce_id: bytes, value: bytes) -> tuple[bytes, int] | None:
+    """Return id and request offset of an answer that begins and is named as serving does it.
+
+    Nine in ten parts of reading JSON are spared: the rest of it is passed on as it is.
+    """
+    end = value.find(b'"', len(_HEAD))
+    if not value.startswith(_HEAD) or end < 0 or value[-1:] != b"}":
+        return None
+    request_id, offset = value[len(_HEAD) : end], ce_id.rpartition(b"-")[2]
+    if b"\\" in request_id or not (offset.isdigit() and len(offset) <= 18):
+        return None
+    return request_id, int(offset)
+
+
+def _any_answer(ce_id: bytes, value: bytes) -> tuple[bytes, int] | None:
     try:
-        ce_id = (header(record.headers, "ce_id") or b"").decode()
-        fields = orjson.loads(record.value or b"")
+        ce_id.decode()
+        fields = orjson.loads(value)
         request_id, offset = fields["id"], fields["request"]["offset"]
     except (ValueError, KeyError, TypeError):
-        return "unreadable"
+        return None
     if not ce_id or not isinstance(request_id, str) or not isinstance(offset, int) or offset < 0:
-        return "unreadable"
-    return Answer(hash_id(request_id), time_ms, offset, timestamp_ms, ce_id, record.key, record.value or b"")
+        return None
+    return request_id.encode(errors="surrogatepass"), offset
 
 
 class Given(NamedTuple):
     """A feedback record as it was read."""
 
-    feedback: Feedback
+    request_id: str
+    """The id of the request that the label is for."""
+    label: Label
+    source: str
+    request: FeedbackRequest | None
+    """Where that request lies, if it says so."""
     at_ms: int | None
     """When it says that the label was given; None if it says nothing that can be used."""
     timestamp_ms: int
     """Of the record."""
     is_replaced: bool
     """Whether it said a time that cannot be used."""
-
-    @property
-    def request_id(self) -> str:
-        """The id of the request that the label is for."""
-        return str(self.feedback.id)
 
     @property
     def time_ms(self) -> int:
@@ -75,6 +116,11 @@ def read_feedback(record: Record) -> Given:
         If the rest cannot be read.
     """
     fields = load_object(record.value)
+    timestamp_ms = record_time(record.timestamp)
+    if fields.keys() <= _PLAIN and not record.headers:
+        request_id, label, source = fields.get("id"), fields.get("label"), fields.get("source", "system")
+        if type(request_id) is str and type(label) in _LABELS and type(source) is str:
+            return Given(request_id, label, source, None, None, timestamp_ms, False)  # type: ignore[arg-type]
     if type(fields.get("id")) is float and (exact := read_exactly(record.value or b"")) is not None:
         fields["id"] = exact[0]["id"]  # an integer beyond 64 bits, which requests keep digit by digit
     is_readable = True
@@ -85,10 +131,10 @@ def read_feedback(record: Record) -> Given:
             raise
         is_readable = False
         feedback = Feedback.parse({**fields, "at": None})
-    timestamp_ms = record_time(record.timestamp)
+    said = (str(feedback.id), feedback.label, feedback.source, feedback.request)
     if feedback.at is not None:
         is_ahead = feedback.at > timestamp_ms + MAX_AHEAD_MS
-        return Given(feedback, None if is_ahead else feedback.at, timestamp_ms, is_ahead)
+        return Given(*said, None if is_ahead else feedback.at, timestamp_ms, is_ahead)
     time_ms, is_replaced = event_time_ms(record.headers, timestamp_ms)
     has_time = not is_replaced and header(record.headers, "ce_time") is not None
-    return Given(feedback, time_ms if has_time else None, timestamp_ms, is_replaced or not is_readable)
+    return Given(*said, time_ms if has_time else None, timestamp_ms, is_replaced or not is_readable)

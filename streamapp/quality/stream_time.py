@@ -18,7 +18,7 @@ class StreamTime:
 
     Notes
     -----
-    State: five numbers and the maximum. The result does not depend on how records came in batches.
+    State: five numbers, the maximum and the first. The result does not depend on how records came in batches.
 
     Examples
     --------
@@ -29,11 +29,12 @@ class StreamTime:
     12
     """
 
-    __slots__ = ("_recent", "now_ms")
+    __slots__ = ("_recent", "began_ms", "now_ms")
 
     def __init__(self) -> None:
         self._recent: deque[int] = deque(maxlen=_RUN)
         self.now_ms: int | None = None
+        self.began_ms: int | None = None
 
     def see(self, event_time_ms: int) -> None:
         """Take note of the next record's event time."""
@@ -42,15 +43,17 @@ class StreamTime:
             reached = sorted(self._recent)[-_AGREE]
             if self.now_ms is None or reached > self.now_ms:
                 self.now_ms = reached
+                if self.began_ms is None:
+                    self.began_ms = reached
 
     def snapshot(self) -> list[int | None]:
         """Return the state, JSON-able."""
-        return [self.now_ms, *self._recent]
+        return [self.now_ms, self.began_ms, *self._recent]
 
     @classmethod
     def restore(cls, snapshot: list[int | None]) -> StreamTime:
         """Return what :meth:`snapshot` was taken from."""
         time = cls()
-        time.now_ms = snapshot[0]
-        time._recent.extend(value for value in snapshot[1:] if value is not None)
+        time.now_ms, time.began_ms, *recent = snapshot
+        time._recent.extend(value for value in recent if value is not None)
         return time

@@ -79,8 +79,8 @@ class Reader:
     def feedback(self, *records: InRecord) -> Joined:
         return self._done(self.join.feedback(records))
 
-    def expire(self, limit: int = 1_000) -> Joined:
-        return self._done(self.join.expire(limit=limit))
+    def expire(self, limit: int = 1_000, now_ms: int | None = None) -> Joined:
+        return self._done(self.join.expire(now_ms=now_ms, limit=limit))
 
     def pass_time(self, offset: int, ms: int) -> Joined:
         """Let stream time move, by three answers."""

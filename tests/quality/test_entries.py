@@ -6,120 +6,125 @@ from hypothesis import strategies as st
 from streamapp.messages import Label
 from streamapp.messages.base import FIRST_MS, LAST_MS
 from streamapp.quality.entries import (
+    LOGS,
     META_KEY,
     Answer,
+    GivenAnswer,
     GivenLabel,
-    Place,
+    KnownId,
     Waiting,
-    add_place,
-    answer_key,
-    arrival_key,
-    arrivals_before,
-    drop_place,
-    hash_id,
-    index_key,
-    places_of,
-    waiting_bounds,
+    arrival_of,
+    id_key,
+    log_key,
+    log_offset,
 )
 
 times = st.integers(FIRST_MS, LAST_MS)
 offsets = st.integers(0, 2**63 - 1)
 partitions = st.integers(0, 2**31 - 1)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-hashes = st.binary(min_size=16, max_size=16)
 labels: st.SearchStrategy[Label] = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(-9, 9) | texts
 given_labels = st.builds(GivenLabel, labels, texts, times, partitions, offsets)
-places = st.builds(Place, times, offsets)
 headers = st.lists(st.tuples(texts, st.none() | st.binary(max_size=8)), max_size=3)
+some_bytes = st.binary(max_size=8)
+arrivals = st.none() | times
 
-answers = st.builds(
-    Answer,
-    hashes,
-    times,
-    offsets,
-    times,
-    texts,
-    st.none() | st.binary(max_size=8),
-    st.binary(max_size=8),
-    st.integers(0, 9),
-    st.dictionaries(partitions, offsets, max_size=3),
-    st.lists(given_labels, max_size=3).map(lambda some: {label.source: label for label in some}),
+answers = st.builds(Answer, times, offsets, offsets, times)
+given_answers = st.builds(
+    GivenAnswer, st.binary(max_size=33), times, st.binary(max_size=300), st.none() | some_bytes, some_bytes
 )
 waiting = st.builds(
     Waiting,
-    hashes,
     partitions,
     offsets,
-    times,
-    times,
-    st.none() | st.binary(max_size=8),
-    st.none() | st.binary(min_size=1, max_size=8),
+    st.integers(-(2**63), 2**63 - 1),
+    st.none() | some_bytes,
+    st.binary(min_size=1, max_size=8),  # only records with a value ever wait
     headers,
 )
 
 
-@given(answers)
-def test_an_answer_comes_back_as_it_was(answer: Answer) -> None:
-    assert Answer.decode(answer.store_key, answer.encode()) == answer
+@given(
+    st.lists(st.tuples(answers, st.lists(given_labels, max_size=3)), max_size=3),
+    st.lists(offsets, max_size=3),
+)
+def test_what_is_known_of_an_id_comes_back_as_it_was(
+    some: list[tuple[Answer, list[GivenLabel]]], waits: list[int]
+) -> None:
+    known = KnownId()
+    for answer, notes in some:
+        for label in notes:
+            answer.revision += answer.note(label)
+        known.add(answer)
+    for offset in waits:
+        known.wait(offset)
+    again = KnownId.decode(known.encode())
+    assert again.encode() == known.encode()
+    assert again.waiting == known.waiting
+    for before, after in zip(known.answers, again.answers, strict=True):
+        assert (after.time_ms, after.offset, after.position, after.timestamp_ms, after.revision) == (
+            before.time_ms,
+            before.offset,
+            before.position,
+            before.timestamp_ms,
+            before.revision,
+        )
+        assert list(map(tuple, after.seen)) == list(map(tuple, before.seen))
+        assert list(after.labels) == list(before.labels)
 
 
-@given(waiting)
-def test_a_waiting_label_comes_back_as_it_was(label: Waiting) -> None:
-    read = Waiting.decode(label.store_key, label.encode())
-    assert read.headers == label.headers
-    assert read.value == (label.value or b"")  # only records with a value ever wait
-    assert (read.id_hash, read.partition, read.offset, read.timestamp, read.arrived_ms, read.key) == (
-        label.id_hash,
-        label.partition,
-        label.offset,
-        label.timestamp,
-        label.arrived_ms,
-        label.key,
-    )
+def test_of_an_id_of_which_nothing_is_known_nothing_is_kept() -> None:
+    assert KnownId().encode() is None
+    assert KnownId.decode(None) == KnownId()
 
 
-@given(st.lists(places, max_size=6), places)
-def test_an_index_holds_places_once_and_in_order(some: list[Place], dropped: Place) -> None:
-    index = None
-    for place in [*some, *some]:
-        index = add_place(index, place)
-    assert places_of(index) == sorted(set(some))
-    left = drop_place(index, dropped)
-    assert places_of(left) == sorted(set(some) - {dropped})
-    assert left is None or left
+@given(given_answers, arrivals)
+def test_an_answer_comes_back_as_it_was(answer: GivenAnswer, arrived_ms: int | None) -> None:
+    entry = answer.encode(arrived_ms)
+    assert GivenAnswer.decode(entry) == answer
+    assert arrival_of(entry) == arrived_ms
 
 
-def test_an_index_keeps_the_newest_thousand() -> None:
-    index = None
+@given(waiting, arrivals)
+def test_a_waiting_label_comes_back_as_it_was(label: Waiting, arrived_ms: int | None) -> None:
+    entry = label.encode(arrived_ms)
+    assert Waiting.decode(label.partition, label.offset, entry) == label
+    assert arrival_of(entry) == arrived_ms
+
+
+@given(st.lists(answers, max_size=6))
+def test_answers_to_an_id_lie_in_the_order_of_their_times(some: list[Answer]) -> None:
+    known = KnownId()
+    for answer in some:
+        known.add(answer)
+    assert known.answers == sorted(some, key=lambda each: (each.time_ms, each.offset))
+    assert all(known.has(answer.time_ms, answer.offset) for answer in some)
+    assert not known.has(LAST_MS + 1, 0)
+
+
+def test_of_an_id_the_newest_thousand_answers_and_waiting_labels_are_known() -> None:
+    known = KnownId()
     for i in range(1_005):
-        index = add_place(index, Place(i, 0))
-    assert [place.time_ms for place in places_of(index)] == list(range(5, 1_005))
+        known.add(Answer(i, 0, i, 0))
+        known.wait(i)
+    assert [answer.time_ms for answer in known.answers] == list(range(5, 1_005))
+    assert known.waiting == list(range(5, 1_005))
 
 
-@given(answers)
-def test_an_answer_lies_at_its_place(answer: Answer) -> None:
-    assert answer.store_key == answer_key(answer.id_hash, answer.place)
-    assert places_of(add_place(None, answer.place)) == [answer.place]
+@given(st.binary(max_size=80), st.binary(max_size=80))
+def test_ids_are_told_apart_by_keys_of_bounded_length(one: bytes, other: bytes) -> None:
+    assert (id_key(one) == id_key(other)) == (one == other)
+    assert len(id_key(one)) <= 33
 
 
-@given(answers, waiting, hashes)
-def test_the_kinds_of_keys_keep_apart(answer: Answer, label: Waiting, other: bytes) -> None:
-    low, high = waiting_bounds(label.id_hash)
-    assert low <= label.store_key < high
-    assert not low <= answer.store_key < high
-    if other != label.id_hash:
-        low, high = waiting_bounds(other)
-        assert not low <= label.store_key < high
-    kinds = [answer.store_key[:1], label.store_key[:1], index_key(answer.id_hash)[:1], META_KEY]
-    assert len(set(kinds)) == len(kinds)
+def test_a_long_id_is_not_taken_for_the_short_one_that_its_hash_looks_like() -> None:
+    hashed = id_key(b"x" * 100)
+    assert id_key(hashed[1:]) != hashed
 
 
-@given(times, times, st.binary(max_size=4))
-def test_arrivals_lie_in_the_order_of_their_times(arrived_ms: int, bound_ms: int, key: bytes) -> None:
-    low, high = arrivals_before(bound_ms)
-    assert (low <= arrival_key(arrived_ms, key) < high) == (arrived_ms < bound_ms)
-
-
-def test_ids_are_told_apart() -> None:
-    assert hash_id("1") != hash_id("1 ") != hash_id("")
-    assert len(hash_id("\ud800")) == 16
+@given(offsets, offsets)
+def test_the_entries_of_a_log_lie_in_the_order_of_their_offsets(one: int, other: int) -> None:
+    for log in LOGS:
+        assert (log_key(log, one) < log_key(log, other)) == (one < other)
+        assert log_offset(log_key(log, one)) == one
+    assert len({log[:1] for log in LOGS} | {META_KEY[:1], id_key(b"")[:1]}) == 4

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from streamapp.errors import ConfigError
+from streamapp.errors import ConfigError, StoreError
 from streamapp.messages import Feedback, InRecord, Labelled, OutRecord, event_headers, header
 from streamapp.messages.schemas import schema_of
 from streamapp.quality.join import MAX_FEEDBACK_BYTES, Join
@@ -256,7 +256,8 @@ def test_what_is_over_its_horizon_is_forgotten_and_a_later_label_finds_nothing()
     assert reader.expire(limit=2).counts == {"unlabelled": 1}
     assert reader.expire().counts == {"unlabelled": 3}  # and the two that had not moved the time yet
     assert reader.feedback(label(1, "a")).counts == {"waiting": 1}
-    assert len(list(reader.store.scan(b"a", b"b"))) == 1
+    assert len(list(reader.store.scan(b"v", b"w"))) == 1
+    assert len(list(reader.store.scan(b"i", b"j"))) == 2, "ids of which nothing is known any more"
 
 
 def test_an_answer_that_arrives_late_is_kept_for_a_horizon_all_the_same() -> None:
@@ -276,6 +277,63 @@ def test_one_stray_clock_makes_nothing_expire() -> None:
     reader.expire()
     reader.feedback(label(0, "a"))
     assert reader.rows == [("a", "calm", 0)]
+
+
+def test_what_is_forgotten_can_go_by_an_earlier_time() -> None:
+    reader = Reader()
+    reader.pass_time(0, 0)
+    reader.answers(answer(3, "a", at=MINUTE))
+    reader.pass_time(4, 2 * HORIZON)
+    assert reader.expire(now_ms=START + HORIZON).counts == {}
+    assert reader.expire(now_ms=START + HORIZON + 1).counts == {"unlabelled": 5}
+    reader.feedback(label(0, "later-6", at=2 * HORIZON))
+    assert reader.rows == [("later-6", "calm", 0)]
+
+
+def test_labels_from_before_there_was_a_stream_time_are_given_up_a_horizon_after_it_began() -> None:
+    reader = Reader()
+    reader.feedback(*[label(i, f"ghost-{i}", at=50 * HORIZON) for i in range(5)])
+    reader.pass_time(0, 0)
+    reader.pass_time(3, HORIZON)
+    assert reader.expire().dead_letters == []
+    reader.pass_time(6, HORIZON + 1)
+    assert [len(reader.expire(limit=3).dead_letters) for _ in range(3)] == [3, 2, 0]
+    assert reader.join.waiting == 0
+
+
+def test_after_a_restart_the_rest_is_forgotten_too() -> None:
+    reader = Reader()
+    reader.pass_time(0, 0)
+    reader.pass_time(3, HORIZON + 1)
+    assert reader.expire(limit=1).counts == {"unlabelled": 1}
+    after = Reader(reader.store)
+    assert after.expire().counts == {"unlabelled": 4}  # two more that came before time had moved
+    assert after.expire().counts == {}
+
+
+def test_a_store_of_another_layout_is_refused_with_the_remedy() -> None:
+    store = MemoryStore()
+    store.write({b"m": orjson.dumps({"positions": [1, 1], "time": [None], "waiting": 0})})
+    with pytest.raises(StoreError, match="delete it, it is rebuilt from the topics"):
+        Join(store, "bikes", HORIZON)
+
+
+def test_a_row_has_the_headers_of_its_type_whatever_its_id_and_time() -> None:
+    for time_ms in (START, START + 7):
+        reader = Reader()
+        given = answer(0, "a%b", at=time_ms - START, request=10**15)
+        reader.answers(given)
+        (row,) = reader.feedback(label(5, "a%b", at=MINUTE)).rows
+        ce_id = f"bikes.requests-0-{10**15}+0-5"
+        assert row.headers == event_headers("bikes", Labelled.ce_type, ce_id, time_ms)
+
+
+@pytest.mark.parametrize("request_id", ["a", 'quo"te', "back\\slash", "é", "\u2028", "", "x" * 500])
+def test_ids_of_all_kinds_find_their_labels(request_id: str) -> None:
+    reader = Reader()
+    reader.answers(answer(0, request_id))
+    reader.feedback(label(0, request_id))
+    assert reader.rows == [(request_id, "calm", 0)]
 
 
 def test_without_stream_time_nothing_expires() -> None:
@@ -299,7 +357,8 @@ def test_an_early_label_on_another_partition_of_the_process_waits_there() -> Non
     readers[1].answers(answer(0, "a", partition=1))
     assert readers[1].rows == [("a", "calm", 0)]
     assert readers[0].join.waiting == 0
-    assert len(list(readers[0].store.scan(b"t", b"u"))) == 0
+    assert len(list(readers[0].store.scan(b"w", b"x"))) == 0
+    assert len(list(readers[0].store.scan(b"i", b"j"))) == 0
 
 
 @pytest.mark.parametrize(

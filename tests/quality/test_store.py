@@ -1,17 +1,18 @@
 from __future__ import annotations
 
+import random
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from streamapp.errors import StoreError
-from streamapp.quality.store import KeyValue, MemoryStore, Overlay, RocksStore
+from streamapp.errors import ConfigError, StoreError
+from streamapp.quality.store import KeyValue, MemoryStore, RocksMemory, RocksStore
 
 # Few and close together, so that keys meet; one is a prefix of others, one the largest there is.
 keys = st.sampled_from([b"", b"a", b"a\x00", b"ab", b"b", b"\xff", b"\xff\xff"])
@@ -34,7 +35,6 @@ def test_what_is_written_is_there_and_what_is_deleted_is_not(store: KeyValue) ->
 def test_a_scan_has_its_start_and_not_its_end(store: KeyValue) -> None:
     store.write(dict.fromkeys((b"a", b"b", b"c", b"d"), b""))
     assert [key for key, _ in store.scan(b"b", b"d")] == [b"b", b"c"]
-    assert [key for key, _ in store.scan(b"b", b"d", reverse=True)] == [b"c", b"b"]
     assert list(store.scan(b"x", b"z")) == []
 
 
@@ -98,24 +98,15 @@ class Stores(RuleBasedStateMachine):
     def get(self, key: bytes) -> None:
         assert self.rocks.get(key) == self.memory.get(key) == self.model.get(key)
 
-    @rule(start=keys, end=keys, reverse=st.booleans(), changes=writes)
-    def scan(self, start: bytes, end: bytes, reverse: bool, changes: dict[bytes, bytes | None]) -> None:
-        def scanned(store: KeyValue | Overlay) -> list[tuple[bytes, bytes]]:
-            return list(store.scan(start, end, reverse=reverse))
+    @rule(some=st.lists(keys, max_size=4))
+    def get_many(self, some: list[bytes]) -> None:
+        expected = [self.model.get(key) for key in some]
+        assert self.rocks.get_many(some) == self.memory.get_many(some) == expected
 
-        def expected(model: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-            return sorted(((k, v) for k, v in model.items() if start <= k < end), reverse=reverse)
-
-        assert scanned(self.rocks) == scanned(self.memory) == expected(self.model)
-        overlay = Overlay(self.rocks)
-        for key, value in changes.items():
-            if value is None:
-                overlay.delete(key)
-            else:
-                overlay.put(key, value)
-        over = {**self.model, **changes}
-        assert scanned(overlay) == expected({k: v for k, v in over.items() if v is not None})
-        assert {key: overlay.get(key) for key in over} == over
+    @rule(start=keys, end=keys)
+    def scan(self, start: bytes, end: bytes) -> None:
+        expected = sorted((k, v) for k, v in self.model.items() if start <= k < end)
+        assert list(self.rocks.scan(start, end)) == list(self.memory.scan(start, end)) == expected
 
     @invariant()
     def count(self) -> None:
@@ -130,12 +121,35 @@ Stores.TestCase.settings = settings(max_examples=8, stateful_step_count=20, dead
 TestStores = Stores.TestCase
 
 
-@given(changes=writes)
-def test_an_overlay_leaves_what_lies_below_untouched(changes: dict[bytes, bytes | None]) -> None:
-    base = MemoryStore()
-    base.write({b"a": b"1"})
-    overlay = Overlay(base)
-    for key, value in changes.items():
-        overlay.put(key, value or b"")
-    assert list(base.scan(b"", b"\xff")) == [(b"a", b"1")]
-    assert overlay.writes == {key: value or b"" for key, value in changes.items()}
+def test_logs_are_written_with_all_else_and_scanned_apart(tmp_path: Path) -> None:
+    store = RocksStore(tmp_path / "store", logs=(b"v", b"w"))
+    store.write({b"i": b"1", b"v1": b"2", b"v2": b"3", b"w1": b"4"})
+    store.write({b"v1": None})
+    store.close()
+    store = RocksStore(tmp_path / "store", logs=(b"v", b"w"))
+    assert [store.get(key) for key in (b"i", b"v1", b"v2", b"w1")] == [b"1", None, b"3", b"4"]
+    assert store.get_many([b"v2", b"v1"]) == [b"3", None]
+    assert list(store.scan(b"v", b"w")) == [(b"v2", b"3")]
+    store.close()
+
+
+def test_stores_share_their_memory_and_take_no_more(tmp_path: Path) -> None:
+    limit = 32 << 20
+    memory = RocksMemory(limit)
+    stores = [RocksStore(tmp_path / str(i), memory=memory, logs=(b"v",)) for i in range(3)]
+    value = random.Random(1).randbytes(1_000)
+    for first in range(0, 30_000, 500):
+        for store in stores:
+            store.write({b"v%09d" % i: value for i in range(first, first + 500)})
+            store.write({b"i%09d" % i: b"" for i in range(first, first + 500)})
+    for store in stores:
+        assert len(store.get_many([b"v%09d" % i for i in range(0, 30_000, 10)])) == 3_000
+    # They have written and read 90 MB. What is on its way into a file comes on top.
+    assert limit / 8 < memory.cache.get_usage() < 2 * limit
+    for store in stores:
+        store.close()
+
+
+def test_memory_for_stores_must_be_some() -> None:
+    with pytest.raises(ConfigError, match="must be above 0"):
+        RocksMemory(0)
