@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from streamapp.messages import format_time
 from streamapp.models import Bundle
 from tests.integration.conftest import Make, draw
 from tests.integration.deployment import PARTITIONS, Deployment, Sending, labels, requests
@@ -66,6 +67,31 @@ def test_a_lost_disk_is_rebuilt_from_the_topics(make: Make, bundle: Bundle) -> N
     until(lambda: sum(ids(deployment).values()) >= 400, what="labels of answers from before")
     assert ids(deployment) == Counter({f"r-{i}": 1 for i in range(400)})
     assert deployment.count("labelled") == 400, "rows from before were delivered again"
+
+
+def test_what_is_over_the_horizon_is_forgotten_under_steady_traffic(make: Make, bundle: Bundle) -> None:
+    deployment = make(pane_seconds=1, label_horizon_s=600)
+    deployment.deploy(bundle, partitions=PARTITIONS)
+    deployment.start("score").wait_ready()
+    monitor = deployment.start("monitor", instance="one")
+    monitor.wait_ready()
+    deployment.produce("feedback", [Sending(b'{"id": "ghost", "label": "busy"}')])
+    sent = 0
+
+    def are_forgotten() -> bool:
+        nonlocal sent
+        chunk = [
+            each._replace(headers=[("ce_time", format_time(1_300_000_000_000 + 1_000 * i).encode())])
+            for i, each in enumerate(requests(300, first=sent), sent)
+        ]
+        deployment.produce("requests", chunk)
+        deployment.produce("feedback", labels(150, first=sent))
+        sent += 300
+        return joined(monitor, "unlabelled") >= 300 and joined(monitor, "unknown-id") == 1
+
+    until(are_forgotten, what="forgotten answers")
+    until(lambda: sum(ids(deployment).values()) >= sent // 2, what="all labels joined")
+    assert ids(deployment) == Counter({f"r-{i}": 1 for i in range(sent) if i % 300 < 150})
 
 
 def drawn(count: int, *, first: int, shift: float = 0.0) -> list[Sending]:

@@ -102,9 +102,9 @@ def fill(joins: dict[int, Join], upto: int, clock: Clock) -> None:
             join.apply(join.answers(clock.without(iter([answers(partition, first)]))).batch)
 
 
-def steady(joins: dict[int, Join], rounds: int, order: str) -> float:
-    """Return microseconds per labelled request, with as many answers coming and going."""
-    rng, clock, done = random.Random(1), Clock(), 0
+def steady(joins: dict[int, Join], rounds: int, order: str) -> tuple[float, float]:
+    """Return microseconds per labelled request, and per answer that is forgotten, as many as come."""
+    rng, clock, done, forgetting = random.Random(1), Clock(), 0, 0.0
     for _ in range(rounds):
         for partition, join in joins.items():
             positions = join.positions()
@@ -118,8 +118,11 @@ def steady(joins: dict[int, Join], rounds: int, order: str) -> float:
             joined = join.feedback(clock.without(labels(partition, at, offsets) for _ in "1"))
             join.apply(joined.batch)
             done += joined.counts["joined"] + joined.counts["corrected"]
+            start = time.process_time()
             join.apply(join.expire(limit=BATCH).batch)
-    return clock.us_per(done)
+            forgetting += time.process_time() - start
+    forgetting *= 1e6 / done
+    return clock.us_per(done) - forgetting, forgetting
 
 
 def reopen(folder: Path, horizon_ms: int) -> None:
@@ -161,8 +164,12 @@ def main() -> None:
             print(f"{PARTITIONS * upto:>12,}  {rss_mb():>10.0f}  {disk:>8.0f}  {cost:>13.1f}", flush=True)
             filled = upto
         for order in ("in order", "at random"):
-            cost = steady(joins, options.rounds, order)
-            print(f"labels {order}: {cost:.1f} us per labelled request; {rss_mb():.0f} MB", flush=True)
+            cost, forgetting = steady(joins, options.rounds, order)
+            print(
+                f"labels {order}: {cost:.1f} us per labelled request, and {forgetting:.1f} us to forget it; "
+                f"{rss_mb():.0f} MB",
+                flush=True,
+            )
         for join in joins.values():
             join.store.close()
         subprocess.run(
