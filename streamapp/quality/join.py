@@ -145,6 +145,7 @@ class Join:
             else:
                 counts[answer] += 1
         view.load([key for _, _, key in read])
+        waited_in = [join for join in self._family() if join.waiting]
         for record, answer, key in read:
             batch.time.see(answer.time_ms)
             known = view.known(key)
@@ -156,8 +157,8 @@ class Join:
             given = GivenAnswer(key, answer.time_ms, answer.ce_id, record.key, record.value or b"")
             view.put(log_key(ANSWERS, record.offset), given.encode(batch.time.now_ms))
             counts["answers"] += 1
-            # At once, so that the rows do not depend on how records came in batches.
-            self._wake(key, joined)
+            if waited_in:  # at once, so that the rows do not depend on how records came in batches
+                self._wake(key, waited_in, joined)
         batch.positions = self._positions._replace(predictions=read_to)
         return joined
 
@@ -303,11 +304,9 @@ class Join:
         yield self
         yield from (join for join in self._siblings.values() if join is not self)
 
-    def _wake(self, key: bytes, joined: Joined) -> None:
+    def _wake(self, key: bytes, waited_in: Iterable[Join], joined: Joined) -> None:
         """Join the labels that waited for an id, here and in siblings."""
-        for join in self._family():
-            if not join.waiting + joined.batch.waiting[join.partition]:
-                continue
+        for join in waited_in:
             view = joined.batch.view(join.partition, join.store)
             known = view.known(key)
             for offset in known.waiting[:]:
