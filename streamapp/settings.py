@@ -92,6 +92,12 @@ class Settings(BaseSettings):
     join_memory_mb: int = Field(
         default=128, gt=0, description="Memory of JOIN's stores, all partitions of a process together, MiB."
     )
+    review_per_hour: float = Field(
+        default=1.0, ge=0, lt=1e6, description="Answers drawn for people to look at, stream time; 0: none."
+    )
+    review_cap_per_hour: int | None = Field(
+        default=None, gt=0, description="At most so many; default: far above what is drawn by chance."
+    )
 
     # Retraining and rollout
     retrain_every_s: float | None = Field(default=None, gt=0, description="Schedule, in stream time.")

@@ -144,6 +144,11 @@ class TopicNames:
         return self["distributions"]
 
     @property
+    def review(self) -> str:
+        """Answers for people to look at."""
+        return self["review"]
+
+    @property
     def dead_letters(self) -> str:
         """What could not be processed."""
         return self["dead-letters"]

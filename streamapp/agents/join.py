@@ -1,4 +1,4 @@
-"""JOIN: answers and labels in, labelled rows out."""
+"""JOIN: answers and labels in; labelled rows out, and answers for people to look at."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from streamapp.agents.versions import Versions
 from streamapp.quality.join import LOGS, Join, Joined
+from streamapp.quality.novelty import Novelty
+from streamapp.quality.review import ReviewSampler, Sent, read_sent
+from streamapp.quality.review_rate import ReviewRate
 from streamapp.quality.store import RocksMemory, RocksStore
-from streamapp.runtime.client import next_batch
+from streamapp.runtime.client import existing_topics, next_batch, read_batches
 from streamapp.runtime.host import Host
 from streamapp.runtime.topic_plans import answer_limit_bytes
 from streamapp.runtime.transport import RecordBatch
@@ -35,10 +39,14 @@ class JoinAgent:
     ----------
     host
         Of the process.
+    versions
+        Whose profiles tell which rows are novel.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, versions: Versions) -> None:
         self._host = host
+        self._versions = versions
+        self._novelties: dict[str, Novelty | None] = {}
         self._joins: dict[int, Join] = {}
         self._turn = asyncio.Lock()
         self._opened_at = 0
@@ -53,11 +61,22 @@ class JoinAgent:
             await self._open()
             for batch in batches:
                 join = self._joins[batch.partition]
-                is_answers = batch.topic == self._host.topics.predictions
-                joined = join.answers(batch.records) if is_answers else join.feedback(batch.records)
+                joined = await self._read(join, batch.topic, batch.records)
                 await self._deliver(joined)
                 join.apply(joined.batch)
         return []
+
+    async def _read(self, join: Join, topic: str, records: Sequence[Any], sent: Sent | None = None) -> Joined:
+        """Read records of either topic; answers again, if a version among them was not known yet."""
+        if topic != self._host.topics.predictions:
+            return join.feedback(records)
+        joined = join.answers(records, sent=sent)
+        if not joined.unknown_versions:
+            return joined
+        for version in sorted(joined.unknown_versions):
+            watched = await self._versions.watched(version)
+            self._novelties[version] = None if watched is None else Novelty(watched.profile)
+        return join.answers(records, sent=sent)
 
     async def _deliver(self, joined: Joined) -> None:
         topics = self._host.topics
@@ -65,6 +84,7 @@ class JoinAgent:
             (topics.labelled, joined.rows),
             (topics.feedback, joined.forwards),
             (topics.dead_letters, joined.dead_letters),
+            (topics.review, joined.reviews),
         ):
             if records:
                 await self._host.deliver(topic, records)
@@ -130,6 +150,10 @@ class JoinAgent:
         self._marks.clear()
         memory = RocksMemory(settings.join_memory_mb << 20)
         partitions = {tp.partition for tp in host.assigned(topics.predictions, topics.feedback)}
+        # The broker is asked: the client may not know when it has just joined its group again.
+        count = (await existing_topics(settings.bootstrap, [topics.feedback]))[topics.feedback]
+        max_bytes = answer_limit_bytes(settings.max_request_bytes)
+        sampler = self._sampler(count, max_bytes)
         for partition in sorted(partitions):
             folder = settings.state_dir / settings.name / "join" / str(partition)
             store = RocksStore(folder, memory=memory, logs=LOGS)
@@ -138,13 +162,25 @@ class JoinAgent:
                 settings.name,
                 int(settings.label_horizon_s * 1000),
                 partition=partition,
-                partitions=host.app.consumer.topic_partitions(topics.feedback),
-                max_bytes=answer_limit_bytes(settings.max_request_bytes),
+                partitions=count,
+                max_bytes=max_bytes,
+                sampler=sampler,
                 siblings=self._joins,
             )
         for partition, join in self._joins.items():
             await self._catch_up(partition, join)
         self._opened_at = host.assignments
+
+    def _sampler(self, partitions: int, max_bytes: int) -> ReviewSampler | None:
+        """Return what draws for review: each partition has its share of the rate, and of the cap."""
+        settings = self._host.settings
+        if settings.review_per_hour == 0:
+            return None
+        cap = settings.review_cap_per_hour
+        share = ReviewRate(
+            settings.review_per_hour / partitions, None if cap is None else max(cap // partitions, 1)
+        )
+        return ReviewSampler(settings.name, share, novelties=self._novelties, max_bytes=max_bytes)
 
     async def _catch_up(self, partition: int, join: Join) -> None:
         """Read what the group has committed and the store has not seen: after a move, or a lost disk.
@@ -152,7 +188,7 @@ class JoinAgent:
         Its rows were delivered before it was committed, so they are not delivered again.
         """
         topics = self._host.topics
-        for topic, read in ((topics.predictions, join.answers), (topics.feedback, join.feedback)):
+        for topic in (topics.predictions, topics.feedback):
             end = self._host.committed(topic, partition)
             positions = join.positions()
             start = positions.predictions if topic == topics.predictions else positions.feedback
@@ -160,9 +196,19 @@ class JoinAgent:
                 continue
             log.info("rebuilding the store of partition %d from %s", partition, topic)
             source = _records(self._host.settings.bootstrap, TopicPartition(topic, partition), start, end)
+            sent = await self._sent_reviews(partition) if topic == topics.predictions else None
             async with aclosing(source) as batches:
                 async for records in batches:
-                    join.apply(read(records).batch)
+                    join.apply((await self._read(join, topic, records, sent)).batch)
+
+    async def _sent_reviews(self, partition: int) -> Sent:
+        """Return what stands in ``review`` of a partition: draws are not taken back by new settings."""
+        sent: dict[str, tuple[float, int]] = {}
+        source = read_batches(self._host.settings.bootstrap, self._host.topics.review)
+        async with aclosing(source) as batches:
+            async for records in batches:
+                sent |= read_sent(records, partition)
+        return sent
 
     async def _close(self) -> None:
         async with self._turn:

@@ -23,7 +23,7 @@ class Monitor:
     def __init__(self, host: Host) -> None:
         folds = host.table("folds", partitions=1)
         versions = Versions(host)
-        JoinAgent(host)
+        JoinAgent(host, versions)
         WatchAgent(host, folds, versions)
         JudgeAgent(host, folds, versions)
         host.every(1.0, self._tick)

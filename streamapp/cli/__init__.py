@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("streamapp.cli.watch:command", "Follow answers, alerts and models."),
     "models": ("streamapp.cli.models:command", "List versions; promote one or roll back."),
     "retrain": ("streamapp.cli.retrain:command", "Ask for a new model now."),
+    "review": ("streamapp.cli.review:command", "Look at drawn answers, and say what is right."),
     "replay": ("streamapp.cli.replay:command", "Judge recorded distributions again, as set or otherwise."),
     "schemas": ("streamapp.cli.schemas:command", "Write the JSON Schema of every message, or check them."),
     "doctor": ("streamapp.cli.doctor:command", "Examine a deployment, and how soon it would see drift."),

@@ -25,6 +25,7 @@ _TUNED = {
     "drift": "CHOICES",
     "accuracy_false_alarm_every": "N",
     "label_horizon_s": "SECONDS",
+    "review_per_hour": "N",
     "retrain_every_s": "SECONDS",
     "retrain_cooldown_rows": "N",
     "training_min_rows": "N",

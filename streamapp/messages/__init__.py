@@ -21,7 +21,7 @@ from streamapp.messages.dead_letters import OMITTED_BYTES, SHA256, dead_letter
 from streamapp.messages.distribution import NO_VERSION, Distribution
 from streamapp.messages.exact import read_exactly
 from streamapp.messages.feedback import Feedback, FeedbackRequest
-from streamapp.messages.ids import answer_id, caused_id, labelled_id
+from streamapp.messages.ids import answer_id, caused_id, labelled_id, review_id
 from streamapp.messages.labelled import Labelled
 from streamapp.messages.model import CHAMPION_KEY, Champion, Model, ModelState
 from streamapp.messages.prediction import (
@@ -92,6 +92,7 @@ __all__ = [
     "read_exactly",
     "record_bytes",
     "record_time",
+    "review_id",
     "said_time_ms",
     "trace_headers",
 ]

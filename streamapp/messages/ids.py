@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-__all__ = ["answer_id", "caused_id", "labelled_id"]
+__all__ = ["answer_id", "caused_id", "labelled_id", "review_id"]
 
 
 def answer_id(topic: str, partition: int, offset: int) -> str:
@@ -21,6 +21,11 @@ def answer_id(topic: str, partition: int, offset: int) -> str:
 def labelled_id(answer: str, feedback_partition: int, feedback_offset: int) -> str:
     """Return the ``ce_id`` of the row that joins an answer with the feedback at this position."""
     return f"{answer}+{feedback_partition}-{feedback_offset}"
+
+
+def review_id(answer: str) -> str:
+    """Return the ``ce_id`` of the record that asks a person to look at an answer, given the answer's."""
+    return f"{answer}+review"
 
 
 def caused_id(*causes: object) -> str:

@@ -21,3 +21,9 @@ class Labelled(Prediction):
     revision: int = Field(
         ge=0, description="0 for the first label of this answer, 1 for its first correction, …"
     )
+    review_probability: float | None = Field(
+        default=None, gt=0, le=1, description="With which it was drawn for review; absent if it was not."
+    )
+    review_dropped: int | None = Field(
+        default=None, ge=0, description="As `dropped` of its record in `review`: above 0, the cap has chosen."
+    )

@@ -18,3 +18,8 @@ class Review(Prediction):
 
     reason: Literal["random", "uncertain", "novel"]
     probability: float = Field(gt=0, le=1, description="With which it was drawn.")
+    dropped: int = Field(
+        default=0,
+        ge=0,
+        description="Draws of its partition that the cap per hour kept back on this day and the one before.",
+    )

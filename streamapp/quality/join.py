@@ -44,6 +44,7 @@ from streamapp.quality.entries import (
 from streamapp.quality.joined import JoinBatch, Joined, Positions
 from streamapp.quality.matching import FORWARDED, RowWriter, choose_answer, given_label, target_partition
 from streamapp.quality.reading import Given, ReadAnswer, read_answer, read_feedback
+from streamapp.quality.review import ReviewSampler, Sent, as_sent
 from streamapp.quality.store import KeyValue
 from streamapp.quality.stream_time import StreamTime
 from streamapp.quality.view import View
@@ -81,6 +82,8 @@ class Join:
     max_bytes
         Most that a record may take on the topics of labelled rows and of dead letters:
         ``max.message.bytes``. None: everything fits.
+    sampler
+        Draws answers for review; None: none are drawn.
 
     Notes
     -----
@@ -98,6 +101,7 @@ class Join:
         partitions: int | None = None,
         siblings: Mapping[int, Join] | None = None,
         max_bytes: int | None = None,
+        sampler: ReviewSampler | None = None,
     ) -> None:
         if horizon_ms <= 0:
             raise ConfigError(f"label horizon {horizon_ms} ms must be above 0")
@@ -110,6 +114,8 @@ class Join:
         self.waiting = 0
         self._deployment = deployment
         self._horizon_ms = horizon_ms
+        self._sampler = sampler
+        self._review = None if sampler is None else sampler.rate.restored(None)
         self._siblings = siblings if siblings is not None else {}
         self._positions = Positions()
         self._rows = RowWriter(deployment)
@@ -125,13 +131,19 @@ class Join:
             self._positions = Positions(*fields["positions"])
             self.time = StreamTime.restore(fields["time"])
             self.waiting = fields["waiting"]
+            if sampler is not None:
+                self._review = sampler.rate.restored(fields.get("review"))
 
     def positions(self) -> Positions:
         """Return where reading goes on; what lies before is skipped."""
         return self._positions
 
-    def answers(self, records: Iterable[Record]) -> Joined:
-        """Read consecutive records of ``predictions``."""
+    def answers(self, records: Iterable[Record], *, sent: Sent | None = None) -> Joined:
+        """Read consecutive records of ``predictions``.
+
+        Where they were read before, and what that caused was delivered, `sent` is what then stood in
+        ``review``: answers keep that probability even if settings or profiles have changed since.
+        """
         joined = Joined(self._begin())
         batch, counts = joined.batch, joined.counts
         batch.own_first = True
@@ -147,6 +159,7 @@ class Join:
         view.load([key for _, _, key in read])
         waited_in = [join for join in self._family() if join.waiting]
         for record, answer, key in read:
+            before_ms = batch.time.now_ms
             batch.time.see(answer.time_ms)
             known = view.known(key)
             if known.answers and known.has(answer.time_ms, answer.offset):
@@ -155,6 +168,8 @@ class Join:
             known.add(Answer(answer.time_ms, answer.offset, record.offset, answer.timestamp_ms))
             view.change(key)
             given = GivenAnswer(key, answer.time_ms, answer.ce_id, record.key, record.value or b"")
+            drawn = given if before_ms is None else self._draw(given, before_ms, joined)
+            given = drawn if sent is None else as_sent(given, sent)
             view.put(log_key(ANSWERS, record.offset), given.encode(batch.time.now_ms))
             counts["answers"] += 1
             if waited_in:  # at once, so that the rows do not depend on how records came in batches
@@ -279,7 +294,7 @@ class Join:
         others = [self._siblings[partition] for partition in batch.views if partition != self.partition]
         for join in [self, *others] if batch.own_first else [*others, self]:
             if join is self:
-                self._positions, self.time = batch.positions, batch.time
+                self._positions, self.time, self._review = batch.positions, batch.time, batch.review
                 self._oldest |= batch.oldest
             join._write(batch)
 
@@ -291,18 +306,34 @@ class Join:
             "positions": list(self._positions),
             "time": self.time.snapshot(),
             "waiting": self.waiting,
+            "review": None if self._review is None else self._review.snapshot(),
         }
         view = batch.views.get(self.partition)
         self.store.write({**(view.writes() if view else {}), META_KEY: orjson.dumps(meta)})
 
     def _begin(self) -> JoinBatch:
         return JoinBatch(
-            partition=self.partition, generation=self.generation, positions=self._positions, time=self.time
+            partition=self.partition,
+            generation=self.generation,
+            positions=self._positions,
+            time=self.time,
+            review=self._review,
         )
 
     def _family(self) -> Iterator[Join]:
         yield self
         yield from (join for join in self._siblings.values() if join is not self)
+
+    def _draw(self, given: GivenAnswer, now_ms: int, joined: Joined) -> GivenAnswer:
+        """Draw an answer for review, or not, from what was known before it; return it as it is kept."""
+        if self._sampler is None or joined.batch.review is None:
+            return given
+        drawn = self._sampler.draw(given, now_ms, joined.batch.review, joined.unknown_versions)
+        if drawn is None:
+            return given
+        joined.counts["reviewed" if drawn.record else "review-dropped"] += 1
+        joined.reviews += [drawn.record] if drawn.record else []
+        return drawn.answer
 
     def _wake(self, key: bytes, waited_in: Iterable[Join], joined: Joined) -> None:
         """Join the labels that waited for an id, here and in siblings."""

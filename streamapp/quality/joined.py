@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from streamapp.messages import OutRecord
+from streamapp.quality.review_rate import ReviewRate
 from streamapp.quality.store import KeyValue
 from streamapp.quality.stream_time import StreamTime
 from streamapp.quality.view import View
@@ -24,15 +25,25 @@ class Positions(NamedTuple):
 class JoinBatch:
     """Writes that wait for the delivery of what they go with; see :meth:`Join.apply`.
 
+    Made of the `partition` and `generation` of its join, and of copies of `positions`, `time` and `review`.
     `own_first` says whether the partition's own store is written before those of its siblings, or after;
     `oldest`, per log, the first key that may be left in it.
     """
 
-    def __init__(self, *, partition: int, generation: int, positions: Positions, time: StreamTime) -> None:
+    def __init__(
+        self,
+        *,
+        partition: int,
+        generation: int,
+        positions: Positions,
+        time: StreamTime,
+        review: ReviewRate | None = None,
+    ) -> None:
         self.partition = partition
         self.generation = generation
         self.positions = positions
         self.time = StreamTime.restore(time.snapshot())
+        self.review = None if review is None else review.restored(review.snapshot())
         self.views: dict[int, View] = {}
         self.waiting: Counter[int] = Counter()
         self.own_first = False
@@ -59,15 +70,22 @@ class Joined:
         Feedback that cannot be read, or that no request ever came for.
     forwards
         Feedback for the partition of ``feedback`` where its answer must be.
+    reviews
+        For ``review``.
+    unknown_versions
+        Of answers that might have been drawn for review with another probability, were more known about them:
+        tell the sampler, forget this batch, and read the records again.
     counts
-        Outcome to number of records. Of answers: ``answers``, ``rejections``, ``repeats``, ``unreadable``; of
-        labels: ``joined``, ``corrected``, ``outranked``, ``waiting``, ``forwarded``, ``repeated``,
-        ``wrong-clock`` (its time lay ahead of its record's) and the codes of dead letters; of ``expire``:
-        ``unlabelled``.
+        Outcome to number of records. Of answers: ``answers``, ``rejections``, ``repeats``, ``unreadable``,
+        ``reviewed`` (drawn for review), ``review-dropped`` (drawn, but kept back); of labels: ``joined``,
+        ``corrected``, ``outranked``, ``waiting``, ``forwarded``, ``repeated``, ``wrong-clock`` (its time lay
+        ahead of its record's) and the codes of dead letters; of ``expire``: ``unlabelled``.
     """
 
     batch: JoinBatch
     rows: list[OutRecord] = field(default_factory=list)
     dead_letters: list[OutRecord] = field(default_factory=list)
     forwards: list[OutRecord] = field(default_factory=list)
+    reviews: list[OutRecord] = field(default_factory=list)
+    unknown_versions: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)

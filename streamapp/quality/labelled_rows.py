@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -47,6 +48,10 @@ class LabelledRows:
         Where the requests lie, (n,) each.
     labelled_at_ms
         When the labels were given, (n,).
+    review_probabilities
+        With which the answers were drawn for review, (n,); NaN where they were not.
+    review_dropped
+        How many draws the cap had kept back by then, (n,); 0 where none was drawn.
     skipped
         Records that could not be read and are not among the n.
     """
@@ -63,6 +68,8 @@ class LabelledRows:
     partitions: Ints
     request_offsets: Ints
     labelled_at_ms: Ints
+    review_probabilities: Floats
+    review_dropped: Ints
     skipped: int = 0
 
     def __len__(self) -> int:
@@ -88,7 +95,7 @@ class LabelledRows:
             for value, offset, time_ms in zip(values, offsets, times_ms, strict=True)
             if (row := _read(value, offset, time_ms)) is not None
         ]
-        columns = list(zip(*rows, strict=True)) or [()] * 12
+        columns = list(zip(*rows, strict=True)) or [()] * 14
         return cls(
             offsets=_ints(columns[0]),
             times_ms=_ints(columns[1]),
@@ -102,6 +109,8 @@ class LabelledRows:
             partitions=_ints(columns[9]),
             request_offsets=_ints(columns[10]),
             labelled_at_ms=_ints(columns[11]),
+            review_probabilities=np.array(columns[12], dtype=np.float64),
+            review_dropped=_ints(columns[13]),
             skipped=len(values) - len(rows),
         )
 
@@ -121,6 +130,8 @@ class LabelledRows:
             partitions=self.partitions[chosen],
             request_offsets=self.request_offsets[chosen],
             labelled_at_ms=self.labelled_at_ms[chosen],
+            review_probabilities=self.review_probabilities[chosen],
+            review_dropped=self.review_dropped[chosen],
         )
 
     def matrix(self, classes: Sequence[Label]) -> Floats:
@@ -204,6 +215,7 @@ def _read(value: bytes | None, offset: int, time_ms: int | None) -> tuple[Any, .
             fields["source"].startswith("person:"),
             *counts,
             parse_time(fields["labelled_at"]),
+            *_review(fields.get("review_probability"), fields.get("review_dropped")),
         )
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError):
         return None
@@ -219,6 +231,13 @@ def _read(value: bytes | None, offset: int, time_ms: int | None) -> tuple[Any, .
 
 
 _LABEL = (str, int, float)
+
+
+def _review(probability: object, dropped: object) -> tuple[float, int]:
+    """Return what a row says of its draw; what cannot be read is as if it had not been drawn."""
+    if not isinstance(probability, float | int) or not 0.0 < probability <= 1.0:
+        return math.nan, 0
+    return float(probability), dropped if type(dropped) is int and 0 <= dropped <= _MAX_INT64 else 0
 
 
 def _is_distribution(value: object) -> bool:

@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from streamapp.models.losses import Floats
 
-__all__ = ["auc", "log_losses", "mean_interval"]
+__all__ = ["Z_95", "auc", "log_losses", "mean_interval", "wilson_interval"]
 
-_Z = 1.959963984540054  # two-sided 95 %
+Z_95 = 1.959963984540054
+"""Of a standard normal number, 95 % lie within this of 0."""
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
@@ -91,10 +92,21 @@ def mean_interval(values: npt.ArrayLike) -> tuple[float, float]:
     each = np.asarray(values, dtype=np.float64)
     n, mean = len(each), float(each.mean())
     if n == 1 or ((each == 0.0) | (each == 1.0)).all():
-        spread = 1.0 + _Z**2 / n
-        centre = (mean + _Z**2 / (2 * n)) / spread
-        half = _Z / spread * math.sqrt(mean * (1.0 - mean) / n + _Z**2 / (4 * n**2))
-    else:
-        centre = mean
-        half = _Z * math.sqrt(float(each.var(ddof=1)) / n)
+        return wilson_interval(mean, n)
+    half = Z_95 * math.sqrt(float(each.var(ddof=1)) / n)
+    return max(mean - half, 0.0), min(mean + half, 1.0)
+
+
+def wilson_interval(mean: float, n: float) -> tuple[float, float]:
+    """Return Wilson's 95 % score interval of a share, observed as `mean` in `n` > 0 rows (not always whole).
+
+    Examples
+    --------
+    >>> low, high = wilson_interval(0.0, 10)
+    >>> low, round(high, 3)
+    (0.0, 0.278)
+    """
+    spread = 1.0 + Z_95**2 / n
+    centre = (mean + Z_95**2 / (2 * n)) / spread
+    half = Z_95 / spread * math.sqrt(mean * (1.0 - mean) / n + Z_95**2 / (4 * n**2))
     return max(centre - half, 0.0), min(centre + half, 1.0)
