@@ -35,6 +35,7 @@ __all__ = [
     "StoreError",
     "StreamappError",
     "TrainingError",
+    "in_one_line",
 ]
 
 
@@ -130,3 +131,14 @@ class StoreError(InfrastructureError):
     """The bundle store cannot be read or written."""
 
     code = "store"
+
+
+def in_one_line(exc: BaseException) -> str:
+    """Return what kind of error `exc` is and what it says, without line breaks.
+
+    Examples
+    --------
+    >>> in_one_line(ValueError("too   many"))
+    'ValueError: too many'
+    """
+    return f"{type(exc).__name__}: {' '.join(str(exc).split())}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from streamapp.training.job import Job, Trained, TrainingOptions, train
 from streamapp.training.policy import Dropped, Plan, Start, TrainingRules, plan_training
 from streamapp.training.pool import TrainingPool
+from streamapp.training.trainers import Trainer, load_trainer
 
 __all__ = [
     "Dropped",
@@ -12,9 +13,11 @@ __all__ = [
     "Plan",
     "Start",
     "Trained",
+    "Trainer",
     "TrainingOptions",
     "TrainingPool",
     "TrainingRules",
+    "load_trainer",
     "plan_training",
     "train",
 ]

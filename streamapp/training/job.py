@@ -1,4 +1,4 @@
-"""One training: a clone of the champion's estimator, fitted on recent labelled rows, packed and stored."""
+"""One training: an estimator fitted on recent labelled rows, packed and stored."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from streamapp.errors import InfrastructureError, StreamappError, TrainingError
+from streamapp.errors import InfrastructureError, StreamappError, TrainingError, in_one_line
 from streamapp.messages import Model, OffsetRange
 from streamapp.models import Bundle, Keys, Store
 from streamapp.quality.labelled_rows import LabelledRows
-from streamapp.training.rows import Examples, choose_rows, fitted_signature, holdout_start
+from streamapp.training.rows import Examples, choose_rows, holdout_start
+from streamapp.training.trainers import load_trainer
 
 __all__ = ["Job", "Trained", "TrainingOptions", "train"]
 
@@ -28,6 +29,8 @@ class TrainingOptions:
 
     Attributes
     ----------
+    trainer
+        One of :data:`streamapp.training.trainers.TRAINERS`.
     min_rows
         Fewer rows that can be used give no model.
     window_ms
@@ -41,6 +44,7 @@ class TrainingOptions:
         Of BLAS and OpenMP.
     """
 
+    trainer: str = "refit"
     min_rows: int = 500
     window_ms: int | None = None
     holdout_share: float = 0.1
@@ -112,7 +116,7 @@ class Trained:
 
 
 def train(job: Job) -> Trained:
-    """Fit a clone of the champion's estimator on a job's rows, and store it as a bundle.
+    """Fit an estimator on a job's rows as the options say, and store it as a bundle.
 
     Rows are put in the order of their requests; the newest are the holdout, and no row requested at a time
     within it is fitted on. What the estimator draws from NumPy's global generator is seeded.
@@ -127,12 +131,14 @@ def train(job: Job) -> Trained:
     """
     from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
+    trainer = load_trainer(job.options.trainer)
     champion = _load(job)
     rows = LabelledRows.read(job.values, range(len(job.values)), job.times_ms)
     examples = choose_rows(rows, champion.signature, window_ms=job.options.window_ms)
     start = _split(examples, job.options, is_classifier=champion.signature.classes is not None)
     with threadpool_limits(job.options.threads), _seeded():
-        estimator = _fit(champion, *examples.part(slice(None, start)))
+        columns, labels = examples.part(slice(None, start))
+        estimator = trainer.fit(champion, columns, labels, examples.times_ms[:start])
         bundle = _pack(job, champion, estimator, examples, start)
     url = Store(job.store).put(bundle, key=Keys(job.keys).local()[0])
     assert bundle.baseline is not None  # a holdout was given
@@ -180,26 +186,6 @@ def _split(examples: Examples, options: TrainingOptions, *, is_classifier: bool)
     return start
 
 
-def _fit(champion: Bundle, columns: Any, labels: Any) -> Any:
-    from sklearn.base import clone  # noqa: PLC0415
-
-    kind = type(champion.estimator).__name__
-    try:
-        estimator = clone(champion.estimator)
-    except Exception as exc:  # estimators of others may raise anything
-        raise TrainingError(
-            f"the champion's {kind} cannot be cloned, so no other can be fitted like it: {_line(exc)}; "
-            "it must follow scikit-learn's conventions (get_params, constructor)"
-        ) from exc
-    X = fitted_signature(champion.signature, columns).to_input(columns)
-    # A plain array: of objects scikit-learn would not know whether they are numbers or names.
-    y = np.array(labels.tolist()) if labels.dtype == object else labels
-    try:
-        return estimator.fit(X, y)
-    except Exception as exc:
-        raise TrainingError(f"{kind} could not be fitted on {len(y):,} rows: {_line(exc)}") from exc
-
-
 def _pack(job: Job, champion: Bundle, estimator: Any, examples: Examples, start: int) -> Bundle:
     try:
         return Bundle.create(
@@ -220,11 +206,7 @@ def _pack(job: Job, champion: Bundle, estimator: Any, examples: Examples, start:
     except InfrastructureError:
         raise
     except StreamappError as exc:
-        raise TrainingError(f"the new model was fitted and cannot be packed: {_line(exc)}") from exc
-
-
-def _line(exc: BaseException) -> str:
-    return f"{type(exc).__name__}: {' '.join(str(exc).split())}"
+        raise TrainingError(f"the new model was fitted and cannot be packed: {in_one_line(exc)}") from exc
 
 
 @contextmanager
