@@ -23,6 +23,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from streamapp.errors import BundleError, PredictionError, SignatureError
 from streamapp.models import FORMATS, Bundle, sniff
+from streamapp.models.formats import load_format
 from streamapp.models.formats.predictor import predictor
 
 LABELS: dict[str, Any] = {
@@ -49,6 +50,23 @@ def _labels(kind: str, n: int) -> Any:
 
 def test_the_suite_knows_every_format() -> None:
     assert set(FORMATS) == {"joblib", "pickle"}
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_equal_models_are_equal_bytes_whatever_they_share(format_name: str) -> None:
+    def models() -> tuple[Any, Any]:
+        one, copy = LinearRegression(), LinearRegression()
+        text, dtype = "".join(["tem", "perature"]), np.dtype(np.float64)
+        one.columns_ = [text, text, np.ones(3, dtype)]
+        copy.columns_ = [text, "".join(["tempera", "ture"]), np.ones(3, pickle.loads(pickle.dumps(dtype)))]
+        return one, copy
+
+    one, copy = models()
+    assert pickle.dumps(one) != pickle.dumps(copy)
+    assert load_format(format_name).dump(one) == load_format(format_name).dump(copy)
+    read = load_format(format_name).load(load_format(format_name).dump(copy))
+    assert read.columns_[:2] == ["temperature"] * 2
+    assert read.columns_[2].tolist() == [1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("kind", LABELS)

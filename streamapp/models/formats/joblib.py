@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import joblib
+from joblib.numpy_pickle import NumpyPickler
 
 from streamapp.models.formats.predictor import predictor
+from streamapp.models.formats.sharing import SharingPickler
 
 __all__ = ["FILE", "RUNS_CODE", "dump", "load", "predictor"]
 
@@ -17,10 +19,14 @@ RUNS_CODE = True
 FILE = "model.joblib"
 
 
+class _Pickler(SharingPickler, NumpyPickler):  # type: ignore[misc]  # joblib has no types
+    """What ``joblib.dump`` uses, with what is shared told by value."""
+
+
 def dump(estimator: Any) -> dict[str, bytes]:
     """Return the file that holds `estimator`."""
     buffer = io.BytesIO()
-    joblib.dump(estimator, buffer)
+    _Pickler(buffer).dump(estimator)
     return {FILE: buffer.getvalue()}
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from collections.abc import Mapping
 from typing import Any
 
 from streamapp.models.formats.predictor import predictor
+from streamapp.models.formats.sharing import SharingPickler
 
 __all__ = ["FILE", "RUNS_CODE", "dump", "load", "predictor"]
 
@@ -17,7 +19,10 @@ FILE = "model.pkl"
 
 def dump(estimator: Any) -> dict[str, bytes]:
     """Return the file that holds `estimator`."""
-    return {FILE: pickle.dumps(estimator, protocol=5)}
+    buffer = io.BytesIO()
+    # Not 5: Python's own pickler fails on two empty arrays there.
+    SharingPickler(buffer, protocol=4).dump(estimator)
+    return {FILE: buffer.getvalue()}
 
 
 def load(files: Mapping[str, bytes]) -> Any:
