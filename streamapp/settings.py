@@ -111,6 +111,13 @@ class Settings(BaseSettings):
     training_window_s: float | None = Field(
         default=None, gt=0, description="At most this old, in stream time."
     )
+    training_backend: str = Field(
+        default="loky", description="Where joblib's parallel calls go: loky, threading, dask, ray."
+    )
+    dask_address: str | None = Field(
+        default=None,
+        description="Dask's scheduler, for that backend; default: threads of the training process.",
+    )
     gate_alpha: float = Field(
         default=0.05, gt=0, lt=1, description="Chance to promote a model that is no better."
     )

@@ -16,6 +16,7 @@ from streamapp.messages import Retrain
 from streamapp.runtime.host import Host
 from streamapp.runtime.models_log import ModelsLog
 from streamapp.runtime.transport import RecordBatch
+from streamapp.training.backends import check_backend
 from streamapp.training.job import Job, TrainingOptions
 from streamapp.training.policy import Start, TrainingRules, plan_training
 from streamapp.training.pool import TrainingPool
@@ -45,6 +46,7 @@ class Train:
         settings = host.settings
         self._host = host
         self._models = ModelsLog(host)
+        check_backend(settings.training_backend)  # told now, not by each training
         self._pool = TrainingPool()
         self._rules = TrainingRules(
             min_rows=settings.training_min_rows,
@@ -55,6 +57,8 @@ class Train:
         self._options = TrainingOptions(
             min_rows=settings.training_min_rows,
             window_ms=None if window_s is None else int(window_s * 1000),
+            backend=settings.training_backend,
+            dask_address=settings.dask_address,
         )
         self._events: dict[str, Retrain] = {}
         self._done: set[str] = set()

@@ -31,6 +31,7 @@ _TUNED = {
     "training_min_rows": "N",
     "training_rows": "N",
     "training_window_s": "SECONDS",
+    "training_backend": "NAME",
     "gate_alpha": "P",
     "gate_margin": "LOSS",
 }

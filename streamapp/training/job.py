@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from streamapp.errors import InfrastructureError, StreamappError, TrainingError,
 from streamapp.messages import Model, OffsetRange
 from streamapp.models import Bundle, Keys, Store
 from streamapp.quality.labelled_rows import LabelledRows
+from streamapp.training.backends import parallel
 from streamapp.training.rows import Examples, choose_rows, holdout_start
 from streamapp.training.trainers import load_trainer
 
@@ -31,6 +33,8 @@ class TrainingOptions:
     ----------
     trainer
         One of :data:`streamapp.training.trainers.TRAINERS`.
+    backend, dask_address
+        Where joblib's parallel calls go; see :func:`streamapp.training.backends.parallel`.
     min_rows
         Fewer rows that can be used give no model.
     window_ms
@@ -45,6 +49,8 @@ class TrainingOptions:
     """
 
     trainer: str = "refit"
+    backend: str = "loky"
+    dask_address: str | None = None
     min_rows: int = 500
     window_ms: int | None = None
     holdout_share: float = 0.1
@@ -136,9 +142,10 @@ def train(job: Job) -> Trained:
     rows = LabelledRows.read(job.values, range(len(job.values)), job.times_ms)
     examples = choose_rows(rows, champion.signature, window_ms=job.options.window_ms)
     start = _split(examples, job.options, is_classifier=champion.signature.classes is not None)
+    columns, labels = examples.part(slice(None, start))
     with threadpool_limits(job.options.threads), _seeded():
-        columns, labels = examples.part(slice(None, start))
-        estimator = trainer.fit(champion, columns, labels, examples.times_ms[:start])
+        with parallel(job.options.backend, dask_address=job.options.dask_address):
+            estimator = trainer.fit(champion, columns, labels, examples.times_ms[:start])
         bundle = _pack(job, champion, estimator, examples, start)
     url = Store(job.store).put(bundle, key=Keys(job.keys).local()[0])
     assert bundle.baseline is not None  # a holdout was given
@@ -211,10 +218,12 @@ def _pack(job: Job, champion: Bundle, estimator: Any, examples: Examples, start:
 
 @contextmanager
 def _seeded() -> Iterator[None]:
-    """Seed NumPy's global generator, which estimators without a ``random_state`` draw from."""
-    before = np.random.get_state()
+    """Seed NumPy's global generator, which estimators without a ``random_state`` draw from, and Python's."""
+    before, before_too = np.random.get_state(), random.getstate()
     np.random.seed(_SEED)
+    random.seed(_SEED)
     try:
         yield
     finally:
         np.random.set_state(before)
+        random.setstate(before_too)
