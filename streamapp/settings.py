@@ -111,6 +111,13 @@ class Settings(BaseSettings):
     training_window_s: float | None = Field(
         default=None, gt=0, description="At most this old, in stream time."
     )
+    trainer: str = Field(
+        default="refit", description="refit the champion's estimator, or package.module:function."
+    )
+    training_timeout_s: float = Field(default=3_600, gt=0, description="Seconds that a training may take.")
+    training_memory_mb: float | None = Field(
+        default=None, gt=0, description="Million bytes of memory that a training may use."
+    )
     training_backend: str = Field(
         default="loky", description="Where joblib's parallel calls go: loky, threading, dask, ray."
     )

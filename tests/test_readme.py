@@ -10,10 +10,12 @@ from typing import Any
 
 import click
 import jsonschema
+import numpy as np
 import pytest
 
 from streamapp.cli import COMMANDS, main
 from streamapp.topics import TOPICS
+from streamapp.training import TrainingData
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -46,12 +48,16 @@ def test_each_command_is_taken(line: str, tmp_path: Path, monkeypatch: pytest.Mo
 def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STREAMAPP_KEYS", str(tmp_path / "keys"))
-    (code,) = blocks("python")
+    code, function = blocks("python")
     seen: dict[str, Any] = {}
     exec(compile(code, "README.md", "exec"), seen)
     assert seen["answers"].values[0] in {"busy", "calm"}
     assert [(alert.state, alert.subject) for alert in seen["alerts"]][:1] == [("opened", "temp")]
     assert seen["verdict"] == "promote"
+    exec(compile(function, "README.md", "exec"), seen)
+    times = np.datetime64("2011-05-02", "ms") + np.arange(4000) * np.timedelta64(1, "h")
+    fitted = seen["recent"](TrainingData(seen["X"], seen["y"], times, seen["bundle"]))
+    assert set(fitted.classes_) == {"busy", "calm"}
 
 
 def test_its_messages_are_valid() -> None:

@@ -18,8 +18,10 @@ from streamapp.runtime.models_log import ModelsLog
 from streamapp.runtime.transport import RecordBatch
 from streamapp.training.backends import check_backend
 from streamapp.training.job import Job, TrainingOptions
+from streamapp.training.limits import TrainingLimits
 from streamapp.training.policy import Start, TrainingRules, plan_training
 from streamapp.training.pool import TrainingPool
+from streamapp.training.trainers import load_trainer
 
 __all__ = ["Train"]
 
@@ -46,8 +48,13 @@ class Train:
         settings = host.settings
         self._host = host
         self._models = ModelsLog(host)
-        check_backend(settings.training_backend)  # told now, not by each training
-        self._pool = TrainingPool()
+        load_trainer(settings.trainer)  # what cannot be found is told now, not by each training
+        check_backend(settings.training_backend)
+        self._pool = TrainingPool(
+            limits=TrainingLimits(
+                timeout_s=settings.training_timeout_s, memory_mb=settings.training_memory_mb
+            )
+        )
         self._rules = TrainingRules(
             min_rows=settings.training_min_rows,
             cooldown_rows=settings.retrain_cooldown_rows,
@@ -57,6 +64,7 @@ class Train:
         self._options = TrainingOptions(
             min_rows=settings.training_min_rows,
             window_ms=None if window_s is None else int(window_s * 1000),
+            trainer=settings.trainer,
             backend=settings.training_backend,
             dask_address=settings.dask_address,
         )

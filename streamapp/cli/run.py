@@ -31,6 +31,9 @@ _TUNED = {
     "training_min_rows": "N",
     "training_rows": "N",
     "training_window_s": "SECONDS",
+    "trainer": "TRAINER",
+    "training_timeout_s": "SECONDS",
+    "training_memory_mb": "MB",
     "training_backend": "NAME",
     "gate_alpha": "P",
     "gate_margin": "LOSS",
@@ -101,6 +104,7 @@ def command(
         _check_drift(settings)
         _check(settings, role)
         _limit_threads()
+        _import_from_here()
         import uvloop  # noqa: PLC0415
 
         # Before Faust makes its app, which takes the loop that there is.
@@ -134,6 +138,13 @@ def _limit_threads() -> None:
     """
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
+
+
+def _import_from_here() -> None:
+    """Find modules in the working directory too, as ``python -m streamapp`` does: those of users' models."""
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.append(here)
 
 
 def role_commands(name: str, *, web_port: int) -> dict[str, list[str]]:

@@ -111,10 +111,14 @@ class Signature:
         """Return the same signature for a model fitted anew on `columns`.
 
         Kinds, bounds and closed levels stay, what may be missing may still be; ranges and open levels are
-        those of the new rows, classes those of `model`.
+        those of the new rows, classes those of `model`. The input is what `model` was fitted on, if it tells.
         """
+        form = self.input
+        if hasattr(model, "n_features_in_"):
+            form = "frame" if hasattr(model, "feature_names_in_") else "matrix"
         return replace(
             self,
+            input=form,
             columns=tuple(renew_column(column, columns[column.name]) for column in self.columns),
             classes=None if self.classes is None else infer_task(model, None)[1],
         )

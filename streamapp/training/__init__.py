@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from streamapp.training.job import Job, Trained, TrainingOptions, train
+from streamapp.training.limits import TrainingLimits
 from streamapp.training.policy import Dropped, Plan, Start, TrainingRules, plan_training
 from streamapp.training.pool import TrainingPool
 from streamapp.training.trainers import Trainer, load_trainer
+from streamapp.training.trainers.function import TrainingData
 
 __all__ = [
     "Dropped",
@@ -14,6 +16,8 @@ __all__ = [
     "Start",
     "Trained",
     "Trainer",
+    "TrainingData",
+    "TrainingLimits",
     "TrainingOptions",
     "TrainingPool",
     "TrainingRules",

@@ -132,6 +132,8 @@ def train(job: Job) -> Trained:
     TrainingError
         In one line: too few rows, a single class, an estimator that cannot be cloned or fitted, a champion
         that cannot be loaded, an answer that is none.
+    ConfigError
+        If there is no such trainer or backend.
     StoreError
         If the store does not answer: try again later.
     """
@@ -146,6 +148,7 @@ def train(job: Job) -> Trained:
     with threadpool_limits(job.options.threads), _seeded():
         with parallel(job.options.backend, dask_address=job.options.dask_address):
             estimator = trainer.fit(champion, columns, labels, examples.times_ms[:start])
+        _check_task(champion, estimator, trainer.name)
         bundle = _pack(job, champion, estimator, examples, start)
     url = Store(job.store).put(bundle, key=Keys(job.keys).local()[0])
     assert bundle.baseline is not None  # a holdout was given
@@ -191,6 +194,15 @@ def _split(examples: Examples, options: TrainingOptions, *, is_classifier: bool)
             "nothing to tell apart; wait for others"
         )
     return start
+
+
+def _check_task(champion: Bundle, estimator: Any, trainer: str) -> None:
+    task = "regression" if getattr(estimator, "classes_", None) is None else "classification"
+    if task != champion.signature.task:
+        raise TrainingError(
+            f"{trainer} returned {type(estimator).__name__}, a model of {task}, and the champion's task is "
+            f"{champion.signature.task}"
+        )
 
 
 def _pack(job: Job, champion: Bundle, estimator: Any, examples: Examples, start: int) -> Bundle:

@@ -3,7 +3,7 @@
 Theory of operation: one thread takes jobs in their order and hands each to one warm worker process. The
 worker is spawned, never forked (the caller has threads and clients), lowers its own priority so that answers
 come first, and ends itself when its parent is gone. A worker that dies takes its job along, and the next job
-gets a new one.
+gets a new one. It leads a process group, so that what it has started is watched and ended with it.
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import connection
 
-from streamapp.errors import TrainingError
+from streamapp.errors import InfrastructureError, TrainingError, in_one_line
 from streamapp.training.job import Job, Trained, train
+from streamapp.training.limits import TrainingLimits
 
 __all__ = ["TrainingPool"]
 
 _NICE = 5
+_LOOK_EVERY_S = 0.1
 
 
 class TrainingPool:
@@ -33,13 +36,22 @@ class TrainingPool:
 
     Parameters
     ----------
+    limits
+        Of each job. One that takes more is killed, with all that it has started.
     warm
         Start the worker now rather than with the first job.
     run
         What the worker calls with a job; must be importable.
     """
 
-    def __init__(self, *, warm: bool = True, run: Callable[[Job], Trained] = train) -> None:
+    def __init__(
+        self,
+        *,
+        limits: TrainingLimits | None = None,
+        warm: bool = True,
+        run: Callable[[Job], Trained] = train,
+    ) -> None:
+        self._limits = limits or TrainingLimits()
         self._run = run
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="training")
         self._worker: ProcessPoolExecutor | None = None
@@ -54,7 +66,11 @@ class TrainingPool:
         return self._pid
 
     def submit(self, job: Job) -> Future[Trained]:
-        """Queue a job. Its future raises what :func:`train` raises, and TrainingError if the worker dies."""
+        """Queue a job.
+
+        Its future raises what :func:`train` raises. Whatever else goes wrong is a TrainingError: a worker
+        that dies or takes more than it may, an error that was not foreseen.
+        """
         return self._thread.submit(self._train, job)
 
     def close(self, *, kill: bool = False) -> None:
@@ -72,16 +88,36 @@ class TrainingPool:
     def _train(self, job: Job) -> Trained:
         if self._closed:
             raise TrainingError("the training was stopped before it began")
+        overrun: str | None = None
         try:
-            return self._ready().submit(self._run, job).result()
+            future = self._ready().submit(self._run, job)
+            overrun = self._watch(future)
+            return future.result()
         except BrokenProcessPool as exc:
             self._bury()
             if self._closed:
                 raise TrainingError("the training was stopped") from exc
             raise TrainingError(
-                "the training process died in the middle of its work, as it does when it is killed or memory "
-                "runs out: ask again with streamapp retrain, and set training_rows lower if it happens again"
+                overrun
+                or "the training process died in the middle of its work, as it does when it is killed or "
+                "memory runs out: ask again with streamapp retrain, and set training_rows lower if it "
+                "happens again"
             ) from exc
+        except (TrainingError, InfrastructureError):
+            raise
+        except Exception as exc:
+            # A training is asked for once: as another error it would end the role, and be begun again.
+            raise TrainingError(f"the training failed: {in_one_line(exc)}") from exc
+
+    def _watch(self, future: Future[Trained]) -> str | None:
+        """Wait for a job's end; if it takes more than it may, kill it and return what was too much."""
+        began = time.monotonic()
+        while not wait([future], timeout=_LOOK_EVERY_S).done:
+            pid = self._pid
+            if pid is not None and (overrun := self._limits.overrun(time.monotonic() - began, pid)):
+                self._kill()
+                return overrun
+        return None
 
     def _warm(self) -> None:
         with suppress(BrokenProcessPool):  # the first job will say so
@@ -105,6 +141,7 @@ class TrainingPool:
         return self._worker
 
     def _bury(self) -> None:
+        self._kill()  # what the worker had started may live
         if self._worker is not None:
             self._worker.shutdown(wait=True)  # so that no process is left, not even a dead one
         self._worker = self._pid = None
@@ -112,7 +149,7 @@ class TrainingPool:
     def _kill(self) -> None:
         if self._pid is not None:
             with suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
+                os.killpg(self._pid, signal.SIGKILL)
 
 
 def _beat() -> int:
@@ -120,7 +157,8 @@ def _beat() -> int:
 
 
 def _settle() -> None:
-    """Prepare the worker: last in line for the processor, and gone when its parent is."""
+    """Prepare the worker: head of its group, last in line for the processor, and gone when its parent is."""
+    os.setpgid(0, 0)
     with suppress(OSError):
         os.nice(_NICE)
     # Ctrl-C in a terminal goes to all processes; the parent decides what becomes of this one.
@@ -134,4 +172,4 @@ def _settle() -> None:
 
 def _end_with(sentinel: int) -> None:
     connection.wait([sentinel])
-    os._exit(1)
+    os.killpg(0, signal.SIGKILL)  # this process too, and at once

@@ -76,6 +76,7 @@ def test_a_new_deployment_is_well_but_for_what_does_not_run_yet(
         "versions": ["ok"],
         "baseline": ["warn"],
         "features": ["ok"],
+        "trainer": ["ok"],
         "roles": ["warn"] * 3,
     }
     assert broker.bootstrap in found["broker"][0]["message"]
@@ -91,7 +92,7 @@ def test_a_new_deployment_is_well_but_for_what_does_not_run_yet(
 def test_a_person_sees_a_line_for_each_finding(cli: Cli, bundles: list[str]) -> None:
     cli("deploy", bundles[0])
     shown = cli("doctor").stdout.splitlines()
-    assert len(shown) == 12
+    assert len(shown) == 13
     assert shown[0].startswith("ok    broker          Kafka answers at")
     assert all(line.split()[0] in {"ok", "warn"} for line in shown)
 

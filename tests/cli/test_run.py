@@ -104,6 +104,19 @@ def test_what_is_missing_is_one_line(cli: Cli, name: str, options: list[str]) ->
     assert "drift of 'serial': watch is 'no'; it must be true or false" in error
 
 
+def test_a_trainer_that_is_not_there_ends_all_with_one_line(
+    broker: Broker, cli: Cli, name: str, bundles: list[str], ports: int
+) -> None:
+    cli("deploy", bundles[0])
+    command = [sys.executable, "-m", "streamapp", "run", name, "--trainer", "nowhere:fit"]
+    options = ["--bootstrap", broker.bootstrap, "--web-port", str(ports)]
+    done = subprocess.run([*command, *options], check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("streamapp run: train exited with status 78 and would again: ")
+    assert "trainer 'nowhere:fit': there is no module nowhere, neither installed nor in " in line
+
+
 def test_a_supervised_role_says_that_no_restart_will_help() -> None:
     options = ["run", "bikes", "--role", "score", "--supervised", "--gate-alpha", "2"]
     result = CliRunner().invoke(main, options, prog_name="streamapp")

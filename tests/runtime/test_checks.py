@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from sklearn.linear_model import LinearRegression
 
 from streamapp.errors import BrokerError
 from streamapp.models import Bundle
 from streamapp.runtime.checks import CHECKS, Case, Check, Line, run_checks
 from streamapp.runtime.checks.serving import versions
+from streamapp.runtime.checks.training import trainer
 from streamapp.settings import Settings
 
 SETTINGS = Settings.of(name="bikes", bootstrap="127.0.0.1:1")
@@ -53,6 +55,27 @@ def test_a_check_is_left_out_where_an_earlier_one_found_nothing_to_look_at() -> 
     late = Check("late", well, lambda case: case.answers)
     assert [check for check, *_ in said([late, Check("first", broken), late])] == ["first"]
     assert [check for check, *_ in said([Check("first", well), late])] == ["first"] * 2 + ["late"] * 2
+
+
+@pytest.mark.parametrize(
+    ("choice", "status", "message"),
+    [
+        ({}, "ok", "refit, with joblib's backend loky"),
+        (
+            {"trainer": "json:dumps", "training_backend": "threading"},
+            "ok",
+            "json:dumps, with joblib's backend",
+        ),
+        ({"trainer": "nowhere:fit"}, "FAIL", "there is no module nowhere"),
+        ({"training_backend": "steam"}, "FAIL", "training backend 'steam' is none of"),
+    ],
+)
+def test_a_trainer_or_backend_that_is_not_there_fails(
+    choice: dict[str, str], status: str, message: str
+) -> None:
+    [line] = said([Check("trainer", trainer)], Case(Settings.of(name="bikes", **choice)))
+    assert line[1] == status
+    assert message in line[2]
 
 
 def test_names_of_checks_differ_and_fit_their_column() -> None:

@@ -14,6 +14,7 @@ from streamapp.runtime.checks.case import Case, Line, Status
 from streamapp.runtime.checks.cluster import broker, topic_settings, topics
 from streamapp.runtime.checks.roles import roles
 from streamapp.runtime.checks.serving import baseline, bundle, champion, features, store, versions
+from streamapp.runtime.checks.training import trainer
 
 __all__ = ["CHECKS", "Case", "Check", "Line", "Status", "run_checks"]
 
@@ -75,6 +76,7 @@ CHECKS: tuple[Check, ...] = (
     Check("versions", versions, _has_bundle),
     Check("baseline", baseline, _has_bundle),
     Check("features", features, _has_predictions),
+    Check("trainer", trainer),
     Check("roles", roles, _is_deployed),
 )
 

@@ -18,8 +18,11 @@ __all__ = ["TRAINERS", "Trainer", "load_trainer"]
 
 TRAINERS: dict[str, str] = {
     "refit": "streamapp.training.trainers.refit",
+    "package.module:function": "streamapp.training.trainers.function",
 }
-"""Name of each way to its module."""
+"""What is chosen to the module that makes it; whatever has a colon is the name of a function."""
+
+_FUNCTION = "package.module:function"
 
 
 class Trainer(Protocol):
@@ -57,8 +60,9 @@ def load_trainer(choice: str) -> Trainer:
     Raises
     ------
     ConfigError
-        If this version has none of that name.
+        If there is none of that name, or no such function.
     """
-    if choice not in TRAINERS:
+    way = _FUNCTION if ":" in choice else choice
+    if way not in TRAINERS:
         raise ConfigError(f"trainer {choice!r} is none of {', '.join(TRAINERS)}")
-    return cast("Trainer", import_module(TRAINERS[choice]).make(choice))
+    return cast("Trainer", import_module(TRAINERS[way]).make(choice))
