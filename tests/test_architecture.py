@@ -36,6 +36,7 @@ SIDEWAYS: dict[tuple[str, str], str] = {
     ("topics", "errors"): "a wrong name is an error like any other",
     ("__main__", "cli"): "python -m streamapp is the command",
     ("cli", "demo"): "the command starts the demo",
+    ("quality", "drift"): "snapshots pack their arrays in one way",
     ("rollout", "drift"): "labels are watched by the engine that watches requests",
     ("rollout", "quality"): "versions are judged by the rows and losses that quality reads",
     ("training", "quality"): "a training reads its rows as the judges do",

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
 __all__ = ["StreamTime"]
 
 _RUN = 5
@@ -45,6 +49,35 @@ class StreamTime:
                 self.now_ms = reached
                 if self.began_ms is None:
                     self.began_ms = reached
+
+    def see_many(self, event_times_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Take note of the event times of the next records, (n,), and return the stream time after each.
+
+        Where there is none yet, it is the record's own.
+
+        Examples
+        --------
+        >>> StreamTime().see_many(np.array([10, 12, 9_999_999, 13, 11, 14])).tolist()
+        [10, 12, 10, 12, 12, 13]
+        """
+        before = np.array(self._recent, dtype=np.int64)
+        times = np.concatenate((before, event_times_ms))
+        reached = times.copy()
+        for end in range(len(before) + 1, min(_RUN, len(times) + 1)):
+            if end >= _AGREE:
+                reached[end - 1] = np.sort(times[:end])[-_AGREE]
+        if len(times) >= _RUN:
+            reached[_RUN - 1 :] = np.sort(sliding_window_view(times, _RUN), axis=1)[:, -_AGREE]
+        reached = reached[len(before) :]
+        known = reached[max(_AGREE - 1 - len(before), 0) :]
+        if len(known):
+            if self.now_ms is None:
+                self.now_ms = self.began_ms = int(known[0])
+            known[0] = max(int(known[0]), self.now_ms)
+            np.maximum.accumulate(known, out=known)
+            self.now_ms = int(known[-1])
+        self._recent.extend(event_times_ms[-_RUN:].tolist())
+        return reached
 
     def snapshot(self) -> list[int | None]:
         """Return the state, JSON-able."""

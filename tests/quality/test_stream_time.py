@@ -1,9 +1,23 @@
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamapp.quality.stream_time import StreamTime
+
+
+@given(st.lists(st.lists(st.integers(0, 50), max_size=8), max_size=8))
+def test_many_at_once_are_as_one_after_the_other(batches: list[list[int]]) -> None:
+    one, many = StreamTime(), StreamTime()
+    for batch in batches:
+        after = []
+        for time_ms in batch:
+            one.see(time_ms)
+            after.append(time_ms if one.now_ms is None else one.now_ms)
+        assert many.see_many(np.array(batch, dtype=np.int64)).tolist() == after
+        assert many.snapshot() == one.snapshot()
+
 
 times = st.lists(st.integers(-(10**12), 10**13), max_size=40)
 
