@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import base64
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from streamapp.errors import ConfigError
 from streamapp.messages import Label
-from streamapp.models.losses import Floats, zero_one
+from streamapp.models.losses import Floats
+from streamapp.models.segments import Segments
+from streamapp.quality.agreement import LabelAgreement
+from streamapp.quality.answer_windows import AnswerWindows
 from streamapp.quality.coverage import Coverage
-from streamapp.quality.labelled_rows import LabelledRows, numbers
-from streamapp.quality.metrics import auc, log_losses, mean_interval
+from streamapp.quality.labelled_rows import LabelledRows
+from streamapp.quality.levels import Levels, SegmentLoss
+from streamapp.quality.metrics import mean_interval
+from streamapp.quality.scores import SCORES, metrics, scores
+from streamapp.quality.window_quality import ArrivalAges, WindowQuality, judge_windows
 
 __all__ = ["AccuracyWindow", "Quality", "Tally"]
 
-# One column per number that is kept of a row; NaN where the task has no such number.
-_COLUMNS = (
-    "time", "labelled_at", "partition", "offset", "person", "loss",
-    "right", "log_loss", "brier", "score", "positive", "error",
-)  # fmt: skip
-_AT = {name: i for i, name in enumerate(_COLUMNS)}
+_COLUMNS = ("time", "labelled_at", "partition", "offset", "person", "loss", *SCORES)
+_ROW_BYTES = 8 * len(_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What the newest labelled rows say about the answers that were given.
+    """What labels say about the answers that were given: the newest rows, and windows of answers.
+
+    The newest labelled rows are as labels come, and count alike: where labels of one class come later than
+    those of another they are no fair sample. :attr:`windows` are weighted for that, and say what is out.
 
     Attributes
     ----------
@@ -45,19 +52,26 @@ class Quality:
         Labelled rows that this is about.
     metrics
         ``loss``, the deployment's own; for classifiers ``accuracy``, and where answers have probabilities
-        ``log-loss`` and ``brier``, with two classes also ``auc``; for regressors ``mae`` and ``rmse`` in
-        units of the target.
+        ``log-loss``, ``brier`` and ``calibration`` (expected calibration error), with two classes also
+        ``auc``; for regressors ``mae``, ``rmse`` and the quantiles ``error-q50``, ``-q90``, ``-q99`` of the
+        absolute error in units of the target.
     loss_interval
         95 % interval of the mean loss, see :func:`~streamapp.quality.metrics.mean_interval`.
     persons, systems
         The loss by who gave the label.
-    agreement
-        Share of the rows labelled first by a system and then by a person on which both said the same; None if
-        there are none.
+    compared, agreement, kappa
+        The last answers labelled first by a system and then by a person: how many, the share on which both
+        said the same, and Cohen's kappa; None if there are none, kappa also for regressors.
     coverage
         How many answers have labels, and how old those are.
     from_ms, to_ms
         Event times of the oldest and the newest request among the rows.
+    segments
+        The loss of the rows by level of each segment column.
+    windows
+        The last windows of answers, the oldest first.
+    arrivals
+        When labels come, of all and by class.
     """
 
     rows: int
@@ -65,24 +79,30 @@ class Quality:
     loss_interval: tuple[float, float]
     persons: Tally
     systems: Tally
+    compared: int
     agreement: float | None
+    kappa: float | None
     coverage: Coverage
     from_ms: int
     to_ms: int
+    segments: tuple[SegmentLoss, ...]
+    windows: tuple[WindowQuality, ...]
+    arrivals: tuple[ArrivalAges, ...]
 
 
 class AccuracyWindow:
-    """The newest labelled rows, each with its last label.
+    """The newest labelled rows, each with its last label, and the last windows of answers.
 
     Parameters
     ----------
     size
-        How many rows at most, ≥ 1.
+        How many rows at most, and how many answers a window has, ≥ 1.
 
     Notes
     -----
     A correction replaces its row where it stands; that of a row that has left the window is ignored. Memory:
-    twelve numbers and a label per row.
+    thirteen numbers, a label and the levels of segment columns per row, and seven short numbers per row of
+    ten :class:`~streamapp.quality.answer_windows.AnswerWindows`.
     """
 
     def __init__(self, size: int = 2_000) -> None:
@@ -91,14 +111,23 @@ class AccuracyWindow:
         self.size = size
         self._rows = np.empty((size, len(_COLUMNS)))
         self._labels: dict[tuple[int, int], tuple[int, Label, bool]] = {}
+        self._levels = Levels(size)
+        self._keys: dict[int, tuple[int, int]] = {}
         self._next = 0
-        self._agreed = 0
-        self._compared = 0
+        self._is_regression = False
+        self._agreement = LabelAgreement()
+        self._answers = AnswerWindows(size)
 
     def __len__(self) -> int:
         return len(self._labels)
 
-    def add(self, rows: LabelledRows, losses: Floats, classes: Sequence[Label] | None) -> None:
+    def add(
+        self,
+        rows: LabelledRows,
+        losses: Floats,
+        classes: Sequence[Label] | None,
+        segments: Segments | None = None,
+    ) -> None:
         """Take the next rows of the log.
 
         Parameters
@@ -109,11 +138,19 @@ class AccuracyWindow:
             The deployment's loss of each, (n,); rows where it is NaN are left out.
         classes
             Of the model; None for regressors.
+        segments
+            Of the model; None for none.
         """
+        graded = scores(rows, classes)
+        self._answers.add(rows, losses, graded[SCORES.index("right")], classes)
+        self._is_regression = classes is None
         numbers = np.column_stack((
             rows.times_ms, rows.labelled_at_ms, rows.partitions, rows.request_offsets, rows.persons, losses,
-            *_scores(rows, classes),
+            *graded,
         ))  # fmt: skip
+        numbers[:, -len(SCORES) :] = numbers[:, -len(SCORES) :].astype(np.float32)  # half the snapshot
+        levels = self._levels.codes(segments.of(rows.features) if segments else {}, len(rows))
+        slots, chosen = [], []
         keys = zip(rows.partitions.tolist(), rows.request_offsets.tolist(), strict=True)
         told = zip(rows.labels.tolist(), rows.persons.tolist(), rows.revisions.tolist(), strict=True)
         for i, (key, (label, person, revision), loss) in enumerate(
@@ -125,17 +162,16 @@ class AccuracyWindow:
             slot = self._next % self.size if known is None else known[0]
             if known is None:
                 self._next += 1
-                self._evict(slot)
+                if len(self._labels) == self.size:
+                    del self._labels[self._keys[slot]]
+                self._keys[slot] = key
             elif person and not known[2]:
-                self._compared += 1
-                self._agreed += label == known[1]
+                self._agreement.add(known[1], label)
             self._labels[key] = (slot, label, person)
-            self._rows[slot] = numbers[i]
-
-    def _evict(self, slot: int) -> None:
-        if len(self._labels) == self.size:
-            row = self._rows[slot]
-            del self._labels[int(row[_AT["partition"]]), int(row[_AT["offset"]])]
+            slots.append(slot)
+            chosen.append(i)
+        self._rows[slots] = numbers[chosen]
+        self._levels.put(slots, levels[chosen])
 
     def quality(self) -> Quality | None:
         """Return what the rows in the window say; None if there are none."""
@@ -143,18 +179,24 @@ class AccuracyWindow:
             return None
         column = dict(zip(_COLUMNS, self._rows[: len(self._labels)].T, strict=True))
         person = column["person"] == 1.0
+        windows, arrivals = judge_windows(self._answers)
         return Quality(
             rows=len(self),
-            metrics=_metrics(column),
+            metrics=metrics(column),
             loss_interval=mean_interval(column["loss"]),
             persons=_tally(column["loss"][person]),
             systems=_tally(column["loss"][~person]),
-            agreement=self._agreed / self._compared if self._compared else None,
+            compared=len(self._agreement),
+            agreement=self._agreement.share,
+            kappa=None if self._is_regression else self._agreement.kappa,
             coverage=Coverage.of(
                 column["partition"], column["offset"], column["labelled_at"] - column["time"]
             ),
             from_ms=int(column["time"].min()),
             to_ms=int(column["time"].max()),
+            segments=self._levels.losses(column["loss"]),
+            windows=windows,
+            arrivals=arrivals,
         )
 
     def snapshot(self) -> dict[str, Any]:
@@ -163,9 +205,12 @@ class AccuracyWindow:
         return {
             "size": self.size,
             "next": self._next,
-            "agreement": [self._agreed, self._compared],
-            "rows": base64.b64encode(rows.tobytes()).decode(),
+            "agreement": self._agreement.snapshot(),
+            "rows": base64.b64encode(zlib.compress(_transposed(rows.view(np.uint8)), 1)).decode(),
             "labels": [[*key, *entry] for key, entry in self._labels.items()],
+            "levels": self._levels.snapshot(),
+            "answers": self._answers.snapshot(),
+            "regression": self._is_regression,
         }
 
     @classmethod
@@ -173,48 +218,24 @@ class AccuracyWindow:
         """Return the window that :meth:`snapshot` was taken from."""
         window = cls(snapshot["size"])
         window._next = snapshot["next"]
-        window._agreed, window._compared = snapshot["agreement"]
-        rows = np.frombuffer(base64.b64decode(snapshot["rows"]), dtype="<f8").reshape(-1, len(_COLUMNS))
+        window._agreement.restore(snapshot["agreement"])
+        window._levels.restore(snapshot["levels"])
+        window._answers = AnswerWindows.restore(snapshot["answers"])
+        window._is_regression = snapshot["regression"]
+        data = np.frombuffer(zlib.decompress(base64.b64decode(snapshot["rows"])), dtype=np.uint8)
+        rows = np.ascontiguousarray(data.reshape(_ROW_BYTES, -1).T).view("<f8")
         window._rows[: len(rows)] = rows
         window._labels = {
             (partition, offset): (slot, label, person)
             for partition, offset, slot, label, person in snapshot["labels"]
         }
+        window._keys = {slot: key for key, (slot, _, _) in window._labels.items()}
         return window
 
 
-def _scores(rows: LabelledRows, classes: Sequence[Label] | None) -> list[Floats]:
-    """Return the columns ``right`` to ``error`` of rows."""
-    nothing = np.full(len(rows), np.nan)
-    if classes is None:
-        return [nothing] * 5 + [numbers(rows.predictions) - numbers(rows.labels)]
-    right = 1.0 - zero_one(rows.labels, rows.predictions)
-    p = rows.matrix(classes)
-    position = {label: i for i, label in enumerate(classes)}
-    index = np.array([position.get(label, -1) for label in rows.labels.tolist()], dtype=np.intp)
-    own = np.where(index >= 0, p[np.arange(len(p)), index], np.where(np.isnan(p[:, 0]), np.nan, 0.0))
-    brier = np.clip((np.einsum("ij,ij->i", p, p) - 2.0 * own + 1.0) / 2.0, 0.0, 1.0)
-    is_binary = len(classes) == 2
-    score = p[:, 1] if is_binary else nothing
-    positive = (index == 1).astype(np.float64) if is_binary else nothing
-    return [right, log_losses(own), brier, score, positive, nothing]
-
-
-def _metrics(column: dict[str, Floats]) -> dict[str, float]:
-    found = {"loss": float(column["loss"].mean())}
-    for name, key in (("accuracy", "right"), ("log-loss", "log_loss"), ("brier", "brier")):
-        known = column[key][~np.isnan(column[key])]
-        if len(known):
-            found[name] = float(known.mean())
-    scored = ~np.isnan(column["score"])
-    area = auc(column["positive"][scored] == 1.0, column["score"][scored])
-    if area is not None:
-        found["auc"] = area
-    error = column["error"][~np.isnan(column["error"])]
-    if len(error):
-        found["mae"] = float(np.abs(error).mean())
-        found["rmse"] = float(np.sqrt(np.square(error).mean()))
-    return found
+def _transposed(rows: npt.NDArray[np.uint8]) -> bytes:
+    """Return the bytes of rows so that alike ones follow each other: compressed, half as many."""
+    return np.ascontiguousarray(rows.T).tobytes()
 
 
 def _tally(losses: Floats) -> Tally:

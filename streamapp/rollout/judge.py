@@ -254,7 +254,7 @@ class Judge:
             self._trials.clear()
         while len(self._rejected) > _REJECTED:
             del self._rejected[next(iter(self._rejected))]
-        self._window.add(rows, losses, champion.classes)
+        self._window.add(rows, losses, champion.classes, champion.segments)
 
     def _judge_challengers(
         self, rows: LabelledRows, losses: Floats, own: npt.NDArray[np.bool_], champion: Candidate

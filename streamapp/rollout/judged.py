@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from streamapp.messages import Alert, Label, Retrain
 from streamapp.models import Baseline, Predictions, Rows, Signature
+from streamapp.models.segments import Segments
 from streamapp.profile import Profile
 
 __all__ = ["Candidate", "Decision", "DueRetrain", "Judged"]
@@ -35,6 +36,8 @@ class Candidate:
     profile, signature
         Its reference rows, with labels, and how rows are read; None: labels and inputs given each class are
         not watched.
+    segments
+        Whose accuracy is watched apart; None: of none.
     """
 
     version: str
@@ -46,6 +49,7 @@ class Candidate:
     baseline: Baseline | None = None
     profile: Profile | None = None
     signature: Signature | None = None
+    segments: Segments | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,10 @@ from sklearn.metrics import (
 
 from streamapp.errors import ConfigError
 from streamapp.messages import Label
+from streamapp.models.segments import SegmentColumn, Segments
 from streamapp.quality import AccuracyWindow, LabelledRows, losses_of
+from streamapp.quality.calibration import calibration_error
+from streamapp.quality.shown import gauges, page
 
 CLASSES = ("busy", "calm")
 RNG = np.random.default_rng(11)
@@ -64,6 +67,7 @@ def test_a_classifiers_metrics_are_scikit_learns() -> None:
     assert quality.metrics == pytest.approx({
         "loss": brier_score_loss(calm, 1 - p),
         "brier": brier_score_loss(calm, 1 - p),
+        "calibration": calibration_error(np.maximum(p, 1 - p), y == np.where(p >= 0.5, "busy", "calm")),
         "accuracy": accuracy_score(y, np.where(p >= 0.5, "busy", "calm")),
         "log-loss": log_loss(y, both, labels=list(CLASSES)),
         "auc": roc_auc_score(calm, 1 - p),
@@ -81,7 +85,10 @@ def test_a_regressors_metrics_are_scikit_learns() -> None:
     )
     quality = window.quality()
     assert quality is not None
-    assert quality.metrics.keys() == {"loss", "mae", "rmse"}
+    error = np.abs(y - values)
+    assert quality.metrics.keys() == {"loss", "mae", "rmse", "error-q50", "error-q90", "error-q99"}
+    assert quality.metrics["error-q50"] == pytest.approx(np.median(error))
+    assert quality.metrics["error-q99"] == pytest.approx(np.quantile(error, 0.99))
     assert quality.metrics["mae"] == pytest.approx(mean_absolute_error(y, values))
     assert quality.metrics["rmse"] == pytest.approx(root_mean_squared_error(y, values))
 
@@ -118,13 +125,13 @@ def test_the_last_label_counts_and_tells_people_from_systems() -> None:
     assert quality.rows == 3
     assert quality.metrics["accuracy"] == 1.0
     assert (quality.persons.rows, quality.systems.rows) == (2, 1)
-    assert quality.agreement == 0.5
+    assert (quality.compared, quality.agreement, quality.kappa) == (2, 0.5, 0.0)
 
 
 def test_without_persons_there_is_no_agreement() -> None:
     quality = filled(record(0, "busy", "calm"), record(0, "busy", "busy", revision=1)).quality()
     assert quality is not None
-    assert quality.agreement is None
+    assert quality.agreement is quality.kappa is None
     assert (quality.persons.rows, quality.persons.loss) == (0, None)
     assert quality.systems.loss == 0.0
 
@@ -172,3 +179,76 @@ def test_a_person_who_changes_their_mind_disagrees_with_no_system() -> None:
     ).quality()
     assert quality is not None
     assert (quality.agreement, quality.metrics["accuracy"]) == (1.0, 0.0)
+
+
+def test_each_segment_has_its_own_loss() -> None:
+    values = [
+        record(i, "busy", "busy" if i % 2 else "calm", features={"hub": "n" if i % 2 else "s"})
+        for i in range(40)
+    ]
+    rows, window = read(*values), AccuracyWindow()
+    segments = Segments((SegmentColumn("hub", "string", ("n", "s")),))
+    window.add(rows, losses_of(rows, "zero-one", None, CLASSES), CLASSES, segments)
+    quality = window.quality()
+    assert quality is not None
+    assert [(s.column, s.level, s.rows, s.loss) for s in quality.segments] == [
+        ("hub", "n", 20, 0.0), ("hub", "s", 20, 1.0),
+    ]  # fmt: skip
+    assert quality.segments[0].interval[0] == 0.0 < quality.segments[0].interval[1] < 0.2
+    again = AccuracyWindow.restore(orjson.loads(orjson.dumps(window.snapshot()))).quality()
+    assert again == quality
+
+
+def test_regressors_agree_without_kappa() -> None:
+    quality = filled(
+        record(0, 1.0, 2.0), record(0, 1.0, 2.0, revision=1, source="person:jk"), loss="absolute"
+    ).quality()
+    assert quality is not None
+    assert (quality.agreement, quality.kappa) == (1.0, None)
+
+
+def test_the_page_says_all_of_it_as_json() -> None:
+    values, _, _ = classified(120)
+    values.append(record(3, "busy", "calm", revision=1, source="person:jk"))
+    quality = filled(*values, size=50).quality()
+    told = orjson.loads(page(quality))
+    assert quality is not None
+    assert told["rows"] == 50
+    assert told["metrics"] == pytest.approx(quality.metrics)
+    assert told["loss_interval"] == pytest.approx(quality.loss_interval)
+    assert told["to"] == "1970-01-01T00:01:59Z"
+    assert told["coverage"] == {"ratio": 1.0, "partitions": {"0": 1.0}}
+    assert told["label_age_s"] == {"0.5": 0.5, "0.9": 0.5, "0.99": 0.5}
+    assert told["persons"] == {"rows": 0, "loss": None}
+    assert told["agreement"].keys() == {"rows", "share", "kappa"}
+    assert [window["state"] for window in told["windows"]] == ["mature", "mature", "early"]
+    first = told["windows"][0]
+    assert (first["answers"], first["rows"], first["coverage"], first["arrived"]) == (50, 50, 1.0, 1.0)
+    low, high = first["accuracy"]["interval"]
+    assert low < first["accuracy"]["mean"] < high
+    assert told["arrivals"][0]["label"] is None
+    assert told["arrivals"][0]["rows"] == 120
+
+
+def test_the_page_before_the_first_label_has_its_lists() -> None:
+    told = orjson.loads(page(None))
+    assert told["rows"] == 0
+    assert told["windows"] == told["segments"] == told["arrivals"] == []
+
+
+def test_gauges_have_bounds_and_the_newest_mature_window() -> None:
+    values, _, _ = classified(120)
+    quality = filled(*values, size=50).quality()
+    assert quality is not None
+    found = gauges(quality)
+    assert found["loss-low"] < found["loss"] < found["loss-high"]
+    assert found["mature-accuracy"] == pytest.approx(1 - found["mature-loss"])
+    assert found["mature-accuracy"] == pytest.approx(quality.windows[1].accuracy.mean)  # type: ignore[union-attr]
+    assert found["mature-accuracy-low"] < found["mature-accuracy"] < found["mature-accuracy-high"]
+    assert found.keys() >= {"calibration", "auc", "log-loss"}
+
+
+def test_gauges_of_a_window_that_is_early_are_not_there() -> None:
+    quality = filled(record(0, "busy", "calm")).quality()
+    assert quality is not None
+    assert not [name for name in gauges(quality) if name.startswith("mature")]
