@@ -12,9 +12,11 @@ from streamapp.messages import ModelState, event_time_ms
 from streamapp.models import Bundle
 from streamapp.profile.policy_text import parse_policy
 from streamapp.quality.labelled_rows import LabelledRows
+from streamapp.quality.shown import gauges, page
 from streamapp.rollout import Candidate, Decision, Judge, Judged
 from streamapp.rollout.states import changed, effective_state, outdated
 from streamapp.runtime.host import Host, StateTable
+from streamapp.runtime.metrics import set_all
 from streamapp.runtime.transport import RecordBatch
 
 __all__ = ["JudgeAgent"]
@@ -53,6 +55,8 @@ class JudgeAgent:
         self._judge = Judge(settings.name, **self._limits)
         self._followed: object = None
         self._state = FoldState(host, folds, "judge", restore=self._restore, snapshot=self._snapshot)
+        self._is_shown = False
+        host.every(1.0, self._show)
         host.agent("judge", [host.topics.labelled], self.handle)
 
     async def handle(self, batches: Sequence[RecordBatch]) -> Sequence[Awaitable[Any]]:
@@ -70,7 +74,7 @@ class JudgeAgent:
                 judged = self._judge.fold(rows)
                 await self._carry_out(judged)
                 decided = decided or judged.promoted is not None
-            self._show()
+            self._is_shown = False
         if decided:  # at once: a crash must not leave an alert open that the promotion has resolved
             await self._state.save()
         return []
@@ -129,20 +133,25 @@ class JudgeAgent:
         self._judge = (
             Judge(name, **self._limits) if data is None else Judge.restore(data, name, **self._limits)
         )
-        self._followed = None
+        self._followed, self._is_shown = None, False
 
     def _snapshot(self) -> bytes:
         return self._judge.snapshot()
 
-    def _show(self) -> None:
+    async def _show(self) -> None:
+        """Show what is new: once a second, as it takes longer than to judge a small batch."""
+        if self._is_shown:
+            return
+        self._is_shown = True
         quality, metrics = self._judge.quality, self._host.metrics
         metrics.open_alerts.labels("accuracy").set(self._judge.open_alert is not None)
         metrics.open_alerts.labels("target").set(self._judge.open_target_alert is not None)
+        self._host.pages["/quality"] = page(quality)
         if quality is None:
             return
         metrics.coverage.set(quality.coverage.ratio)
-        for metric, value in quality.metrics.items():
-            metrics.quality.labels(metric).set(value)
+        set_all(metrics.quality, {(metric,): value for metric, value in gauges(quality).items()})
+        set_all(metrics.segments, {(s.column, s.level): s.loss for s in quality.segments})
 
 
 def _candidate(bundle: Bundle) -> Candidate:
@@ -157,6 +166,7 @@ def _candidate(bundle: Bundle) -> Candidate:
         baseline=bundle.baseline,
         profile=bundle.profile,
         signature=bundle.signature,
+        segments=bundle.segments,
     )
 
 

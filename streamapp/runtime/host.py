@@ -62,6 +62,7 @@ class Host:
         self.app.transport = self.app.producer_transport = self.transport
         self.health = Health(time.monotonic)
         self.metrics = Metrics()
+        self.pages: dict[str, bytes] = {}
         self._save_hooks: list[Hook] = []
         self._revoked_hooks: list[Hook] = []
         self._end_hooks: list[Callable[[], None]] = []

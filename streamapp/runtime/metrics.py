@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock
 
 import numpy as np
@@ -11,8 +11,9 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
-__all__ = ["BatchHistogram", "Metrics"]
+__all__ = ["BatchHistogram", "Metrics", "set_all"]
 
 _LATENCY_S = (.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60)  # fmt: skip
 _PREDICT_S = (.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5)  # fmt: skip
@@ -96,6 +97,21 @@ class Metrics:
         self.labels = counter("labels_total", "Labels and answers joined.", "outcome")
         self.coverage = gauge("label_coverage_ratio", "Labelled share of the answers in the window.")
         self.quality = gauge("quality", "Over the newest labelled rows.", "metric")
+        self.segments = gauge("segment_loss", "Over the newest labelled rows of a level.", "column", "level")
         self.retrains = counter("retrains_total", "Trainings.", "reason", "outcome")
         self.training = gauge("training_running", "1 while a model is being fitted.")
         self.promotions = counter("promotions_total", "Challengers decided on.", "outcome")
+
+
+def set_all(gauge: Gauge, values: Mapping[tuple[str, ...], float]) -> None:
+    """Let `gauge` have `values`, by its labels, and no others."""
+    shown = {tuple(sample.labels.values()) for sample in _samples(gauge)}
+    for labels in shown - values.keys():
+        gauge.remove(*labels)
+    for labels, value in values.items():
+        gauge.labels(*labels).set(value)
+
+
+def _samples(gauge: Gauge) -> Iterator[Sample]:
+    for family in gauge.collect():
+        yield from family.samples

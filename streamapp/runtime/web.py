@@ -1,11 +1,11 @@
-"""``/health``, ``/ready``, ``/metrics`` of a role, in threads of their own: they answer when it is stuck."""
+"""``/health``, ``/ready``, ``/metrics`` and more of a role, in threads: they answer when it is stuck."""
 
 from __future__ import annotations
 
 import errno
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -33,7 +33,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 class WebServer:
-    """Serves the three pages until the process ends.
+    """Serves the three pages, and those of the role, until the process ends.
 
     Parameters
     ----------
@@ -41,6 +41,8 @@ class WebServer:
         Where to listen.
     health, metrics
         What is shown.
+    pages
+        JSON by path, as it is at the time of the request.
 
     Raises
     ------
@@ -48,8 +50,16 @@ class WebServer:
         If the port is taken, or `bind` is no address of this machine.
     """
 
-    def __init__(self, bind: str, port: int, health: Health, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        bind: str,
+        port: int,
+        health: Health,
+        metrics: Metrics,
+        pages: Mapping[str, bytes] | None = None,
+    ) -> None:
         self._health = health
+        self._pages = {} if pages is None else pages
         self._metrics = make_wsgi_app(metrics.registry)
         try:
             self._server = make_server(bind, port, self._answer, _Server, _Quiet)
@@ -65,7 +75,11 @@ class WebServer:
         threading.Thread(target=self._server.serve_forever, name="web", daemon=True).start()
 
     def _answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        match environ["PATH_INFO"]:
+        path = environ["PATH_INFO"]
+        if (page := self._pages.get(path)) is not None:
+            start_response(_OK, [("Content-Type", "application/json")])
+            return [page]
+        match path:
             case "/metrics":
                 return self._metrics(environ, start_response)  # type: ignore[no-any-return]
             case "/health":
@@ -75,6 +89,7 @@ class WebServer:
                 is_ready, text = self._health.readiness()
                 status = _OK if is_ready else _UNAVAILABLE
             case _:
-                status, text = "404 Not Found", "there are /health, /ready and /metrics"
+                others = "".join(f"{path}, " for path in sorted(self._pages))
+                status, text = "404 Not Found", f"there are {others}/health, /ready and /metrics"
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
         return [f"{text}\n".encode()]

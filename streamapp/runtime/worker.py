@@ -73,7 +73,7 @@ def run(host: Host) -> None:
     """
     _set_up_logging()
     settings = host.settings
-    WebServer(settings.web_bind, settings.port, host.health, host.metrics).start()
+    WebServer(settings.web_bind, settings.port, host.health, host.metrics, host.pages).start()
     Progress(host)
     Growth(host)
     threading.Thread(target=_watch, args=(host,), name="watchdog", daemon=True).start()

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from streamapp.errors import ConfigError
 from streamapp.runtime.broker.properties import free_port
 from streamapp.runtime.health import GIVE_UP_S, STUCK_S, Health
-from streamapp.runtime.metrics import BatchHistogram, Metrics
+from streamapp.runtime.metrics import BatchHistogram, Metrics, set_all
 from streamapp.runtime.web import WebServer
 from tests.integration.running import page
 
@@ -88,6 +88,27 @@ def test_the_pages_say_what_holds(health: Health, clock: Clock) -> None:
     clock.now += STUCK_S + 1
     assert page(port, "health") == (503, "the event loop has stood still for 46 s\n")
     assert page(port, "")[0] == 404
+
+
+def test_a_role_has_pages_of_its_own(health: Health) -> None:
+    pages: dict[str, bytes] = {}
+    port = free_port()
+    WebServer("127.0.0.1", port, health, Metrics(), pages).start()
+    assert page(port, "quality") == (404, "there are /health, /ready and /metrics\n")
+    pages["/quality"] = b'{"rows":0}'
+    assert page(port, "quality") == (200, '{"rows":0}')
+    assert page(port, "") == (404, "there are /quality, /health, /ready and /metrics\n")
+
+
+def test_a_gauge_has_the_values_that_were_set_last_and_no_others() -> None:
+    metrics = Metrics()
+    set_all(metrics.segments, {("hub", "n"): 0.1, ("hub", "s"): 0.2})
+    set_all(metrics.segments, {("hub", "s"): 0.3, ("size", "big"): 0.4})
+    text = generate_latest(metrics.registry).decode()
+    assert [line for line in text.splitlines() if line.startswith("streamapp_segment_loss")] == [
+        'streamapp_segment_loss{column="hub",level="s"} 0.3',
+        'streamapp_segment_loss{column="size",level="big"} 0.4',
+    ]
 
 
 def test_a_taken_port_is_one_line(health: Health) -> None:
