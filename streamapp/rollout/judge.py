@@ -320,7 +320,7 @@ class Judge:
                 self._asked_at = int(counts[row])
 
     def snapshot(self) -> bytes:
-        """Return the state; with full windows about 130 KB, and 10 to 70 KB more where labels are watched."""
+        """Return the state; with full windows about 230 KB, and 10 to 70 KB more where labels are watched."""
         state = {
             "schedule": self._schedule.snapshot(),
             "window": self._window.snapshot(),
