@@ -98,6 +98,18 @@ def test_drift_is_seen_and_a_better_model_takes_over(make: Make, bundle: Bundle)
     until(lambda: deployment.count("labelled") >= world.count - LABEL_AFTER, what="all labels joined")
     until(partial(is_all_judged, deployment), what="all of it judged")
 
+    labelled = world.count - LABEL_AFTER
+
+    def is_shown() -> bool:
+        quality = orjson.loads(roles[1].page("quality")[1])
+        return (
+            bool(quality["windows"])
+            and quality["windows"][-1]["state"] == "early"
+            and (sum(window["rows"] for window in quality["windows"]) == labelled)
+        )
+
+    until(is_shown, what="the quality of the answers")
+    assert 0 < roles[1].metric('streamapp_quality{metric="accuracy"}') < 1
     answers = [Prediction.parse(value) for value in deployment.values("predictions")]
     assert Counter(answer.id for answer in answers) == Counter({f"r-{i}": 1 for i in range(world.count)})
     truth = {f"r-{i}": label for i, label in enumerate(world.labels)}

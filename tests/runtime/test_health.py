@@ -141,7 +141,7 @@ def test_the_metrics_of_the_contract_are_there() -> None:
         "requests rejections request_latency_seconds predict_seconds batch_rows lag_records model_info "
         "model_trained_timestamp_seconds model_deployed_timestamp_seconds "
         "training_data_newest_timestamp_seconds drift_effect open_alerts labels label_coverage_ratio quality "
-        "retrains promotions"
+        "segment_loss retrains promotions"
     )
     assert {f"streamapp_{name}" for name in wanted.split()} <= names
     assert {"process_cpu_seconds", "process_resident_memory_bytes"} <= names
