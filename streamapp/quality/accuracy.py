@@ -19,6 +19,7 @@ from streamapp.models.segments import Segments
 from streamapp.quality.agreement import LabelAgreement
 from streamapp.quality.answer_windows import AnswerWindows
 from streamapp.quality.coverage import Coverage
+from streamapp.quality.human_accuracy import HumanAccuracy, ReviewedRows
 from streamapp.quality.labelled_rows import LabelledRows
 from streamapp.quality.levels import Levels, SegmentLoss
 from streamapp.quality.metrics import mean_interval
@@ -72,6 +73,8 @@ class Quality:
         The last windows of answers, the oldest first.
     arrivals
         When labels come, of all and by class.
+    review
+        The loss of all answers, from those that were drawn for people; None if they have labelled none.
     """
 
     rows: int
@@ -88,6 +91,7 @@ class Quality:
     segments: tuple[SegmentLoss, ...]
     windows: tuple[WindowQuality, ...]
     arrivals: tuple[ArrivalAges, ...]
+    review: HumanAccuracy | None
 
 
 class AccuracyWindow:
@@ -117,6 +121,7 @@ class AccuracyWindow:
         self._is_regression = False
         self._agreement = LabelAgreement()
         self._answers = AnswerWindows(size)
+        self._reviewed = ReviewedRows()
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -142,6 +147,7 @@ class AccuracyWindow:
             Of the model; None for none.
         """
         graded = scores(rows, classes)
+        self._reviewed.add(rows, losses)
         self._answers.add(rows, losses, graded[SCORES.index("right")], classes)
         self._is_regression = classes is None
         numbers = np.column_stack((
@@ -197,6 +203,7 @@ class AccuracyWindow:
             segments=self._levels.losses(column["loss"]),
             windows=windows,
             arrivals=arrivals,
+            review=self._reviewed.estimate(),
         )
 
     def snapshot(self) -> dict[str, Any]:
@@ -210,6 +217,7 @@ class AccuracyWindow:
             "labels": [[*key, *entry] for key, entry in self._labels.items()],
             "levels": self._levels.snapshot(),
             "answers": self._answers.snapshot(),
+            "reviewed": self._reviewed.snapshot(),
             "regression": self._is_regression,
         }
 
@@ -221,6 +229,7 @@ class AccuracyWindow:
         window._agreement.restore(snapshot["agreement"])
         window._levels.restore(snapshot["levels"])
         window._answers = AnswerWindows.restore(snapshot["answers"])
+        window._reviewed.restore(snapshot["reviewed"])
         window._is_regression = snapshot["regression"]
         data = np.frombuffer(zlib.decompress(base64.b64decode(snapshot["rows"])), dtype=np.uint8)
         rows = np.ascontiguousarray(data.reshape(_ROW_BYTES, -1).T).view("<f8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +10,9 @@ import numpy.typing as npt
 from streamapp.errors import ConfigError
 from streamapp.models.losses import Floats
 from streamapp.quality.labelled_rows import LabelledRows
-from streamapp.quality.metrics import Z_95, wilson_interval
+from streamapp.quality.weighted import weighted_mean
 
-__all__ = ["HumanAccuracy", "by_persons", "human_accuracy"]
+__all__ = ["HumanAccuracy", "ReviewedRows", "by_persons", "human_accuracy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +73,8 @@ def human_accuracy(
     Notes
     -----
     Hájek's estimate [1]_: each loss weighs one over its probability (Horvitz and Thompson [2]_), divided by
-    the sum of the weights. Its bias is of the order of one over the rows. The variance is that of a weighted
-    mean of independent rows, which also covers that another stretch of the same stream would have had other
-    losses. Where all losses are 0 or 1, the interval is Wilson's for as many rows as that variance is worth
-    [3]_, or for the effective rows where all are alike; else the normal one.
+    the sum of the weights. Its bias is of the order of one over the rows. The interval is that of
+    :func:`~streamapp.quality.weighted.weighted_mean`.
 
     It takes labels as given whatever the answer: who skips the hard ones makes it look better than it is.
 
@@ -86,8 +83,6 @@ def human_accuracy(
     .. [1] Särndal, Swensson, Wretman, "Model assisted survey sampling", Springer 1992, 5.7.
     .. [2] Horvitz, Thompson, "A generalization of sampling without replacement from a finite universe",
        Journal of the American Statistical Association 47, 1952.
-    .. [3] Korn, Graubard, "Confidence intervals for proportions with small expected number of positive counts
-       estimated from survey data", Survey Methodology 24, 1998.
 
     Examples
     --------
@@ -104,23 +99,53 @@ def human_accuracy(
     if ((p <= 0.0) | (p > 1.0)).any():
         raise ConfigError(f"probability {p[(p <= 0.0) | (p > 1.0)][0]} must lie above 0 and be at most 1")
     weights = 1.0 / p
-    weights /= weights.sum()
-    loss = float(weights @ each)
-    effective = float(1.0 / (weights @ weights))
+    estimate = weighted_mean(each, weights)
     return HumanAccuracy(
         rows=len(each),
-        loss=loss,
-        interval=_interval(each, weights, loss, effective),
-        effective_rows=effective,
+        loss=estimate.mean,
+        interval=(estimate.low, estimate.high),
+        effective_rows=float(weights.sum() ** 2 / (weights @ weights)),
         is_biased=bool(kept_back[known].any()),
     )
 
 
-def _interval(each: Floats, weights: Floats, loss: float, effective: float) -> tuple[float, float]:
-    n = len(each)
-    variance = float(np.square(weights * (each - loss)).sum()) * n / max(n - 1, 1)
-    if n == 1 or ((each == 0.0) | (each == 1.0)).all():
-        worth = loss * (1.0 - loss) / variance if variance > 0.0 else effective
-        return wilson_interval(loss, worth)
-    half = Z_95 * math.sqrt(variance)
-    return max(loss - half, 0.0), min(loss + half, 1.0)
+class ReviewedRows:
+    """The newest rows that were drawn for review and labelled by a person.
+
+    Parameters
+    ----------
+    size
+        How many are kept, ≥ 1.
+    """
+
+    def __init__(self, size: int = 1_000) -> None:
+        self._size = size
+        self._rows: dict[tuple[int, int], tuple[float, float, int]] = {}
+
+    def add(self, rows: LabelledRows, losses: Floats) -> None:
+        """Take the next rows of the log and their losses, (n,); a correction replaces its row."""
+        chosen = by_persons(rows)
+        for i in chosen[~np.isnan(losses[chosen])].tolist():
+            key = int(rows.partitions[i]), int(rows.request_offsets[i])
+            self._rows[key] = (
+                float(losses[i]),
+                float(rows.review_probabilities[i]),
+                int(rows.review_dropped[i]),
+            )
+            if len(self._rows) > self._size:
+                del self._rows[next(iter(self._rows))]
+
+    def estimate(self) -> HumanAccuracy | None:
+        """Return what the rows say of all answers; None if there are none."""
+        return human_accuracy(*np.array(list(self._rows.values())).reshape(-1, 3).T)
+
+    def snapshot(self) -> list[list[float]]:
+        """Return the state, JSON-able."""
+        return [[*key, *row] for key, row in self._rows.items()]
+
+    def restore(self, snapshot: list[list[float]]) -> None:
+        """Become what :meth:`snapshot` was taken from."""
+        self._rows = {
+            (int(partition), int(offset)): (loss, probability, int(dropped))
+            for partition, offset, loss, probability, dropped in snapshot
+        }

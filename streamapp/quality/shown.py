@@ -8,6 +8,7 @@ import orjson
 
 from streamapp.messages import format_time
 from streamapp.quality.accuracy import Quality
+from streamapp.quality.human_accuracy import HumanAccuracy
 from streamapp.quality.weighted import Estimate
 from streamapp.quality.window_quality import SHARES, ArrivalAges, WindowQuality
 
@@ -18,7 +19,8 @@ def gauges(quality: Quality) -> dict[str, float]:
     """Return the numbers of ``streamapp_quality`` by metric.
 
     Those of the newest labelled rows, ``loss-low`` and ``loss-high``, the bounds of their loss; and of the
-    newest mature window ``mature-loss``, ``mature-accuracy``, each with its bounds.
+    newest mature window ``mature-loss``, ``mature-accuracy``, each with its bounds; ``review-loss``,
+    what people's labels of drawn answers say, with its bounds.
     """
     found = dict(quality.metrics)
     found["loss-low"], found["loss-high"] = quality.loss_interval
@@ -28,6 +30,9 @@ def gauges(quality: Quality) -> dict[str, float]:
             if estimate is not None:
                 found[name] = estimate.mean
                 found[f"{name}-low"], found[f"{name}-high"] = estimate.low, estimate.high
+    if quality.review is not None:
+        found["review-loss"] = quality.review.loss
+        found["review-loss-low"], found["review-loss-high"] = quality.review.interval
     return found
 
 
@@ -36,7 +41,8 @@ def page(quality: Quality | None) -> bytes:
 
     ``metrics`` to ``segments`` speak of the newest labelled rows, each counted alike; ``windows`` of all
     answers of a window. ``arrivals`` says after how many seconds which share of the labels is there.
-    ``review`` is the place of what people's labels of answers drawn for review say of all answers.
+    ``review`` is what people's labels of answers that were drawn for them say of the loss of all answers;
+    ``biased`` if the cap has kept some back.
     """
     return orjson.dumps(_nothing() if quality is None else _page(quality), option=orjson.OPT_NON_STR_KEYS)
 
@@ -58,7 +64,7 @@ def _page(quality: Quality) -> dict[str, Any]:
         "persons": {"rows": quality.persons.rows, "loss": quality.persons.loss},
         "systems": {"rows": quality.systems.rows, "loss": quality.systems.loss},
         "agreement": {"rows": quality.compared, "share": quality.agreement, "kappa": quality.kappa},
-        "review": None,
+        "review": None if quality.review is None else _review(quality.review),
         "segments": [
             {
                 "column": segment.column,
@@ -71,6 +77,16 @@ def _page(quality: Quality) -> dict[str, Any]:
         ],
         "windows": [_window(window) for window in quality.windows],
         "arrivals": [_arrival(arrival) for arrival in quality.arrivals],
+    }
+
+
+def _review(review: HumanAccuracy) -> dict[str, Any]:
+    return {
+        "rows": review.rows,
+        "effective_rows": review.effective_rows,
+        "loss": review.loss,
+        "interval": review.interval,
+        "biased": review.is_biased,
     }
 
 

@@ -8,10 +8,13 @@ import pytest
 
 from streamapp.errors import ConfigError
 from streamapp.messages import format_time
-from streamapp.quality.human_accuracy import by_persons, human_accuracy
+from streamapp.models.losses import zero_one
+from streamapp.quality.accuracy import AccuracyWindow
+from streamapp.quality.human_accuracy import ReviewedRows, by_persons, human_accuracy
 from streamapp.quality.labelled_rows import LabelledRows
 from streamapp.quality.metrics import mean_interval
 from streamapp.quality.review_rate import ReviewRate
+from streamapp.quality.shown import gauges, page
 
 
 def stream(seed: int, answers: int = 4_000) -> tuple[np.ndarray, np.ndarray]:
@@ -127,3 +130,50 @@ def test_of_labelled_rows_those_count_that_were_drawn_and_labelled_by_a_person()
     assert chosen.review_probabilities.tolist() == [0.5, 0.25]
     assert chosen.review_dropped.tolist() == [0, 3]
     assert len(rows.take(by_persons(rows.take(np.array([1, 2]))))) == 1
+
+
+def reviewed(position: int, label: str, probability: float | None, source: str = "person:jk") -> bytes:
+    request = {"topic": "t", "partition": 0, "offset": position, "timestamp": "2024-01-01T00:00:00Z"}
+    fields = {
+        "id": f"r-{position}", "model": {"name": "n", "version": "v"}, "prediction": "a", "label": label,
+        "request": request, "predicted_at": "2024-01-01T00:00:00Z", "source": source, "revision": 0,
+        "labelled_at": "2024-01-02T00:00:00Z", "review_probability": probability, "review_dropped": 0,
+    }  # fmt: skip
+    return orjson.dumps(fields)
+
+
+def test_the_window_estimates_from_what_people_said_of_drawn_answers_alone() -> None:
+    window = AccuracyWindow(100)
+    values = [
+        reviewed(0, "a", 0.5),
+        reviewed(1, "b", 0.1),
+        reviewed(2, "b", None),
+        reviewed(3, "b", 0.5, "system"),
+        reviewed(1, "a", 0.1),
+    ]
+    rows = LabelledRows.read(values, range(5), [0] * 5)
+    losses = zero_one(rows.labels, rows.predictions)
+    window.add(rows.take(np.arange(4)), losses[:4], ["a", "b"])
+    quality = window.quality()
+    assert quality is not None
+    assert quality.review is not None
+    assert quality.review.rows == 2
+    assert quality.review.loss == pytest.approx(10 / 12)
+    window = AccuracyWindow.restore(orjson.loads(orjson.dumps(window.snapshot())))
+    window.add(rows.take(np.arange(4, 5)), losses[4:], ["a", "b"])
+    quality = window.quality()
+    assert quality is not None
+    assert quality.review is not None
+    assert (quality.review.rows, quality.review.loss) == (2, 0.0), "the last label of an answer counts"
+    assert orjson.loads(page(quality))["review"]["rows"] == 2
+    assert gauges(quality)["review-loss"] == 0.0
+
+
+def test_the_oldest_reviewed_rows_are_forgotten() -> None:
+    rows = LabelledRows.read([reviewed(i, "a", 0.5) for i in range(30)], range(30), [0] * 30)
+    kept = ReviewedRows(10)
+    kept.add(rows, np.arange(30) / 30)
+    found = kept.estimate()
+    assert found is not None
+    assert found.rows == 10
+    assert found.loss == pytest.approx(np.arange(20, 30).mean() / 30)

@@ -46,6 +46,8 @@ class Stream:
             features=[None] * n,
             persons=np.zeros(n, dtype=np.bool_),
             revisions=np.zeros(n, dtype=np.int64),
+            review_probabilities=np.full(n, np.nan),
+            review_dropped=np.zeros(n, dtype=np.int64),
             partitions=at[self.order] % partitions,
             request_offsets=at[self.order] // partitions,
             labelled_at_ms=(came[self.order] * 1_000).astype(np.int64),

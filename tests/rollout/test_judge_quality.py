@@ -33,6 +33,8 @@ def rows(n: int) -> LabelledRows:
         features=[{"hub": i % 21} for i in range(n)],
         persons=np.zeros(n, dtype=np.bool_),
         revisions=np.zeros(n, dtype=np.int64),
+        review_probabilities=np.full(n, np.nan),
+        review_dropped=np.zeros(n, dtype=np.int64),
         partitions=order % 4,
         request_offsets=order // 4,
         labelled_at_ms=came_ms[order],

@@ -173,6 +173,8 @@ def _log(order: np.ndarray, s: np.ndarray, y: Floats, came: Floats) -> LabelledR
         features=[None] * n,
         persons=np.zeros(n, dtype=np.bool_),
         revisions=np.zeros(n, dtype=np.int64),
+        review_probabilities=np.full(n, np.nan),
+        review_dropped=np.zeros(n, dtype=np.int64),
         partitions=s[order] % PARTITIONS,
         request_offsets=s[order] // PARTITIONS,
         labelled_at_ms=(came[order] * 1_000).astype(np.int64),
