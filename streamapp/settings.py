@@ -125,6 +125,9 @@ class Settings(BaseSettings):
         default=None,
         description="Dask's scheduler, for that backend; default: threads of the training process.",
     )
+    gate: bool = Field(
+        default=True, description="Compare a challenger with the champion; off: promote it at once."
+    )
     gate_alpha: float = Field(
         default=0.05, gt=0, lt=1, description="Chance to promote a model that is no better."
     )

@@ -44,6 +44,7 @@ class JudgeAgent:
         self._versions = versions
         self._limits: dict[str, Any] = {
             "accuracy_false_alarm_every": settings.accuracy_false_alarm_every,
+            "gate": settings.gate,
             "gate_alpha": settings.gate_alpha,
             "gate_margin": settings.gate_margin,
             "gate_max_rows": settings.gate_max_rows,

@@ -71,6 +71,9 @@ def _settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @bootstrap_option
 @store_option
 @_settings_options
+@click.option(
+    "--no-gate", is_flag=True, help="Promote each challenger at once, without comparing it with the champion."
+)
 @click.option("--supervised", is_flag=True, hidden=True)
 def command(
     name: str,
@@ -79,6 +82,7 @@ def command(
     web_port: int | None,
     bootstrap: str,
     store: str,
+    no_gate: bool,
     supervised: bool,
     **tuned: str | None,
 ) -> None:
@@ -94,6 +98,8 @@ def command(
       streamapp run bikes --role score --bootstrap kafka-1:9092,kafka-2:9092
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
     chosen = {"bootstrap": bootstrap, "store": store, **{k: v for k, v in tuned.items() if v is not None}}
+    if no_gate:
+        chosen["gate"] = "false"
     if role is None:
         settings = Settings.of(name=name, **chosen)
         _check_drift(settings)

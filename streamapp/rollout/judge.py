@@ -51,6 +51,9 @@ class Judge:
         Labelled rows per false alarm of all that is said here. Where the champion's reference has labels,
         accuracy has four fifths of these alarms and target drift the rest; else accuracy has all. Half as
         many rows without alarm clear an accuracy alert.
+    gate
+        Off: of the challengers there are, the one with the newest data is promoted with the next row, without
+        comparison, and the others are rejected.
     gate_alpha, gate_margin, gate_max_rows
         Of each challenger's :class:`~streamapp.rollout.gate.PromotionGate`.
     retrain_every_ms
@@ -80,6 +83,7 @@ class Judge:
         gate_max_rows: int,
         retrain_every_ms: int | None,
         retrain_cooldown_rows: int,
+        gate: bool = True,
         window_rows: int = 2_000,
         clear_after: int = 5_000,
         policy: DriftPolicy | None = None,
@@ -89,6 +93,7 @@ class Judge:
         self._deployment = deployment
         self._false_alarm_every = accuracy_false_alarm_every
         self._gate = {"alpha": gate_alpha, "margin": gate_margin, "max_rows": gate_max_rows}
+        self._has_gate = gate
         self._new_gate()
         self._cooldown_rows = retrain_cooldown_rows
         self._schedule = Schedule(retrain_every_ms)
@@ -109,8 +114,9 @@ class Judge:
         self._rows = 0
         self._asked_at = 0
 
-    def _new_gate(self) -> PromotionGate:
-        return PromotionGate(**self._gate)  # type: ignore[arg-type]
+    def _new_gate(self) -> PromotionGate | None:
+        gate = PromotionGate(**self._gate)  # type: ignore[arg-type]  # it checks them, needed or not
+        return gate if self._has_gate else None
 
     @property
     def quality(self) -> Quality | None:
@@ -179,7 +185,8 @@ class Judge:
             trial.challenger = challenger
             return trial
         if (known := self._interrupted.get(version)) is not None:
-            return Trial(challenger, PromotionGate.restore(known["gate"]), known["since_ms"])
+            gate = None if known["gate"] is None else PromotionGate.restore(known["gate"])
+            return Trial(challenger, gate, known["since_ms"])
         # What it learned from is unknown: only rows from now on are certainly new to it.
         since_ms = self._schedule.now_ms if newest_ms is None else newest_ms
         self._schedule.count_from(since_ms)
@@ -260,6 +267,8 @@ class Judge:
         self, rows: LabelledRows, losses: Floats, own: npt.NDArray[np.bool_], champion: Candidate
     ) -> list[tuple[int, Trial]]:
         """Return the trials that ended, each with the row that decided, in the order of rows."""
+        if not self._has_gate:
+            return self._without_gate()
         learned_ms = champion.newest_training_data_at_ms
         answerable = own & np.array([row is not None for row in rows.features])
         if learned_ms is not None:
@@ -274,6 +283,13 @@ class Judge:
             if decided is not None:
                 ended.append((int(chosen[decided]), trial))
         return sorted(ended, key=lambda entry: (entry[0], entry[1].challenger.version))
+
+    def _without_gate(self) -> list[tuple[int, Trial]]:
+        """Let the newest challenger win with the first row, and the others lose: they would undo it."""
+        trials = sorted(self._trials.values(), key=_newness)
+        for outdone in trials[:-1]:
+            outdone.failure = f"{trials[-1].challenger.version} is newer, and the gate is off"
+        return [(0, trial) for trial in trials]
 
     def _judge_champion(
         self, rows: LabelledRows, losses: Floats, own: npt.NDArray[np.bool_]
@@ -327,7 +343,7 @@ class Judge:
             "recent": self._recent.snapshot(),
             "watch": None if self._watch is None else self._watch.snapshot(),
             "target": self._target.snapshot(),
-            "gate": self._gate,
+            "gate": self._gate if self._has_gate else None,
             "trials": self._interrupted | {v: trial.snapshot() for v, trial in self._trials.items()},
             "rejected": list(self._rejected),
             "leaving": [alert.model_dump(mode="json", by_alias=True) for alert in self._leaving],
@@ -361,9 +377,15 @@ class Judge:
             judge._watch = AccuracyWatch.restore(state["watch"], deployment)
             if judge._watch.false_alarm_every != judge._false_alarm_every:
                 judge._leave(judge._schedule.now_ms)
-        if state["gate"] == judge._gate:
+        if state["gate"] == (judge._gate if judge._has_gate else None):
             judge._interrupted = state["trials"]
         return judge
+
+
+def _newness(trial: Trial) -> tuple[bool, int, str]:
+    """Order trials by what they know, those of unknown data last: somebody has just brought them."""
+    newest_ms = trial.challenger.newest_training_data_at_ms
+    return newest_ms is None, newest_ms or 0, trial.challenger.version
 
 
 def _reason(change: AlertChange | None) -> RetrainReason:

@@ -24,12 +24,12 @@ class Trial:
     challenger
         The version on trial.
     gate
-        Fresh.
+        Fresh; None: the challenger wins without comparison.
     since_ms
         Rows count if they were requested later; None if all do.
     """
 
-    def __init__(self, challenger: Candidate, gate: PromotionGate, since_ms: int | None) -> None:
+    def __init__(self, challenger: Candidate, gate: PromotionGate | None, since_ms: int | None) -> None:
         self.challenger = challenger
         self.gate = gate
         self.since_ms = since_ms
@@ -47,11 +47,13 @@ class Trial:
         champion
             Whose loss decides.
         """
+        if self.gate is None:
+            return 0
         before = self.gate.rows
         try:
             own = self._losses(rows, champion)
         except ConfigError as exc:  # it lacks what the loss needs, and always will
-            self.failure = str(exc)
+            self.failure = f"it cannot be judged: {exc}"
             return 0
         verdict = self.gate.update(champion_losses, own)
         return None if verdict is None else self.gate.rows - before - 1
@@ -70,12 +72,12 @@ class Trial:
     @property
     def is_won(self) -> bool:
         """Whether the challenger is to be promoted."""
-        return self.failure is None and self.gate.verdict == "promote"
+        return self.failure is None and (self.gate is None or self.gate.verdict == "promote")
 
     def scores(self, loss: str) -> dict[str, float]:
         """Return the numbers behind the verdict."""
         gate = self.gate
-        if gate.challenger_loss is None or gate.champion_loss is None:
+        if gate is None or gate.challenger_loss is None or gate.champion_loss is None:
             return {"rows": 0.0}
         return {
             loss: gate.challenger_loss,
@@ -87,8 +89,10 @@ class Trial:
     def note(self, loss: str, champion: str) -> str:
         """Return why it was promoted or rejected, for people."""
         if self.failure is not None:
-            return f"rejected: it cannot be judged: {self.failure}"
+            return f"rejected: {self.failure}"
         gate = self.gate
+        if gate is None:
+            return "promoted without comparison: the gate is off"
         compared = (
             f"its {loss} loss is {gate.challenger_loss:.4f} over {gate.rows:,} labelled rows, that of "
             f"champion {champion} on the same rows {gate.champion_loss:.4f}"
@@ -101,4 +105,4 @@ class Trial:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state, JSON-able."""
-        return {"gate": self.gate.snapshot(), "since_ms": self.since_ms}
+        return {"gate": None if self.gate is None else self.gate.snapshot(), "since_ms": self.since_ms}

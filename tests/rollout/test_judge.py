@@ -337,3 +337,24 @@ def test_times_are_event_times() -> None:
 def test_settings_outside_their_bounds_are_refused(setting: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Judge("bikes", **(SETTINGS | setting))
+
+
+def test_without_a_gate_the_newest_challenger_wins_with_the_next_row() -> None:
+    newer = candidate("newer", newest_training_data_at_ms=7 * MINUTE_MS)
+    older = candidate("older", newest_training_data_at_ms=3 * MINUTE_MS)
+    judge = judge_of(candidate("old"), newer, older, gate=False)
+    judged = judge.fold(Log().answer(5, old=0.0, newer=1.0, older=0.0).rows())
+    assert judged.promoted is not None
+    assert (judged.promoted.version, judged.promoted.offset) == ("newer", 0)
+    assert judged.promoted.note == "promoted without comparison: the gate is off"
+    assert [d.note for d in judged.rejected] == ["rejected: newer is newer, and the gate is off"]
+    judge.follow(newer, {"older": older})
+    assert judge.fold(Log().answer(9, "newer", newer=1.0, older=0.0).rows(5)) == Judged()
+
+
+def test_without_a_gate_a_restart_changes_nothing() -> None:
+    judge = judge_of(candidate("old"), candidate("new"), gate=False)
+    again = Judge.restore(judge.snapshot(), "bikes", **SETTINGS, gate=False)
+    again.follow(candidate("old"), {"new": candidate("new")})
+    rows = Log().answer(2, old=0.0, new=1.0).rows()
+    assert again.fold(rows) == judge.fold(rows)
