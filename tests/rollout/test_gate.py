@@ -70,6 +70,36 @@ def test_a_negative_margin_promotes_what_is_not_worse() -> None:
     assert PromotionGate(margin=0.05).update(*losses) == "reject"
 
 
+def test_in_alarm_not_being_worse_is_enough() -> None:
+    equal = discordant(np.random.default_rng(2), 5_000, share=0.02, gain=0.0)
+    gate = PromotionGate(margin_in_alarm=-0.05)
+    assert gate.update(*equal) is None
+    assert gate.update(*equal, np.ones(5_000, dtype=bool)) == "promote"
+    assert gate.margin_now == -0.05
+    assert PromotionGate(margin_in_alarm=0.05).update(*equal, np.ones(5_000, dtype=bool)) is None
+
+
+def test_what_was_won_in_alarm_is_lost_with_it() -> None:
+    equal = np.zeros(50)
+    gate = PromotionGate(margin_in_alarm=-0.05)
+    before = gate.e_better
+    gate.update(equal, equal, np.ones(50, dtype=bool))
+    assert gate.e_better > 1.5 * before
+    gate.update(equal[:1], equal[:1])
+    assert gate.e_better == before
+
+
+def test_alarms_that_come_and_go_let_nothing_pass_that_is_worse_than_their_margin() -> None:
+    """Worse by 2 points, margin in alarm -2 points, alarms half of the time: at most 5 % of 400 seeds."""
+    promoted = 0
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        losses = discordant(rng, 3_000, share=0.1, gain=-0.02)
+        alarms = np.repeat(rng.random(30) < 0.5, 100)
+        promoted += PromotionGate(margin_in_alarm=-0.02).update(*losses, alarms) == "promote"
+    assert promoted <= 20
+
+
 def test_equal_answers_leave_it_undecided_until_the_last_row() -> None:
     gate = PromotionGate(max_rows=100)
     assert gate.update(np.ones(99), np.ones(99)) is None
@@ -106,13 +136,15 @@ def test_the_e_values_are_products_of_fair_bets() -> None:
 @given(st.lists(st.integers(0, 300), max_size=6), st.integers(0, 5))
 @settings(max_examples=30, deadline=None)
 def test_batches_and_restarts_change_nothing(cuts: list[int], seed: int) -> None:
-    losses = discordant(np.random.default_rng(seed), 300, share=0.3, gain=0.1)
-    whole = PromotionGate(alpha=0.2, max_rows=250)
-    whole.update(*losses)
-    gate = PromotionGate(alpha=0.2, max_rows=250)
+    rng = np.random.default_rng(seed)
+    losses = discordant(rng, 300, share=0.3, gain=0.1)
+    alarms = np.repeat(rng.random(6) < 0.5, 50)
+    whole = PromotionGate(alpha=0.2, max_rows=250, margin_in_alarm=-0.05)
+    whole.update(*losses, alarms)
+    gate = PromotionGate(alpha=0.2, max_rows=250, margin_in_alarm=-0.05)
     bounds = [0, *sorted(cuts), 300]
     for start, end in pairwise(bounds):
-        gate.update(losses[0][start:end], losses[1][start:end])
+        gate.update(losses[0][start:end], losses[1][start:end], alarms[start:end])
         gate = PromotionGate.restore(orjson.loads(orjson.dumps(gate.snapshot())))
     assert gate.snapshot() == whole.snapshot()
 
@@ -144,7 +176,8 @@ def test_what_are_no_pairs_of_losses_is_named_and_not_counted(
 @pytest.mark.parametrize(
     ("setting", "message"),
     [({"alpha": 0.0}, "alpha is 0.0"), ({"alpha": 1.0}, "alpha"), ({"margin": 1.0}, "margin is 1.0"),
-     ({"margin": -1.0}, "margin"), ({"margin": float("nan")}, "margin"), ({"max_rows": 0}, "max_rows is 0")],
+     ({"margin": -1.0}, "margin"), ({"margin": float("nan")}, "margin"), ({"max_rows": 0}, "max_rows is 0"),
+     ({"margin_in_alarm": -1.0}, "margin_in_alarm is -1.0")],
 )  # fmt: skip
 def test_settings_outside_their_bounds_are_refused(setting: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
