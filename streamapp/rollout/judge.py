@@ -3,10 +3,10 @@
 It reads no clock and draws no number: the same rows after the same versions give the same decisions, however
 they are cut into batches, and from any snapshot on.
 
-What counts. Of each request the first label alone, and repeats of a row not at all: sequential tests see
-each row once. For a challenger only rows that the present champion answered and that were requested after
-the newest label that either has learned from. For target drift rows that any version answered. Metrics for
-people count the last label.
+What counts. Of each request the first label alone, and repeats of a row not at all: sequential tests see each
+row once. For a challenger only rows that the present champion answered and that were requested after the
+newest label that either has learned from, for a former champion also after it was replaced. For target drift
+rows that any version answered. Metrics for people count the last label.
 """
 
 from __future__ import annotations
@@ -28,16 +28,18 @@ from streamapp.quality.accuracy import AccuracyWindow, Quality
 from streamapp.quality.accuracy_watch import AccuracyWatch, AlertChange
 from streamapp.quality.labelled_rows import Ints, LabelledRows, losses_of
 from streamapp.quality.recent import RecentRequests
-from streamapp.rollout.gate import PromotionGate
-from streamapp.rollout.judged import Candidate, Decision, DueRetrain, Judged
+from streamapp.rollout.in_alarm import open_after, rows_in_alarm
+from streamapp.rollout.judged import Candidate, DueRetrain, Judged
+from streamapp.rollout.reigns import Reigns
+from streamapp.rollout.rollback import rollback_alerts
 from streamapp.rollout.schedule import Schedule
 from streamapp.rollout.target_watch import ACCURACY_SHARE, TargetWatch
-from streamapp.rollout.trial import Trial
+from streamapp.rollout.terms import Terms
+from streamapp.rollout.trials import ChampionRows, Trials
 
 __all__ = ["Judge"]
 
 _REJECTED = 1_000
-_BEGINNING_MS = -(2**63)
 
 
 class Judge:
@@ -54,8 +56,12 @@ class Judge:
     gate
         Off: of the challengers there are, the one with the newest data is promoted with the next row, without
         comparison, and the others are rejected.
-    gate_alpha, gate_margin, gate_max_rows
-        Of each challenger's :class:`~streamapp.rollout.gate.PromotionGate`.
+    gate_alpha, gate_margin, gate_margin_in_alarm, gate_max_rows, gate_segment_margin, gate_segment_rows
+        What is asked of each challenger: :class:`~streamapp.rollout.terms.Terms`.
+    keep_champions
+        Former champions that stay challengers.
+    rollback_alpha, rollback_rows, rollback_cooldown_rows
+        How a new champion is compared with the one before, which answers in its shadow.
     retrain_every_ms
         Schedule in stream time, counted from the newest data of the last training; None for none.
     retrain_cooldown_rows
@@ -84,6 +90,13 @@ class Judge:
         retrain_every_ms: int | None,
         retrain_cooldown_rows: int,
         gate: bool = True,
+        gate_margin_in_alarm: float | None = -0.01,
+        gate_segment_margin: float | None = 0.05,
+        gate_segment_rows: int = 100,
+        keep_champions: int = 2,
+        rollback_alpha: float = 0.01,
+        rollback_rows: int = 5_000,
+        rollback_cooldown_rows: int = 2_000,
         window_rows: int = 2_000,
         clear_after: int = 5_000,
         policy: DriftPolicy | None = None,
@@ -92,9 +105,23 @@ class Judge:
             raise ConfigError(f"accuracy_false_alarm_every is {accuracy_false_alarm_every}; 2 rows or more")
         self._deployment = deployment
         self._false_alarm_every = accuracy_false_alarm_every
-        self._gate = {"alpha": gate_alpha, "margin": gate_margin, "max_rows": gate_max_rows}
-        self._has_gate = gate
-        self._new_gate()
+        self._terms = Terms(
+            gate=gate,
+            alpha=gate_alpha,
+            margin=gate_margin,
+            margin_in_alarm=gate_margin_in_alarm,
+            max_rows=gate_max_rows,
+            segment_margin=gate_segment_margin,
+            segment_rows=gate_segment_rows,
+            keep_champions=keep_champions,
+            rollback_alpha=rollback_alpha,
+            rollback_rows=rollback_rows,
+            rollback_cooldown_rows=rollback_cooldown_rows,
+        )
+        self._reigns = Reigns(
+            keep=keep_champions, cooldown_rows=rollback_cooldown_rows, guards=rollback_rows > 0
+        )
+        self._trials = Trials(self._terms, self._reigns)
         self._cooldown_rows = retrain_cooldown_rows
         self._schedule = Schedule(retrain_every_ms)
         self._window = AccuracyWindow(window_rows)
@@ -107,16 +134,10 @@ class Judge:
             clear_after=clear_after,
             policy=policy,
         )
-        self._trials: dict[str, Trial] = {}
-        self._interrupted: dict[str, dict[str, Any]] = {}
         self._rejected: dict[str, None] = {}
         self._leaving: list[Alert] = []
         self._rows = 0
         self._asked_at = 0
-
-    def _new_gate(self) -> PromotionGate | None:
-        gate = PromotionGate(**self._gate)  # type: ignore[arg-type]  # it checks them, needed or not
-        return gate if self._has_gate else None
 
     @property
     def quality(self) -> Quality | None:
@@ -143,7 +164,16 @@ class Judge:
         """The target alert that is open."""
         return self._target.open_alert
 
-    def follow(self, champion: Candidate, challengers: Mapping[str, Candidate]) -> None:
+    def shadows(self, champion: str) -> tuple[str, ...]:
+        """Return the former champions that are to be followed beside `champion`, the present or the next."""
+        return self._reigns.shadows(champion)
+
+    def follow(
+        self,
+        champion: Candidate,
+        challengers: Mapping[str, Candidate],
+        former: Mapping[str, Candidate] | None = None,
+    ) -> None:
         """Take what ``models`` says now; to be called at the start, after a promotion and on every change.
 
         Another champion starts all afresh: alert, baseline, gates; target drift only if its reference is
@@ -155,6 +185,9 @@ class Judge:
             The version that answers.
         challengers
             By version.
+        former
+            The versions that :meth:`shadows` names; without them nothing guards the champion, and none of
+            them comes back.
         """
         self._leaving += self._target.follow(champion)
         share = ACCURACY_SHARE if self._target.has_baseline else 1.0
@@ -171,26 +204,19 @@ class Judge:
                 share=share,
             )
             self._trials.clear()
-            self._interrupted.clear()
             self._schedule.count_from(champion.newest_training_data_at_ms)
+        if self._reigns.champion != champion.version:
+            self._reigns.change(champion.version, now_ms=self._schedule.now_ms, row=self._rows, way="hand")
         self._champion = champion
-        on_trial = sorted(challengers.keys() - self._rejected.keys() - {champion.version})
-        self._trials = {version: self._on_trial(challengers[version]) for version in on_trial}
-        self._interrupted.clear()
-
-    def _on_trial(self, challenger: Candidate) -> Trial:
-        version, newest_ms = challenger.version, challenger.newest_training_data_at_ms
-        if version in self._trials:
-            trial = self._trials[version]
-            trial.challenger = challenger
-            return trial
-        if (known := self._interrupted.get(version)) is not None:
-            gate = None if known["gate"] is None else PromotionGate.restore(known["gate"])
-            return Trial(challenger, gate, known["since_ms"])
-        # What it learned from is unknown: only rows from now on are certainly new to it.
-        since_ms = self._schedule.now_ms if newest_ms is None else newest_ms
-        self._schedule.count_from(since_ms)
-        return Trial(challenger, self._new_gate(), since_ms)
+        served = self._reigns.shadows(champion.version)
+        on_trial = challengers.keys() - self._rejected.keys() - {champion.version, *served}
+        for since_ms in self._trials.follow(
+            champion,
+            {version: challengers[version] for version in on_trial},
+            former or {},
+            now_ms=self._schedule.now_ms,
+        ):
+            self._schedule.count_from(since_ms)
 
     def _leave(self, now_ms: int | None) -> None:
         """Give up the champion: its alert resolves with the next rows."""
@@ -228,23 +254,37 @@ class Judge:
     ) -> None:
         losses = losses_of(rows, champion.loss, champion.loss_scale, champion.classes)
         own = is_first & (rows.versions == champion.version) & ~np.isnan(losses)
-        ended = self._judge_challengers(rows, losses, own, champion)
+        was_open = self.open_alert
+        changes = self._judge_champion(rows, losses, own)
+        in_alarm = rows_in_alarm(was_open, changes, len(rows))
+        ended = self._trials.judge(ChampionRows(rows, losses, own, in_alarm, counts))
         won = next((row for row, trial in ended if trial.is_won), None)
         end = len(rows) if won is None else won + 1
+        self._trials.settle(end)
         is_before = np.arange(len(rows)) < end
-        changes = self._judge_champion(rows, losses, own & is_before)
+        changes = [change for change in changes if change[0] < end]
+        if won is not None and self._watch is not None:  # what came after is not the champion's any more
+            self._watch.alert = open_after(was_open, changes)
         changes += [(change.index, change) for change in self._target.judge(rows, is_first & is_before)]
         now_ms, due = self._schedule.see(rows.times_ms[:end])
-        for row, trial in ended:
+        for ended_trial in ended:
+            row, trial = ended_trial
             if row >= end or judged.promoted is not None:
                 break
-            decision = self._decide(trial, int(rows.offsets[row]), int(now_ms[row]), champion)
+            decision = ended_trial.decision(rows, int(now_ms[row]))
             if trial.is_won:
                 judged.promoted = decision
                 self._schedule.count_from(trial.challenger.newest_training_data_at_ms)
+                self._reigns.change(
+                    decision.version,
+                    now_ms=decision.at_ms,
+                    row=int(counts[row]),
+                    way="gate" if decision.rolled_back is None else "rollback",
+                    tolerance=max(0.0, -trial.gate.margin_now) if self._terms.gate else 0.0,
+                )
             else:
                 judged.rejected.append(decision)
-                del self._trials[decision.version]
+                self._trials.drop(decision.version)
                 self._rejected[decision.version] = None
         rest_ms, rest_due = self._schedule.see(rows.times_ms[end:])
         causes: list[tuple[int, AlertChange | None]] = [
@@ -257,39 +297,12 @@ class Judge:
             self._leave(judged.promoted.at_ms)
             self._leaving += self._target.follow(self._trials[judged.promoted.version].challenger)
             judged.alerts += self._leaving
+            judged.alerts += rollback_alerts(self._deployment, judged.promoted, champion.loss)
             self._leaving, self._champion = [], None
             self._trials.clear()
         while len(self._rejected) > _REJECTED:
             del self._rejected[next(iter(self._rejected))]
         self._window.add(rows, losses, champion.classes, champion.segments)
-
-    def _judge_challengers(
-        self, rows: LabelledRows, losses: Floats, own: npt.NDArray[np.bool_], champion: Candidate
-    ) -> list[tuple[int, Trial]]:
-        """Return the trials that ended, each with the row that decided, in the order of rows."""
-        if not self._has_gate:
-            return self._without_gate()
-        learned_ms = champion.newest_training_data_at_ms
-        answerable = own & np.array([row is not None for row in rows.features])
-        if learned_ms is not None:
-            answerable &= rows.times_ms > learned_ms
-        ended: list[tuple[int, Trial]] = []
-        for trial in self._trials.values():
-            since_ms = _BEGINNING_MS if trial.since_ms is None else trial.since_ms
-            chosen = np.flatnonzero(answerable & (rows.times_ms > since_ms))
-            if not len(chosen):
-                continue
-            decided = trial.judge(rows.take(chosen), losses[chosen], champion)
-            if decided is not None:
-                ended.append((int(chosen[decided]), trial))
-        return sorted(ended, key=lambda entry: (entry[0], entry[1].challenger.version))
-
-    def _without_gate(self) -> list[tuple[int, Trial]]:
-        """Let the newest challenger win with the first row, and the others lose: they would undo it."""
-        trials = sorted(self._trials.values(), key=_newness)
-        for outdone in trials[:-1]:
-            outdone.failure = f"{trials[-1].challenger.version} is newer, and the gate is off"
-        return [(0, trial) for trial in trials]
 
     def _judge_champion(
         self, rows: LabelledRows, losses: Floats, own: npt.NDArray[np.bool_]
@@ -299,15 +312,6 @@ class Judge:
             return []
         changes = self._watch.judge(rows.take(chosen), losses[chosen])
         return [(int(chosen[change.index]), change) for change in changes]
-
-    def _decide(self, trial: Trial, offset: int, at_ms: int, champion: Candidate) -> Decision:
-        return Decision(
-            trial.challenger.version,
-            at_ms,
-            offset,
-            trial.scores(champion.loss),
-            trial.note(champion.loss, champion.version),
-        )
 
     def _ask(
         self,
@@ -343,8 +347,9 @@ class Judge:
             "recent": self._recent.snapshot(),
             "watch": None if self._watch is None else self._watch.snapshot(),
             "target": self._target.snapshot(),
-            "gate": self._gate if self._has_gate else None,
-            "trials": self._interrupted | {v: trial.snapshot() for v, trial in self._trials.items()},
+            "terms": self._terms.to_dict(),
+            "reigns": self._reigns.snapshot(),
+            "trials": self._trials.snapshot(),
             "rejected": list(self._rejected),
             "leaving": [alert.model_dump(mode="json", by_alias=True) for alert in self._leaving],
             "rows": self._rows,
@@ -377,15 +382,13 @@ class Judge:
             judge._watch = AccuracyWatch.restore(state["watch"], deployment)
             if judge._watch.false_alarm_every != judge._false_alarm_every:
                 judge._leave(judge._schedule.now_ms)
-        if state["gate"] == (judge._gate if judge._has_gate else None):
-            judge._interrupted = state["trials"]
+        if "reigns" in state:  # before, nobody kept former champions
+            judge._reigns.restore(state["reigns"])
+        elif state["watch"] is not None:
+            judge._reigns.champion = state["watch"]["version"]
+        if state.get("terms") == judge._terms.to_dict():
+            judge._trials.restore(state["trials"])
         return judge
-
-
-def _newness(trial: Trial) -> tuple[bool, int, str]:
-    """Order trials by what they know, those of unknown data last: somebody has just brought them."""
-    newest_ms = trial.challenger.newest_training_data_at_ms
-    return newest_ms is None, newest_ms or 0, trial.challenger.version
 
 
 def _reason(change: AlertChange | None) -> RetrainReason:

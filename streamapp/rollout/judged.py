@@ -37,7 +37,8 @@ class Candidate:
         Its reference rows, with labels, and how rows are read; None: labels and inputs given each class are
         not watched.
     segments
-        Whose accuracy is watched apart; None: of none.
+        By which accuracy is watched, and a challenger's losses are told apart; those of the champion count.
+        None: by none.
     """
 
     version: str
@@ -54,12 +55,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A challenger is promoted, or rejected.
+    """A version is promoted, or rejected.
 
     Attributes
     ----------
     version
-        The challenger.
+        A challenger; of a rollback, the former champion.
     at_ms
         Stream time of the decision.
     offset
@@ -69,6 +70,8 @@ class Decision:
         that decided.
     note
         Why, for people.
+    rolled_back
+        The champion that was worse than this one, if it is gone back to; else None.
     """
 
     version: str
@@ -76,6 +79,7 @@ class Decision:
     offset: int
     scores: dict[str, float]
     note: str
+    rolled_back: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ class Judged:
     rejected
         Challengers that are not judged again.
     promoted
-        The new champion, if one was found: follow it before the next rows.
+        The next champion, if one was found, new or gone back to: follow it before the next rows.
     """
 
     alerts: list[Alert] = field(default_factory=list)

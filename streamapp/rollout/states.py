@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from streamapp.errors import ConfigError
 from streamapp.messages import Champion, Model, ModelState
 
-__all__ = ["TRANSITIONS", "changed", "effective_state", "outdated"]
+__all__ = ["TRANSITIONS", "changed", "effective_state", "outdated", "retired"]
 
 TRANSITIONS: dict[ModelState, frozenset[ModelState]] = {
     "candidate": frozenset({"challenger", "champion", "rejected"}),
@@ -75,6 +75,12 @@ def changed(
             "note": note if is_new or note is not None else model.note,
         }
     )
+
+
+def retired(model: Model, *, note: str) -> Model:
+    """Return the record of a version that has served until now, whether or not it says so already."""
+    served = model if model.state in {"champion", "retired"} else changed(model, "champion")
+    return changed(served, "retired", note=note)
 
 
 def outdated(versions: Mapping[str, Model], champion: Champion | None) -> list[Model]:

@@ -20,29 +20,33 @@ VERSIONS: dict[str, Candidate] = {
 }
 OPTIONS: dict[str, Any] = SETTINGS | {
     "accuracy_false_alarm_every": 300, "retrain_every_ms": 90 * MINUTE_MS, "retrain_cooldown_rows": 40,
+    "rollback_cooldown_rows": 30,
 }  # fmt: skip
 
 
 def follow(judge: Judge, champion: str = "old") -> None:
-    judge.follow(VERSIONS[champion], {v: c for v, c in VERSIONS.items() if v != champion})
+    challengers = {v: c for v, c in VERSIONS.items() if v != champion}
+    judge.follow(VERSIONS[champion], challengers, {v: VERSIONS[v] for v in judge.shadows(champion)})
 
 
 def story() -> Log:
-    """A champion that gets worse, recovers, is beaten; what the winner answers gets worse in its turn."""
+    """A champion gets worse, recovers, is beaten; the winner gets worse, is rolled back, and wins again."""
     log = Log().answer(60, old=0.1, new=0.1, bad=0.3)
     log.answer(90, old=0.6, new=0.5, bad=0.9).answer(170, old=0.02, new=0.03, bad=0.5)
     log.answer(120, old=0.5, new=0.05, bad=0.5)
     log.append(
         "old", None, revision=1, source="person:jk", request={"partition": 0, "offset": 4, "timestamp": 0}
     )
-    return log.answer(60, "new", old=0.5, new=0.1, bad=0.2)
+    log.answer(60, "new", old=0.15, new=0.1, bad=0.2).answer(140, "new", old=0.05, new=0.5, bad=0.9)
+    return log.answer(170, "old", old=0.3, new=0.05, bad=0.9)
 
 
 LOG = story()
 WHOLE_JUDGE = Judge("bikes", **OPTIONS)
 follow(WHOLE_JUDGE)
-# The promotion must fall between batches once, so that what the winner answered is judged by the winner.
-WHOLE = run(WHOLE_JUDGE, LOG, [441], follow)
+# A change of champion must fall between batches, so that what the next one answers is judged by it.
+CUTS = {441, 641}
+WHOLE = run(WHOLE_JUDGE, LOG, CUTS, follow)
 
 
 def flat(found: list[Judged]) -> dict[str, list[Any]]:
@@ -60,17 +64,19 @@ def test_the_story_has_something_of_everything() -> None:
         ("opened", None), ("resolved", "cleared"), ("resolved", "rebased"),
     }  # fmt: skip
     assert {due.event.reason for due in told["retrains"]} == {"accuracy", "schedule"}
-    assert [d.version for d in told["rejected"]] == ["bad", "old"]
-    assert [d.version for d in told["promoted"]] == ["new"]
+    assert [d.version for d in told["rejected"]] == ["bad"]
+    assert [(d.version, d.rolled_back) for d in told["promoted"]] == [
+        ("new", None), ("old", "new"), ("new", None),
+    ]  # fmt: skip
 
 
-@pytest.mark.parametrize("cut", range(0, 501, 7))
+@pytest.mark.parametrize("cut", range(0, 811, 13))
 def test_a_snapshot_at_any_cut_continues_as_if_nothing_had_been(cut: int) -> None:
     judge = Judge("bikes", **OPTIONS)
     follow(judge)
     champion = "old"
     found = []
-    bounds = sorted({0, cut, 441, len(LOG.records)})
+    bounds = sorted({0, cut, *CUTS, len(LOG.records)})
     for start, end in pairwise(bounds):
         judged = judge.fold(LOG.rows(start, end))
         found.append(judged)
@@ -81,12 +87,12 @@ def test_a_snapshot_at_any_cut_continues_as_if_nothing_had_been(cut: int) -> Non
     assert judge.quality == WHOLE_JUDGE.quality
 
 
-@given(st.sets(st.integers(0, 500), max_size=30))
+@given(st.sets(st.integers(0, 811), max_size=30))
 @settings(max_examples=15, deadline=None)
 def test_batches_change_nothing(cuts: set[int]) -> None:
     judge = Judge("bikes", **OPTIONS)
     follow(judge)
-    assert flat(run(judge, LOG, {*cuts, 441}, follow)) == flat(WHOLE)
+    assert flat(run(judge, LOG, {*cuts, *CUTS}, follow)) == flat(WHOLE)
 
 
 def test_an_interrupted_batch_is_judged_again_with_the_same_ids() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from streamapp.errors import ConfigError
 from streamapp.messages import Champion, Model, ModelState
-from streamapp.rollout.states import TRANSITIONS, changed, effective_state, outdated
+from streamapp.rollout.states import TRANSITIONS, changed, effective_state, outdated, retired
 
 
 def model(version: str, state: ModelState, **fields: object) -> Model:
@@ -76,3 +76,9 @@ def test_transitions_outside_the_table_are_refused(state: ModelState, following:
     else:
         with pytest.raises(ConfigError, match=f"a is {state} and cannot become {following}"):
             changed(record, following)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_what_has_served_retires_whatever_its_record_says(state: ModelState) -> None:
+    record = retired(model("a", state), note="rolled back to b")
+    assert (record.state, record.note) == ("retired", "rolled back to b")
