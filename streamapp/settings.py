@@ -134,8 +134,41 @@ class Settings(BaseSettings):
     gate_margin: float = Field(
         default=0.0, gt=-1, lt=1, description="By how much loss it must be better; negative: may be worse."
     )
+    gate_margin_in_alarm: float = Field(
+        default=-0.01, gt=-1, lt=1, description="The same while accuracy is in alarm, if that is less."
+    )
     gate_max_rows: int = Field(
         default=10_000, gt=0, description="Labelled rows after which an undecided challenger is rejected."
+    )
+    gate_segment_margin: float | None = Field(
+        default=0.05, ge=0, lt=1, description="By how much loss it may be worse in a segment."
+    )
+    gate_segment_rows: int = Field(
+        default=100, ge=2, description="Labelled rows of a segment from which on that counts."
+    )
+    gate_latency_ratio: float = Field(
+        default=3.0, ge=1, description="How many times the champion's time a challenger may take to predict."
+    )
+    gate_latency_ms: float = Field(
+        default=10.0, ge=0, description="Milliseconds for a hundred rows that it may take in any case."
+    )
+    keep_champions: int = Field(default=2, ge=0, le=10, description="Former champions that may come back.")
+    rollback_alpha: float = Field(
+        default=0.01, gt=0, lt=1, description="Chance to roll back a new champion that is no worse."
+    )
+    rollback_rows: int = Field(
+        default=5_000, ge=0, description="Labelled rows for which the one before watches it; 0: none."
+    )
+    rollback_cooldown_rows: int = Field(
+        default=2_000, ge=0, description="Labelled rows until a version that was rolled back may come back."
+    )
+
+    # Age
+    stale_after_s: float | None = Field(
+        default=None, gt=0, description="Age of its newest data at which a champion is stale, wall clock."
+    )
+    retrain_age_s: float | None = Field(
+        default=None, gt=0, description="Age of its newest data at which a training is due, wall clock."
     )
 
     @classmethod

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
+from streamapp.agents.admission import Admission
 from streamapp.agents.fold import FoldState
 from streamapp.agents.versions import Versions
 from streamapp.agents.watch import alert_record, retrain_record
@@ -14,7 +17,7 @@ from streamapp.profile.policy_text import parse_policy
 from streamapp.quality.labelled_rows import LabelledRows
 from streamapp.quality.shown import gauges, page
 from streamapp.rollout import Candidate, Decision, Judge, Judged
-from streamapp.rollout.states import changed, effective_state, outdated
+from streamapp.rollout.states import changed, effective_state, outdated, retired
 from streamapp.runtime.host import Host, StateTable
 from streamapp.runtime.metrics import set_all
 from streamapp.runtime.transport import RecordBatch
@@ -23,6 +26,8 @@ __all__ = ["JudgeAgent"]
 
 _ROWS_AT_ONCE = 500
 """After a promotion the rest of a fold counts for no gate: folds are short."""
+_RETRY_S = 30.0
+"""Until a challenger is looked at again whose bundle could not be had."""
 
 
 class JudgeAgent:
@@ -42,12 +47,20 @@ class JudgeAgent:
         settings = host.settings
         self._host = host
         self._versions = versions
+        self._admission = Admission(host, versions)
         self._limits: dict[str, Any] = {
             "accuracy_false_alarm_every": settings.accuracy_false_alarm_every,
             "gate": settings.gate,
             "gate_alpha": settings.gate_alpha,
             "gate_margin": settings.gate_margin,
+            "gate_margin_in_alarm": settings.gate_margin_in_alarm,
             "gate_max_rows": settings.gate_max_rows,
+            "gate_segment_margin": settings.gate_segment_margin,
+            "gate_segment_rows": settings.gate_segment_rows,
+            "keep_champions": settings.keep_champions,
+            "rollback_alpha": settings.rollback_alpha,
+            "rollback_rows": settings.rollback_rows,
+            "rollback_cooldown_rows": settings.rollback_cooldown_rows,
             "retrain_every_ms": _ms(settings.retrain_every_s),
             "retrain_cooldown_rows": settings.retrain_cooldown_rows,
             "clear_after": settings.clear_after,
@@ -55,6 +68,7 @@ class JudgeAgent:
         }
         self._judge = Judge(settings.name, **self._limits)
         self._followed: object = None
+        self._look_again_at = math.inf
         self._state = FoldState(host, folds, "judge", restore=self._restore, snapshot=self._snapshot)
         self._is_shown = False
         host.every(1.0, self._show)
@@ -82,24 +96,23 @@ class JudgeAgent:
 
     async def _follow(self) -> None:
         """Tell the judge what ``models`` says, if it says something new."""
-        models = self._versions.log
+        models, clock = self._versions.log, asyncio.get_running_loop().time
         await models.caught_up.wait()
         pointer = models.champion
         challengers = sorted(v for v, model in models.versions.items() if model.state == "challenger")
         now = (pointer and pointer.version, tuple(challengers))
-        if pointer is None or now == self._followed:
+        if pointer is None or (now == self._followed and clock() < self._look_again_at):
             return
         champion = await self._versions.bundle(pointer.version)
         if champion is None:
             return
-        candidates = {}
-        for version in challengers:
-            bundle = await self._versions.bundle(version)
-            if bundle is not None:
-                candidates[version] = _candidate(bundle)
-        self._judge.follow(_candidate(champion), candidates)
-        self._versions.forget({pointer.version, *challengers})
+        admitted = [await self._admission.admit(version, champion) for version in challengers]
+        shadows = self._judge.shadows(pointer.version)
+        former = [await self._versions.bundle(version) for version in shadows]
+        self._judge.follow(_candidate(champion), _by_version(admitted), _by_version(former))
+        self._versions.forget({pointer.version, *challengers, *shadows})
         self._followed = now
+        self._look_again_at = clock() + _RETRY_S if None in admitted else math.inf
         for stale in outdated(models.versions, pointer):
             await models.update(
                 stale.version, lambda record: changed(record, effective_state(record, pointer))
@@ -118,8 +131,12 @@ class JudgeAgent:
         if judged.promoted is not None:
             # The pointer decides what is served; the record follows it, also after a crash in between.
             await self._versions.log.point_at(judged.promoted.version, judged.promoted.at_ms)
+            worse = judged.promoted.rolled_back
+            if worse is not None:
+                note = f"rolled back to {judged.promoted.version}, {judged.promoted.note}"
+                await self._versions.log.update(worse, lambda record: retired(record, note=note))
             await self._decide(judged.promoted, "champion")
-            metrics.promotions.labels("promoted").inc()
+            metrics.promotions.labels("promoted" if worse is None else "rolled-back").inc()
         if judged.rejected or judged.promoted:
             self._followed = None
 
@@ -169,6 +186,10 @@ def _candidate(bundle: Bundle) -> Candidate:
         signature=bundle.signature,
         segments=bundle.segments,
     )
+
+
+def _by_version(bundles: Sequence[Bundle | None]) -> dict[str, Candidate]:
+    return {bundle.version: _candidate(bundle) for bundle in bundles if bundle is not None}
 
 
 def _ms(seconds: float | None) -> int | None:

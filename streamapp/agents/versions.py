@@ -84,20 +84,24 @@ class Versions:
             lambda record: record.model_copy(update={"since": {**record.since, str(partition): offset}}),
         )
 
+    async def load(self, record: Model) -> Bundle:
+        """Return the bundle of `record`, verified and loaded; raise StreamappError if that fails."""
+        if record.version not in self._bundles:
+            self._bundles[record.version] = await asyncio.to_thread(
+                Bundle.load, record.bundle, trust=self._host.settings.keys, sha256=record.sha256
+            )
+        return self._bundles[record.version]
+
     async def bundle(self, version: str) -> Bundle | None:
         """Return the bundle of `version`, verified and loaded; None, and say so, if that fails."""
-        if version not in self._bundles:
-            record = await self.record(version)
-            if record is None:
-                return None
-            try:
-                self._bundles[version] = await asyncio.to_thread(
-                    Bundle.load, record.bundle, trust=self._host.settings.keys, sha256=record.sha256
-                )
-            except StreamappError as exc:
-                log.warning("version %s cannot be judged: %s", version, exc)
-                return None
-        return self._bundles[version]
+        record = await self.record(version)
+        if record is None:
+            return None
+        try:
+            return await self.load(record)
+        except StreamappError as exc:
+            log.warning("version %s cannot be judged: %s", version, exc)
+            return None
 
     def forget(self, keep: set[str]) -> None:
         """Let go of the bundles of all versions but `keep`."""
