@@ -1,7 +1,8 @@
-"""The role ``monitor``: JOIN, WATCH and JUDGE in one process, with one view of the versions."""
+"""The role ``monitor``: JOIN, WATCH, JUDGE and the model's age in one process, with one view of versions."""
 
 from __future__ import annotations
 
+from streamapp.agents.age import AgeAgent
 from streamapp.agents.join import JoinAgent
 from streamapp.agents.judge import JudgeAgent
 from streamapp.agents.versions import Versions
@@ -12,7 +13,7 @@ __all__ = ["Monitor"]
 
 
 class Monitor:
-    """Three agents; WATCH and JUDGE share the table of folds.
+    """Three agents and a look at the clock; all but JOIN share the table of folds.
 
     Parameters
     ----------
@@ -26,6 +27,7 @@ class Monitor:
         JoinAgent(host, versions)
         WatchAgent(host, folds, versions)
         JudgeAgent(host, folds, versions)
+        AgeAgent(host, folds, versions)
         host.every(1.0, self._tick)
         self._host = host
 
