@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from streamapp.messages import CHAMPION_KEY, Model
+from streamapp.messages import CHAMPION_KEY, Alert, Model, OffsetRange, Retrain
 from streamapp.runtime.broker import Broker
 from streamapp.runtime.client import Publication, latest_models, publish, read_topic
 from streamapp.topics import TopicNames
@@ -48,7 +48,13 @@ def test_versions_are_listed_with_the_state_that_the_pointer_gives(cli: Cli, ver
 
 
 @pytest.mark.usefixtures("deployed")
-def test_a_person_sees_a_table_that_is_not_cut(cli: Cli, name: str, broker: Broker) -> None:
+def test_a_person_sees_a_table_and_why(cli: Cli, name: str, broker: Broker) -> None:
+    names = TopicNames(name)
+    alert = Alert(
+        id="a1", state="opened", kind="accuracy", subject="brier", summary="brier loss is 0.31", opened_at=0,
+        updated_at=0,
+    )  # fmt: skip
+    event = Retrain(id="e1", reason="accuracy", caused_by="a1")
     record = Model(
         version="abcdef012345",
         state="rejected",
@@ -57,20 +63,50 @@ def test_a_person_sees_a_table_that_is_not_cut(cli: Cli, name: str, broker: Brok
         format="joblib",
         trained_at=1_304_323_200_000,
         newest_training_data_at=1_304_319_600_000,
-        since={"0": 1200, "1": 17},
-        scores={"brier": 0.12345},
-        note="worse than the champion on 10,000 rows, " * 3,
+        training_data=[OffsetRange(topic=names.labelled, partition=0, start=100, end=1_100)],
+        scores={"brier": 0.31234, "champion-brier": 0.30001, "rows": 10_000.0},
+        caused_by="e1",
+        note="rejected, undecided after 10,000 rows: " + "its brier loss is as that of the champion, " * 3,
     )
-    publication = Publication(
-        topic=TopicNames(name).models, key=b"abcdef012345", message=record, ce_id="x", time_ms=0
+    asyncio.run(
+        publish(
+            broker.bootstrap,
+            name,
+            [
+                Publication(topic=names.drift_alerts, key=b"x", message=alert, ce_id="x", time_ms=0),
+                Publication(topic=names.retrain_events, key=b"x", message=event, ce_id="x", time_ms=0),
+                Publication(topic=names.models, key=b"abcdef012345", message=record, ce_id="x", time_ms=0),
+            ],
+        )
     )
-    asyncio.run(publish(broker.bootstrap, name, [publication]))
     lines = cli("models").stdout.splitlines()
-    assert " ".join(lines[0].split()) == "version state trained newest data since scores format note"
-    [row] = [line for line in lines if line.startswith("abcdef012345")]
-    for part in ("rejected", "2011-05-02T08:00:00Z", "2011-05-02T07:00:00Z", "0:1200, 1:17", "brier 0.1235"):
-        assert part in row
-    assert (record.note or "").strip() in row
+    assert lines[0].split() == [
+        "version",
+        "state",
+        "served",
+        "from",
+        "reason",
+        "data",
+        "until",
+        "loss",
+        "beside",
+    ]
+    assert lines[1].split()[1] == "champion"
+    assert all(len(line) <= 100 for line in lines)
+    [at] = [i for i, line in enumerate(lines) if line.startswith("abcdef012345")]
+    assert lines[at].split()[1:] == ["rejected", "-", "accuracy", "2011-05-02", "0.3123", "0.3000"]
+    assert lines[at + 1].startswith("  rejected, undecided after 10,000 rows: its")
+    story = " ".join(cli("models", "abc").stdout.split())
+    for part in (
+        "trained 2011-05-02 08:00, for accuracy (accuracy alert on brier: brier loss is 0.31), event e1",
+        f"data {names.labelled} partition 0, offsets 100 to 1,100 (1,000 records)",
+        "newest label given 2011-05-02 07:00,",
+        (record.note or "").strip(),
+    ):
+        assert part in story
+    told = json.loads(cli("models", "abc", "--json").stdout)
+    assert (told["event"]["reason"], told["alert"]["id"], told["reigns"]) == ("accuracy", "a1", [])
+    assert "'b1' is unknown" in cli("models", "b1", status=1).stderr
 
 
 @pytest.mark.usefixtures("deployed")
@@ -114,6 +150,7 @@ def test_wrong_usage_is_2(cli: Cli) -> None:
     cli("models", "promote", status=2)
     cli("models", "rollback", "abc", status=2)
     cli("models", "demote", "abc", status=2)
+    cli("models", "abc", "promote", status=2)
 
 
 def test_a_deployment_that_is_not_there_is_one_line(cli: Cli, name: str) -> None:
