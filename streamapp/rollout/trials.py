@@ -154,8 +154,8 @@ class Trials:
     def judge(self, new: ChampionRows) -> list[Ended]:
         """Return the trials that ended, in the order of rows.
 
-        A former champion that lost begins again with the next row, and so does one that guarded in vain. What
-        ended stays until it is dropped.
+        A former champion that lost begins again with the next row, and so does one that guarded in vain, for
+        which the others wait. What ended stays until it is dropped.
         """
         champion = self._champion
         if champion is None:
@@ -164,12 +164,27 @@ class Trials:
         if champion.newest_training_data_at_ms is not None:
             answerable &= new.rows.times_ms > champion.newest_training_data_at_ms
         ended = [] if self._terms.gate else self._without_gate()
-        for trial in list(self._trials.values()):
+        guards = [trial for trial in self._trials.values() if trial.role == "guard"]
+        others = [trial for trial in self._trials.values() if trial.role != "guard"]
+        for trial in [*guards, *others]:
             if trial.role == "challenger" and not self._terms.gate:
+                continue
+            if trial.role == "former" and not self._may_return(trial, guards):
                 continue
             if (row := self._judge_one(trial, new, answerable)) is not None:
                 ended.append(Ended(row, trial))
         return sorted(ended, key=_order)
+
+    def _may_return(self, trial: Trial, guards: list[Trial]) -> bool:
+        """Return whether a former champion may come back: not before the guard is done.
+
+        Whoever is worse than the one before is likely to be worse than others, too: that one is gone back to.
+        """
+        if any(guard.role == "guard" for guard in guards):
+            return False
+        if self._guarded is not None:
+            trial.from_row = max(trial.from_row, self._guarded[1])
+        return True
 
     def _without_gate(self) -> list[Ended]:
         """Let the newest challenger win with the first row, and the others lose: they would undo it."""

@@ -133,6 +133,28 @@ def test_without_a_gate_a_champion_is_guarded_and_nothing_comes_back_by_itself()
     assert promoted.rolled_back == "new"
 
 
+def test_it_goes_back_to_the_one_before_though_others_would_do() -> None:
+    judge, log = by_hand()
+    judge.fold(log.answer(30, "new", old=0.1, new=0.1, newest=0.1).rows(50))
+    follow(judge, "newest")
+    rest = log.answer(200, "newest", old=0.0, new=0.1, newest=0.9)
+    decision = judge.fold(rest.rows(80)).promoted
+    assert decision is not None
+    assert (decision.version, decision.rolled_back) == ("new", "newest")
+
+
+@pytest.mark.parametrize("cut", [90, 139, 140, 141, 300])
+def test_others_may_come_back_from_when_the_guard_is_done(cut: int) -> None:
+    judge, log = by_hand(rollback_rows=60, gate_max_rows=10_000)
+    judge.fold(log.answer(30, "new", old=0.1, new=0.1, newest=0.1).rows(50))
+    follow(judge, "newest")
+    log.answer(60, "newest", old=0.0, new=0.2, newest=0.2).answer(300, "newest", old=0.0, new=0.4, newest=0.4)
+    found = [judge.fold(log.rows(80, cut)), judge.fold(log.rows(cut))]
+    [decision] = [judged.promoted for judged in found if judged.promoted is not None]
+    assert (decision.version, decision.rolled_back) == ("old", None)
+    assert decision.scores["rows"] == decision.offset + 1 - 140
+
+
 def test_a_regime_that_comes_back_brings_its_champion_back() -> None:
     """The former champion loses its gate first, and wins a fresh one when its regime returns."""
     judge, log = by_hand(rollback_rows=50, gate_max_rows=10_000)
