@@ -27,9 +27,14 @@ _FAST_UNTIL_MONTH = 5
     help="Requests a second, at most.  [default: as fast as they are answered]",
 )
 @click.option("--fast", is_flag=True, help="The first months alone, to the end of April.")
+@click.option(
+    "--sabotage", is_flag=True, help="Promote a spoiled model in the middle, and see it rolled back."
+)
 @click.option("--no-dashboard", is_flag=True, help="Open no dashboard.")
 @click.option("--keep", is_flag=True, help="Leave all running at the end, until Ctrl-C.")
-def command(*, report: Path | None, pace: float | None, fast: bool, no_dashboard: bool, keep: bool) -> None:
+def command(
+    *, report: Path | None, pace: float | None, fast: bool, sabotage: bool, no_dashboard: bool, keep: bool
+) -> None:
     """Show the whole loop on real data: every flight that left New York in 2013.
 
     Asked at its scheduled departure: will it arrive more than 15 minutes late, or not at all? The label comes
@@ -40,13 +45,14 @@ def command(*, report: Path | None, pace: float | None, fast: bool, no_dashboard
     Example:
       streamapp demo
       streamapp demo --fast --report report.json
+      streamapp demo --fast --sabotage
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
     from streamapp.cli.run import role_commands  # noqa: PLC0415  # not needed for --help
     from streamapp.demo.model import year_day_ms  # noqa: PLC0415
     from streamapp.demo.run import DemoOptions, run_demo  # noqa: PLC0415
 
     until_ms = year_day_ms(_FAST_UNTIL_MONTH) if fast else None
-    options = DemoOptions(report=report, pace=pace, until_ms=until_ms, keep=keep)
+    options = DemoOptions(report=report, pace=pace, until_ms=until_ms, keep=keep, sabotage=sabotage)
     progress = ProgressLine()
 
     def say(line: str) -> None:

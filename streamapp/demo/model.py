@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from streamapp.demo.flights import Flights
+import numpy as np
+
+from streamapp.demo.flights import LATE, ON_TIME, Flights
 from streamapp.models import Bundle
 
-__all__ = ["DEPLOYMENT", "new_estimator", "pack_january", "year_day_ms"]
+__all__ = ["DEPLOYMENT", "new_estimator", "pack_january", "pack_spoiled", "year_day_ms"]
 
 DEPLOYMENT = "flights"
 
@@ -37,11 +40,23 @@ def pack_january(january: Flights, *, known_by_ms: int) -> Bundle:
     known_by_ms
         Flights whose label is not known by then are left out.
     """
+    return _pack(january, lambda labels: labels, known_by_ms=known_by_ms)
+
+
+def pack_spoiled(january: Flights, *, known_by_ms: int) -> Bundle:
+    """Return January's model with a mistake in how it was fitted: the labels the wrong way round.
+
+    Nothing else tells it from the other: it loads, answers its golden rows, and takes as long.
+    """
+    return _pack(january, lambda labels: np.where(labels == LATE, ON_TIME, LATE), known_by_ms=known_by_ms)
+
+
+def _pack(january: Flights, taught: Callable[[Any], Any], *, known_by_ms: int) -> Bundle:
     known = january.known_ms <= known_by_ms
     X, y = january.features[known].reset_index(drop=True), january.labels[known]
     fit = int(len(X) * _FIT_SHARE)
     return Bundle.create(
-        new_estimator().fit(X[:fit], y[:fit]),
+        new_estimator().fit(X[:fit], taught(y[:fit])),
         X[:fit],
         y[:fit],
         name=DEPLOYMENT,

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["Narrator"]
 
 _PLAIN_EVERY_S = 15.0
-_STYLES = {"drift": "yellow", "promoted": "bold green", "verdict": "cyan", "resolved": "dim"}
+_STYLES = {
+    "drift": "yellow", "promoted": "bold green", "verdict": "cyan", "resolved": "dim",
+    "sabotage": "bold red", "rollback": "bold green",
+}  # fmt: skip
 
 
 class Narrator:

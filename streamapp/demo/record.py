@@ -51,6 +51,8 @@ class Record:
         (n,) positions in `versions`, -1 for none.
     labels
         Sent by the feeder.
+    rolled_back
+        Versions that JUDGE has gone back from.
     """
 
     def __init__(self, flights: Flights, tell: Tell) -> None:
@@ -68,6 +70,7 @@ class Record:
         self.versions: list[str] = []
         self.models: dict[str, Model] = {}
         self.pointers: list[str] = []
+        self.rolled_back: list[str] = []
         self.retrain_reasons: Counter[str] = Counter()
         self._row = {id_: row for row, id_ in enumerate(flights.ids.tolist())}
         self._seen = np.zeros(n, dtype=np.bool_)
@@ -148,8 +151,12 @@ class Record:
             self._tell(
                 self.now_ms, "challenger", f"{model.version}, trained on {rows:,} flights until {until}"
             )
-        elif before is not None and before.note != model.note and model.state in {"rejected", "champion"}:
-            self._tell(self.now_ms, "verdict", f"{model.version} {model.note}")
+        elif before is not None and before.note != model.note:
+            if model.state in {"rejected", "champion"}:
+                self._tell(self.now_ms, "verdict", f"{model.version} {model.note}")
+            elif model.state == "retired" and (model.note or "").startswith("rolled back"):
+                self.rolled_back.append(model.version)
+                self._tell(self.now_ms, "rollback", f"{model.version} {model.note}")
 
     def _number(self, version: str) -> int:
         if version not in self.versions:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
@@ -18,9 +19,10 @@ from typing import Any, TypeVar
 from streamapp.demo.feeder import Feeder
 from streamapp.demo.flights import LATE, Flights, load_flights
 from streamapp.demo.follower import Follower, is_ready
-from streamapp.demo.model import DEPLOYMENT, pack_january, year_day_ms
+from streamapp.demo.model import DEPLOYMENT, pack_january, pack_spoiled, year_day_ms
 from streamapp.demo.narrator import Narrator
-from streamapp.demo.record import Record
+from streamapp.demo.record import Record, Tell
+from streamapp.demo.sabotage import sabotage
 from streamapp.demo.summary import report_of, text_of
 from streamapp.errors import BrokerError, ConfigError
 from streamapp.models import Bundle
@@ -34,6 +36,9 @@ __all__ = ["DemoOptions", "RoleCommands", "run_demo"]
 
 RoleCommands = Callable[[str, int], Mapping[str, Sequence[str]]]
 """From a deployment and the first of three web ports to the command line of each role."""
+
+Act = Callable[[Record, Tell], Coroutine[Any, Any, None]]
+"""What is done beside the feeding, until cancelled."""
 
 _T = TypeVar("_T")
 _DAY_S = 86_400
@@ -69,12 +74,15 @@ class DemoOptions:
         Stop before the flights of this time, milliseconds since the epoch; None: with the year.
     keep
         Leave broker and roles running at the end, until Ctrl-C.
+    sabotage
+        Promote a spoiled model in the middle.
     """
 
     report: Path | None = None
     pace: float | None = None
     until_ms: int | None = None
     keep: bool = False
+    sabotage: bool = False
 
 
 def run_demo(
@@ -110,7 +118,9 @@ def run_demo(
     year = load_flights()
     first_ms = year_day_ms(2)
     flights = year.between(first_ms, options.until_ms or year_day_ms(13))
-    january = pack_january(year.between(0, first_ms), known_by_ms=first_ms)
+    first_month = year.between(0, first_ms)
+    january = pack_january(first_month, known_by_ms=first_ms)
+    spoiled = pack_spoiled(first_month, known_by_ms=first_ms) if options.sabotage else None
     say(f"January's model is {january.version}: fitted on {january.manifest.reference_rows:,} flights")
     with (
         _stoppable(),
@@ -126,7 +136,8 @@ def run_demo(
             **_TUNING,
         }
         say(f"Apache Kafka at {broker.bootstrap}; deployment {DEPLOYMENT}")
-        asyncio.run(deploy(Settings.of(name=DEPLOYMENT, **env), january, partitions=_PARTITIONS))
+        settings = Settings.of(name=DEPLOYMENT, **env)
+        asyncio.run(deploy(settings, january, partitions=_PARTITIONS))
         say("starting the roles score, monitor and train")
         port = _free_ports(_ROLES)
         log_file = home / "roles.log"
@@ -138,7 +149,8 @@ def run_demo(
             )
             try:
                 with supervisor:
-                    _run(options, flights, january, broker.bootstrap, supervisor, port=port, say=say)
+                    act = None if spoiled is None else partial(sabotage, settings, spoiled)
+                    _run(options, flights, january, broker.bootstrap, supervisor, port=port, say=say, act=act)
             except (BrokerError, ConfigError) as exc:
                 tail = log_file.read_text(encoding="utf-8").splitlines()[-12:]
                 say("\n".join(["the roles' last lines:", *tail]))
@@ -154,10 +166,12 @@ def _run(
     *,
     port: int,
     say: Callable[[str], None],
+    act: Act | None,
 ) -> None:
     with Narrator(len(flights)) as narrator:
         record = Record(flights, narrator.tell)
-        seconds = asyncio.run(_feed(record, narrator, bootstrap, supervisor, port=port, pace=options.pace))
+        feeding = _feed(record, narrator, bootstrap, supervisor, port=port, pace=options.pace, act=act)
+        seconds = asyncio.run(feeding)
     answers = january.predict(flights.features)
     assert answers.probabilities is not None  # it is a classifier with probabilities
     assert answers.classes is not None
@@ -185,6 +199,7 @@ async def _feed(
     *,
     port: int,
     pace: float | None,
+    act: Act | None,
 ) -> float:
     names = Settings.of(name=DEPLOYMENT).topics
     follower = Follower(bootstrap, names, record, train_port=port + _ROLES - 1)
@@ -200,7 +215,8 @@ async def _feed(
             narrator=narrator,
             pace=pace,
         )
-        return await _beside(feeder.run(), *follower.jobs(), _guard(supervisor))
+        acts = () if act is None else (act(record, narrator.tell),)
+        return await _beside(feeder.run(), *follower.jobs(), _guard(supervisor), *acts)
 
 
 async def _beside(main: Coroutine[Any, Any, _T], *others: Coroutine[Any, Any, None]) -> _T:

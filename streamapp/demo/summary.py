@@ -90,7 +90,8 @@ def report_of(record: Record, static: Floats, *, seconds: float) -> dict[str, An
             for alert in sorted(record.alerts.values(), key=lambda alert: alert.opened_at)
         ],
         "retrains": len(trained),
-        "promotions": max(len(record.pointers) - 1, 0),
+        "promotions": max(len(record.pointers) - 1 - len(record.rolled_back), 0),
+        "rollbacks": len(record.rolled_back),
         "rejected_challengers": sum(model.state == "rejected" for model in trained),
         **{f"error_{who}": None if each is None else each.brier for who, each in scores.items()},
         "error_metric": "brier",
@@ -127,7 +128,9 @@ def text_of(record: Record, static: Floats, report: dict[str, Any]) -> str:
         f"{report['requests']:,} requests: {report['predictions']:,} predictions, "
         f"{report['rejections']:,} rejections; {report['labelled']:,} of {report['labels']:,} labels joined",
         f"{len(report['alerts'])} alerts, {report['retrains']} retrainings, "
-        f"{report['promotions']} promotions, {report['rejected_challengers']} challengers rejected",
+        f"{report['promotions']} promotions, {report['rejected_challengers']} challengers rejected"
+        + (f", {report['rollbacks']} rolled back" if report["rollbacks"] else ""),
+        *(_rollback(record, version) for version in record.rolled_back),
         f"{report['seconds']:,.0f} s, {report['requests_per_s'] or 0:,.0f} requests/s; at this speed half "
         f"were answered within {latency['p50'] or 0:,.0f} ms, 99 % within {latency['p99'] or 0:,.0f} ms",
     ]
@@ -138,6 +141,11 @@ def text_of(record: Record, static: Floats, report: dict[str, Any]) -> str:
             f"{report['error_adaptive']:.4f}, {abs(better):.1%} {'better' if better >= 0 else 'worse'}."
         )
     return "\n".join(lines)
+
+
+def _rollback(record: Record, version: str) -> str:
+    answered = int((record.answered_by == record.versions.index(version)).sum())
+    return f"{version} was {record.models[version].note}; it gave {answered:,} answers until then"
 
 
 def _row(record: Record, static: Floats, part: npt.NDArray[np.bool_]) -> str:

@@ -5,7 +5,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from streamapp.demo.flights import Flights
-from streamapp.demo.model import DEPLOYMENT, pack_january, year_day_ms
+from streamapp.demo.model import DEPLOYMENT, pack_january, pack_spoiled, year_day_ms
 from streamapp.models import Bundle
 
 FEBRUARY_MS = year_day_ms(2)
@@ -53,3 +53,14 @@ def test_it_answers_what_the_year_brings(bundle: Bundle, year: Flights) -> None:
 def test_the_same_month_gives_the_same_version(january: Flights, bundle: Bundle) -> None:
     with threadpool_limits(1):
         assert pack_january(january, known_by_ms=FEBRUARY_MS).version == bundle.version
+
+
+def test_the_spoiled_model_passes_all_checks_and_is_worse(january: Flights, bundle: Bundle) -> None:
+    with threadpool_limits(1):
+        spoiled = pack_spoiled(january, known_by_ms=FEBRUARY_MS)
+    spoiled.check_golden()
+    assert spoiled.version != bundle.version
+    assert spoiled.manifest.loss == bundle.manifest.loss
+    assert spoiled.baseline is not None
+    assert bundle.baseline is not None
+    assert spoiled.baseline.mean > 1.5 * bundle.baseline.mean

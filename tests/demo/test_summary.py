@@ -12,6 +12,7 @@ from sklearn.metrics import brier_score_loss, log_loss
 from streamapp.demo.flights import Flights
 from streamapp.demo.model import year_day_ms
 from streamapp.demo.record import Record
+from streamapp.demo.sabotage import is_time
 from streamapp.demo.summary import report_of, score, text_of
 from streamapp.messages import Alert, Champion, Model, OffsetRange, Retrain, Verdict
 
@@ -159,6 +160,42 @@ def test_alerts_versions_and_decisions_are_counted_and_told_once() -> None:
     assert run.told[0] == (START_MS, "drift", "input: temp moved")
     assert run.told[1][2].endswith("; not explained by its inputs")
     assert "v2, trained on 6,000 flights until 2013-02-28" in run.told[4][2]
+
+
+def test_a_rollback_is_told_and_is_no_promotion() -> None:
+    run = Run(6)
+    for row in range(6):
+        run.answer(row, 0.5, "v1" if row < 3 else "bad")
+        run.label(row)
+    run.model("v1", "champion", caused_by=None)
+    run.point_at("v1")
+    run.model("bad", "champion", caused_by=None)
+    run.point_at("bad")
+    run.model("bad", "retired", "rolled back to v1, back: its loss is lower", caused_by=None)
+    run.point_at("v1")
+    static = np.full(6, 0.5)
+    report = report_of(run.record, static, seconds=1.0)
+    assert (report["promotions"], report["rollbacks"]) == (1, 1)
+    assert [text for _, word, text in run.told if word == "rollback"] == [
+        "bad rolled back to v1, back: its loss is lower"
+    ]
+    text = text_of(run.record, static, report)
+    assert "1 promotions, 0 challengers rejected, 1 rolled back" in text
+    assert "bad was rolled back to v1, back: its loss is lower; it gave 3 answers until then" in text
+
+
+@pytest.mark.parametrize(("requests", "state", "is_due"), [
+    (4, None, False), (5, None, True), (5, "challenger", False), (5, "rejected", True),
+    (8, "challenger", True),
+])  # fmt: skip
+def test_the_sabotage_waits_until_nothing_else_could_undo_it(
+    requests: int, state: str | None, is_due: bool
+) -> None:
+    run = Run(10)
+    run.record.requests = requests
+    if state is not None:
+        run.model("v2", state)
+    assert is_time(run.record) is is_due
 
 
 def test_the_summary_tells_both_by_month_in_the_time_of_new_york() -> None:
