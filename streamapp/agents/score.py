@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Sequence
 from itertools import groupby
@@ -213,9 +214,13 @@ class Score:
         metrics.model.clear()
         metrics.model.labels(bundle.version, manifest.format).set(1)
         metrics.model_deployed.set(self._served.deployed_at_ms / 1000)
-        metrics.model_trained.set((manifest.trained_at_ms or 0) / 1000)
-        metrics.model_newest_data.set((manifest.newest_training_data_at_ms or 0) / 1000)
+        metrics.model_trained.set(_seconds(manifest.trained_at_ms))
+        metrics.model_newest_data.set(_seconds(manifest.newest_training_data_at_ms))
         self._shown = bundle.version
+
+
+def _seconds(time_ms: int | None) -> float:
+    return math.nan if time_ms is None else time_ms / 1_000
 
 
 def _key(partition: int) -> bytes:

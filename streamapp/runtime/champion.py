@@ -89,7 +89,7 @@ class ServedModel:
                 reason = str(exc)
             else:
                 log.info("champion is %s", pointer.version)
-                self.deployed_at_ms = pointer.at
+                self.deployed_at_ms = self._models.pointed_at_ms
                 await self._resolve()
                 return True
         await self._refuse(pointer, reason)

@@ -40,6 +40,8 @@ class ModelsLog:
         self._listeners: list[Listener] = []
         self.versions: dict[str, Model] = {}
         self.champion: Champion | None = None
+        self.pointed_at_ms = 0
+        """Wall clock of the pointer's record; what it says itself is stream time where JUDGE wrote it."""
         self.caught_up = asyncio.Event()
 
     def listen(self, listener: Listener) -> None:
@@ -78,7 +80,7 @@ class ModelsLog:
             log.warning("models record at offset %d is not readable: %s", record.offset, exc)
             return
         if isinstance(message, Champion):
-            self.champion = message
+            self.champion, self.pointed_at_ms = message, record.timestamp
         else:
             self.versions[message.version] = message
         for listener in self._listeners:

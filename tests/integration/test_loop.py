@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from functools import partial
 
@@ -93,6 +94,8 @@ def test_drift_is_seen_and_a_better_model_takes_over(make: Make, bundle: Bundle)
         lambda: roles[0].metric(f'streamapp_model_info{{format="joblib",version="{successor}"}}') == 1,
         what="the new champion serves",
     )
+    # By the wall clock, though the stream is of 2011.
+    assert roles[0].metric("streamapp_model_deployed_timestamp_seconds") > time.time() - 600
     world.go_on(500)
     until(lambda: deployment.count("predictions") >= world.count, what="all answered")
     until(lambda: deployment.count("labelled") >= world.count - LABEL_AFTER, what="all labels joined")
