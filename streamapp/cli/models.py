@@ -108,10 +108,8 @@ def _show(name: str, models: Models, stories: list[VersionStory]) -> None:
         return
     for i, line in enumerate(table_lines(stories, width=_width())):
         click.secho(line, bold=i == 0, fg="green" if i == 1 and models.serving is not None else None)
-    click.echo(
-        f"{counted(len(stories), 'version')}; loss: over the rows of its comparison, beside: the champion's "
-        f"then; streamapp models {name} VERSION tells more"
-    )
+    click.echo("loss: on the rows that it was compared on; beside: the champion's on the same rows")
+    click.echo(f"{counted(len(stories), 'version')}; streamapp models {name} VERSION tells more of one")
     for line in age_lines(stories, now_ms=time.time_ns() // 1_000_000):
         click.echo(line)
     if models.champion is None:

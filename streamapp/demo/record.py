@@ -52,7 +52,7 @@ class Record:
     labels
         Sent by the feeder.
     rolled_back
-        Versions that JUDGE has gone back from.
+        Versions that JUDGE has gone back from, and why.
     """
 
     def __init__(self, flights: Flights, tell: Tell) -> None:
@@ -70,7 +70,7 @@ class Record:
         self.versions: list[str] = []
         self.models: dict[str, Model] = {}
         self.pointers: list[str] = []
-        self.rolled_back: list[str] = []
+        self.rolled_back: dict[str, str] = {}
         self.retrain_reasons: Counter[str] = Counter()
         self._row = {id_: row for row, id_ in enumerate(flights.ids.tolist())}
         self._seen = np.zeros(n, dtype=np.bool_)
@@ -155,7 +155,7 @@ class Record:
             if model.state in {"rejected", "champion"}:
                 self._tell(self.now_ms, "verdict", f"{model.version} {model.note}")
             elif model.state == "retired" and (model.note or "").startswith("rolled back"):
-                self.rolled_back.append(model.version)
+                self.rolled_back[model.version] = model.note or ""
                 self._tell(self.now_ms, "rollback", f"{model.version} {model.note}")
 
     def _number(self, version: str) -> int:

@@ -145,7 +145,7 @@ def text_of(record: Record, static: Floats, report: dict[str, Any]) -> str:
 
 def _rollback(record: Record, version: str) -> str:
     answered = int((record.answered_by == record.versions.index(version)).sum())
-    return f"{version} was {record.models[version].note}; it gave {answered:,} answers until then"
+    return f"{version} was {record.rolled_back[version]}; it gave {answered:,} answers"
 
 
 def _row(record: Record, static: Floats, part: npt.NDArray[np.bool_]) -> str:

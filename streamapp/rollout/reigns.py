@@ -23,11 +23,14 @@ class Former:
         Stream time at which it was replaced: rows count if they were requested later.
     from_row
         And if they are not among this many first labels: those before, and a cooldown's.
+    is_rolled_back
+        Whether it was worse than the one before: then it may come back by its first gate only.
     """
 
     version: str
     since_ms: int | None
     from_row: int
+    is_rolled_back: bool = False
 
 
 class Reigns:
@@ -35,7 +38,8 @@ class Reigns:
 
     After a change the champion before guards the new one: it answers the same rows, and if it proves better
     the deployment goes back to it. Nobody guards a champion that was gone back to, so that two versions
-    cannot chase each other; the one that was rolled back is a challenger again only after a cooldown.
+    cannot chase each other; the one that was rolled back is a challenger again only after a cooldown, and
+    once: a stretch in which even a spoiled model is right comes sooner or later.
 
     Parameters
     ----------
@@ -55,7 +59,7 @@ class Reigns:
     ('a', ('a',))
     >>> reigns.change("a", now_ms=90_000, row=150, way="rollback")
     >>> reigns.guard, reigns.former
-    (None, [Former(version='b', since_ms=90000, from_row=650)])
+    (None, [Former(version='b', since_ms=90000, from_row=650, is_rolled_back=True)])
     """
 
     def __init__(self, *, keep: int, cooldown_rows: int, guards: bool) -> None:
@@ -92,7 +96,7 @@ class Reigns:
         self.guard, self.tolerance = None, tolerance
         if self.champion is not None:
             waits = self._cooldown_rows if is_back else 0
-            self.former.append(Former(self.champion, now_ms, row + waits))
+            self.former.append(Former(self.champion, now_ms, row + waits, is_back))
             if self._guards and not is_back:
                 self.guard = self.champion
         self.champion = version
@@ -105,6 +109,14 @@ class Reigns:
                 former.from_row = row
         self.guard = None
         self._forget()
+
+    def is_rolled_back(self, version: str) -> bool:
+        """Return whether a former champion was rolled back in its last reign."""
+        return any(former.is_rolled_back for former in self.former if former.version == version)
+
+    def give_up(self, version: str) -> None:
+        """Take note that a former champion is a challenger no longer."""
+        self.former = [former for former in self.former if former.version != version]
 
     def _forget(self) -> None:
         kept = max(self._keep, int(self.guard is not None))

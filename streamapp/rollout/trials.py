@@ -80,6 +80,7 @@ class Trials:
         self._trials: dict[str, Trial] = {}
         self._interrupted: dict[str, dict[str, Any]] = {}
         self._guarded: tuple[int, int] | None = None
+        self._given_up: dict[str, int] = {}
 
     def __getitem__(self, version: str) -> Trial:
         return self._trials[version]
@@ -154,8 +155,8 @@ class Trials:
     def judge(self, new: ChampionRows) -> list[Ended]:
         """Return the trials that ended, in the order of rows.
 
-        A former champion that lost begins again with the next row, and so does one that guarded in vain, for
-        which the others wait. What ended stays until it is dropped.
+        A former champion that lost begins again with the next row, unless it had been rolled back. So does
+        one that guarded in vain, for which the others wait. What ended stays until it is dropped.
         """
         champion = self._champion
         if champion is None:
@@ -212,6 +213,9 @@ class Trials:
                 self._guarded = row, at
                 if not (self._terms.gate and self._terms.keep_champions):
                     trial.failure = "it is kept no longer"
+            elif self._reigns.is_rolled_back(trial.challenger.version):
+                self._given_up[trial.challenger.version] = row
+                trial.failure = "it was rolled back, and has lost again"
             trial.begin_again(at)
         return None
 
@@ -219,7 +223,10 @@ class Trials:
         """Take note that the rows of the last :meth:`judge` count up to position `end` alone."""
         if self._guarded is not None and self._guarded[0] < end:
             self._reigns.end_guard(self._guarded[1])
-        self._guarded = None
+        for version, row in self._given_up.items():
+            if row < end:
+                self._reigns.give_up(version)
+        self._guarded, self._given_up = None, {}
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state, JSON-able."""

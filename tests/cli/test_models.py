@@ -80,17 +80,7 @@ def test_a_person_sees_a_table_and_why(cli: Cli, name: str, broker: Broker) -> N
         )
     )
     lines = cli("models").stdout.splitlines()
-    assert lines[0].split() == [
-        "version",
-        "state",
-        "served",
-        "from",
-        "reason",
-        "data",
-        "until",
-        "loss",
-        "beside",
-    ]
+    assert lines[0].split() == "version state served from reason data until loss beside".split()  # noqa: SIM905
     assert lines[1].split()[1] == "champion"
     assert all(len(line) <= 100 for line in lines)
     [at] = [i for i, line in enumerate(lines) if line.startswith("abcdef012345")]

@@ -181,7 +181,7 @@ def test_a_rollback_is_told_and_is_no_promotion() -> None:
     ]
     text = text_of(run.record, static, report)
     assert "1 promotions, 0 challengers rejected, 1 rolled back" in text
-    assert "bad was rolled back to v1, back: its loss is lower; it gave 3 answers until then" in text
+    assert "bad was rolled back to v1, back: its loss is lower; it gave 3 answers" in text
 
 
 @pytest.mark.parametrize(("requests", "state", "is_due"), [

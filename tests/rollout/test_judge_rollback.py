@@ -93,6 +93,21 @@ def test_there_is_no_ping_pong() -> None:
     assert again.offset - back.offset == 100 + again.scores["rows"]
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("cut", [180, 200, 260])
+def test_what_was_rolled_back_has_one_gate(cut: int, restarts: bool) -> None:
+    judge, log = by_hand()
+    assert judge.fold(log.answer(20, "new", old=0.0, new=1.0).rows(50)).promoted is not None
+    follow(judge, "old")
+    log.answer(190, "old", old=0.1, new=0.9).answer(100, "old", old=0.9, new=0.0)
+    found = [judge.fold(log.rows(70, cut)).promoted]
+    if restarts:
+        settings = SETTINGS | {"rollback_cooldown_rows": 100}
+        judge = Judge.restore(judge.snapshot(), "bikes", **settings)
+        follow(judge, "old")
+    assert [*found, judge.fold(log.rows(cut)).promoted] == [None, None]
+
+
 def test_nobody_guards_a_champion_that_was_gone_back_to() -> None:
     judge, log = by_hand(rollback_cooldown_rows=5_000)
     follow(judge, "old")  # by hand, too

@@ -39,7 +39,7 @@ def test_a_guard_that_is_done_is_a_challenger_for_later_rows() -> None:
 def test_whoever_goes_back_by_hand_rolls_back() -> None:
     reigns = reigns_of("a", "b")
     reigns.change("a", now_ms=90_000, row=130, way="hand")
-    assert (reigns.guard, reigns.former) == (None, [Former("b", 90_000, 630)])
+    assert (reigns.guard, reigns.former) == (None, [Former("b", 90_000, 630, True)])
     reigns.change("new", now_ms=95_000, row=140, way="hand")
     assert reigns.guard == "a"
 
