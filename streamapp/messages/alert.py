@@ -34,7 +34,8 @@ class DriftedFeature(Message):
     name: str
     aspect: str = Field(
         description="What moved: location, scale, skew, tails, missing, levels, rare, unseen, correlation, "
-        "dependence, …; of texts length, length spread, characters; of times hour, weekday, unreadable."
+        "dependence, …; of texts length, length spread, characters; of times hour, weekday, unreadable; "
+        "of a segment loss."
     )
     with_: str | None = Field(
         default=None, alias="with", description="The other column of a changed correlation."
@@ -106,8 +107,8 @@ class Alert(Message):
     state: AlertState
     kind: AlertKind
     subject: str = Field(
-        description="What opened it; A~B for a correlation, COLUMN|CLASS for a column given a label. "
-        "Never changes."
+        description="What opened it; A~B for a correlation, COLUMN|CLASS for a column given a label, "
+        "COLUMN=LEVEL for the accuracy of a segment. Never changes."
     )
     severity: Severity = "warning"
     model: ModelRef | None = None

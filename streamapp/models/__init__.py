@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamapp.models.baseline import Baseline, CalibrationBin
+from streamapp.models.baseline import Baseline, CalibrationBin, SegmentBaseline
 from streamapp.models.bundle import Bundle
 from streamapp.models.column import Column, Columns, Rows
 from streamapp.models.formats import FORMATS, sniff
@@ -11,6 +11,7 @@ from streamapp.models.losses import LOSSES, absolute, brier, loss_scale, losses,
 from streamapp.models.manifest import Manifest
 from streamapp.models.predictions import Predictions
 from streamapp.models.seal import Keys, PublicKey, Seal
+from streamapp.models.segments import Segments
 from streamapp.models.signature import Signature
 from streamapp.models.store import Store, expand_url
 
@@ -29,6 +30,8 @@ __all__ = [
     "PublicKey",
     "Rows",
     "Seal",
+    "SegmentBaseline",
+    "Segments",
     "Signature",
     "Store",
     "absolute",

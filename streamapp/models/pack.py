@@ -128,11 +128,12 @@ def pack(
     loss, scale = check_loss(choices.loss, signature.task), choices.loss_scale
     baseline = None
     if holdout is not None:
-        answers, truth = _answer_holdout(holdout, signature, predictor)
+        asked, answers, truth = _answer_holdout(holdout, signature, predictor)
         profile = profile.with_outputs(answers.outputs, signature.classes)
         if loss == "absolute" and scale is None:
             scale = loss_scale(truth, answers.values)
-        baseline = Baseline.of(loss, answers, truth, scale)
+        levels = segments.of(signature.to_rows(asked)) if segments else None
+        baseline = Baseline.of(loss, answers, truth, scale, levels)
     profile = with_policy(profile, choices.inherited_drift, only_known=True)
     profile = with_policy(profile, choices.drift)
     golden = _draw_golden(signature, profile, predictor)
@@ -255,7 +256,9 @@ def _check_restored(table: dict[str, Any], signature: Signature, predictor: Pred
         )
 
 
-def _answer_holdout(holdout: tuple[Any, Any], signature: Signature, predictor: Predict) -> tuple[Any, Array]:
+def _answer_holdout(
+    holdout: tuple[Any, Any], signature: Signature, predictor: Predict
+) -> tuple[Columns, Any, Array]:
     X, y = holdout
     columns = signature.from_frame(X)
     truth = fit_labels(read_labels(y), signature.classes, target="the holdout's target")
@@ -266,7 +269,7 @@ def _answer_holdout(holdout: tuple[Any, Any], signature: Signature, predictor: P
         signature.check(columns)
     except SignatureError as exc:
         raise SignatureError(f"holdout: {exc}") from None
-    return predictor(signature.to_input(columns)), truth
+    return columns, predictor(signature.to_input(columns)), truth
 
 
 def _draw_golden(signature: Signature, profile: Profile, predictor: Predict) -> Golden:

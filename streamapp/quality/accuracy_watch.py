@@ -8,11 +8,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from streamapp.messages import Alert, ModelRef, Window, caused_id
-from streamapp.models import Baseline
+from streamapp.messages import Alert, DriftedFeature, ModelRef, Window, caused_id
+from streamapp.models import Baseline, Segments
+from streamapp.models.column import Array
 from streamapp.models.losses import Floats
 from streamapp.quality.labelled_rows import Ints, LabelledRows
-from streamapp.quality.loss_monitor import MEMORY, LossAlarm, LossMonitor
+from streamapp.quality.segmented_monitor import LossAlarm, SegmentedLossMonitor
 
 __all__ = ["AccuracyWatch", "AlertChange"]
 
@@ -39,7 +40,7 @@ class AlertChange:
 
 
 class AccuracyWatch:
-    """Follows the losses of one version on the rows that it answered.
+    """Follows the losses of one version on the rows that it answered, of all and of each segment.
 
     One alert is open at a time. While it is open the monitor, started afresh, goes on: when it alarms again
     the losses are still high, and when it was quiet for half of `false_alarm_every` rows the alert is
@@ -52,7 +53,7 @@ class AccuracyWatch:
     version
         Which answered.
     loss
-        Name of the loss, the alert's subject.
+        Name of the loss, the alert's subject where all rows are worse; else that is the segment.
     baseline
         Of the version's holdout. None, or one of another loss: the first 2,000 rows become it, and nothing
         alarms before.
@@ -60,6 +61,8 @@ class AccuracyWatch:
         Rows per false alarm.
     share
         Part of these alarms that may be this one's; the others are of other kinds.
+    segments
+        What is watched apart, as far as the baseline knows it. Rows without features are of no segment.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class AccuracyWatch:
         *,
         false_alarm_every: int,
         share: float = 1.0,
+        segments: Segments | None = None,
     ) -> None:
         self._deployment = deployment
         self.version = version
@@ -78,9 +82,11 @@ class AccuracyWatch:
         self.false_alarm_every = false_alarm_every
         self._share = share
         fits = baseline is not None and baseline.loss == loss
-        self._monitor = LossMonitor(baseline, self._own_every) if baseline is not None and fits else None
+        self._segments = segments or Segments()
+        self._monitor = SegmentedLossMonitor(baseline, self._own_every) if baseline and fits else None
         self._origin = "on the holdout" if fits else f"on its first {_BASELINE_ROWS:,} labelled rows"
         self._first = np.empty(0)
+        self._first_levels: dict[str, Array] = {}
         self._trail: Ints = np.empty((0, 3), dtype=np.int64)
         self._rows = 0
         self._alarmed_at = 0
@@ -103,7 +109,8 @@ class AccuracyWatch:
 
     def judge(self, rows: LabelledRows, losses: Floats) -> list[AlertChange]:
         """Take the next rows that the version answered, first labels only, and their losses, (n,)."""
-        start = self._collect(losses)
+        levels = self._levels(rows)
+        start = self._collect(losses, levels)
         if self._monitor is None:
             return []
         before, behind = self._rows, len(self._trail)
@@ -111,29 +118,42 @@ class AccuracyWatch:
         self._trail = np.concatenate((self._trail, places))
         self._rows += len(places)
         changes: list[AlertChange] = []
-        for alarm in self._monitor.alarms(losses[start:]):
+        for alarm in self._monitor.alarms(losses[start:], _cut(levels, slice(start, None))):
             self._clear(before + alarm.index, rows, start - before, changes)
             index = start + alarm.index
             self._alarmed_at = before + alarm.index
             if self.alert is None:
-                end = behind + alarm.index + 1
-                self.alert = self._open(alarm, self._trail[end - alarm.rows : end], int(rows.offsets[index]))
+                worse = self._trail[behind + alarm.positions]
+                self.alert = self._open(alarm, worse, int(rows.offsets[index]))
                 changes.append(AlertChange(index, self.alert.id, self.alert))
             else:
                 changes.append(AlertChange(index, self.alert.id, None))
         self._clear(self._rows, rows, start - before, changes)
-        self._trail = self._trail[-MEMORY:]
+        self._trail = self._trail[-self._monitor.memory :]
         return changes
 
-    def _collect(self, losses: Floats) -> int:
+    def _levels(self, rows: LabelledRows) -> dict[str, Array]:
+        if not self._segments:
+            return {}
+        levels = self._segments.of(rows.features)
+        for own in levels.values():
+            own[[row is None for row in rows.features]] = None
+        return levels
+
+    def _collect(self, losses: Floats, levels: dict[str, Array]) -> int:
         """Make the baseline of first rows, if it is to come from there; return how many of these it took."""
         if self._monitor is not None:
             return 0
         taken = min(len(losses), _BASELINE_ROWS - len(self._first))
+        before = self._first_levels or _cut(levels, slice(0))
         self._first = np.concatenate((self._first, losses[:taken]))
+        self._first_levels = {
+            name: np.concatenate((before[name], own[:taken])) for name, own in levels.items()
+        }
         if len(self._first) == _BASELINE_ROWS:
-            self._monitor = LossMonitor(self._first, self._own_every)
-            self._first = np.empty(0)
+            baseline = Baseline.of_losses(self.loss, self._first, self._first_levels)
+            self._monitor = SegmentedLossMonitor(baseline, self._own_every)
+            self._first, self._first_levels = np.empty(0), {}
         return taken
 
     def _clear(self, until: int, rows: LabelledRows, shift: int, changes: list[AlertChange]) -> None:
@@ -164,7 +184,14 @@ class AccuracyWatch:
 
     def _open(self, alarm: LossAlarm, places: Ints, offset: int) -> Alert:
         assert self._monitor is not None
-        usual = self._monitor.reference_mean
+        subject, which, features = self.loss, "labelled rows", []
+        if alarm.segment is not None:
+            subject = "=".join(alarm.segment)
+            which += f" with {subject}"
+            effect = alarm.mean - alarm.usual
+            features = [
+                DriftedFeature(name=alarm.segment[0], aspect="loss", effect=effect, share=alarm.share)
+            ]
         times_ms, partitions, offsets = places.T
         ranges = {
             str(partition): (
@@ -178,11 +205,12 @@ class AccuracyWatch:
             id=caused_id("accuracy", self._deployment, self.version, offset),
             state="opened",
             kind="accuracy",
-            subject=self.loss,
-            severity="critical" if alarm.mean >= 1.5 * usual else "warning",
+            subject=subject,
+            severity="critical" if alarm.mean >= 1.5 * alarm.usual else "warning",
             model=ModelRef(name=self._deployment, version=self.version),
-            summary=f"{self.loss} loss is {alarm.mean:.3f} over the last {alarm.rows:,} labelled rows, "
-            f"{usual:.3f} {self._origin}",
+            summary=f"{self.loss} loss is {alarm.mean:.3f} over the last {alarm.rows:,} {which}, "
+            f"{alarm.usual:.3f} {self._origin}",
+            features=features,
             window=Window(from_=int(times_ms.min()), to=end_ms, events=alarm.rows, partitions=ranges),
             false_alarm_every=self.false_alarm_every,
             opened_at=end_ms,
@@ -198,7 +226,9 @@ class AccuracyWatch:
             "share": self._share,
             "monitor": None if self._monitor is None else self._monitor.snapshot(),
             "origin": self._origin,
+            "segments": self._segments.to_dict(),
             "first": self._first.tolist(),
+            "first_levels": {name: own.tolist() for name, own in self._first_levels.items()},
             "trail": self._trail.tolist(),
             "rows": self._rows,
             "alarmed_at": self._alarmed_at,
@@ -214,14 +244,21 @@ class AccuracyWatch:
             snapshot["loss"],
             None,
             false_alarm_every=snapshot["false_alarm_every"],
-            share=snapshot.get("share", 1.0),  # before 0.2 none was shared
+            share=snapshot.get("share", 1.0),  # before 0.2 none was shared, and there were no segments
+            segments=Segments.from_dict(snapshot.get("segments", {})),
         )
         if snapshot["monitor"] is not None:
-            watch._monitor = LossMonitor.restore(snapshot["monitor"])
+            watch._monitor = SegmentedLossMonitor.restore(snapshot["monitor"])
         watch._origin = snapshot["origin"]
         watch._first = np.array(snapshot["first"], dtype=np.float64)
+        first_levels = snapshot.get("first_levels", {})
+        watch._first_levels = {name: np.array(own, dtype=object) for name, own in first_levels.items()}
         watch._trail = np.array(snapshot["trail"], dtype=np.int64).reshape(-1, 3)
         watch._rows, watch._alarmed_at = snapshot["rows"], snapshot["alarmed_at"]
         if snapshot["alert"] is not None:
             watch.alert = Alert.parse(snapshot["alert"])
         return watch
+
+
+def _cut(levels: dict[str, Array], rows: slice) -> dict[str, Array]:
+    return {name: own[rows] for name, own in levels.items()}

@@ -202,6 +202,7 @@ class Judge:
                 champion.baseline,
                 false_alarm_every=self._false_alarm_every,
                 share=share,
+                segments=champion.segments,
             )
             self._trials.clear()
             self._schedule.count_from(champion.newest_training_data_at_ms)

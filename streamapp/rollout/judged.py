@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streamapp.messages import Alert, Label, Retrain
-from streamapp.models import Baseline, Predictions, Rows, Signature
-from streamapp.models.segments import Segments
+from streamapp.models import Baseline, Predictions, Rows, Segments, Signature
 from streamapp.profile import Profile
 
 __all__ = ["Candidate", "Decision", "DueRetrain", "Judged"]

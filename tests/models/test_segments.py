@@ -70,6 +70,23 @@ def test_without_segments_there_is_no_file(tmp_path: Path) -> None:
     assert "segments.json" not in bundle.manifest.files
 
 
+def test_the_baseline_knows_the_losses_of_each_level(tmp_path: Path) -> None:
+    X = pd.DataFrame({"lift": [True, False] * 50, "city": ["a"] * 60 + ["b"] * 40})
+    y = np.array(["cheap", "cheap", "cheap", "dear"] * 25)  # the model says cheap: wrong in half of no-lift
+    model = DummyClassifier(strategy="most_frequent").fit(X, y)
+    bundle = Bundle.create(model, X, y, name="flats", segments=["lift", "city"], holdout=(X, y))
+    assert bundle.baseline is not None
+    found = {(s.column, s.level): (s.rows, s.mean) for s in bundle.baseline.segments}
+    assert found == {
+        ("city", "a"): (60, 0.25), ("city", "b"): (40, 0.25), ("lift", "true"): (50, 0.0),
+        ("lift", "false"): (50, 0.5),
+    }  # fmt: skip
+    assert Bundle.load(bundle.save(tmp_path / "b")).baseline == bundle.baseline
+    plain = Bundle.create(model, X, y, name="flats", holdout=(X, y))
+    assert plain.baseline is not None
+    assert "segments" not in plain.baseline.to_dict()
+
+
 @pytest.mark.parametrize(
     ("column", "says"),
     [("street", "'street' is no input of the model; it has city, storey"), ("area", "'area' holds floats")],

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from streamapp.errors import ConfigError
 from streamapp.models import Baseline
 from streamapp.quality import LossMonitor
-from streamapp.quality.loss_monitor import upper_bound
+from streamapp.quality.e_detector import upper_bound
 
 Sampler = Callable[[np.random.Generator, int], npt.NDArray[np.float64]]
 
@@ -114,8 +114,8 @@ def test_batches_and_restarts_change_nothing(cuts: list[int], seed: int) -> None
 
 def test_a_bundles_baseline_serves_as_reference() -> None:
     losses = np.repeat([0.0, 1.0], [1_600, 400])
-    baseline = Baseline(2_000, "zero-one", float(losses.mean()), float(losses.var()), (0.0, 1.0))
-    assert LossMonitor(baseline).bound == LossMonitor(losses).bound
+    baseline = Baseline.of_losses("zero-one", losses)
+    assert LossMonitor(baseline).snapshot() == LossMonitor(losses).snapshot()
 
 
 def test_a_reference_that_is_always_wrong_never_alarms() -> None:
