@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from streamapp.agents.admission import Admission
+from streamapp.agents.estimate import ShownEstimate
 from streamapp.agents.fold import FoldState
 from streamapp.agents.versions import Versions
 from streamapp.agents.watch import alert_record, retrain_record
 from streamapp.messages import ModelState, event_time_ms
 from streamapp.models import Bundle
 from streamapp.profile.policy_text import parse_policy
+from streamapp.quality.estimate import EstimatedAccuracy
 from streamapp.quality.labelled_rows import LabelledRows
 from streamapp.quality.shown import gauges, page
 from streamapp.rollout import Candidate, Decision, Judge, Judged
@@ -41,13 +43,16 @@ class JudgeAgent:
         Table of snapshots.
     versions
         Read and written.
+    estimate
+        Given the labelled rows.
     """
 
-    def __init__(self, host: Host, folds: StateTable, versions: Versions) -> None:
+    def __init__(self, host: Host, folds: StateTable, versions: Versions, estimate: ShownEstimate) -> None:
         settings = host.settings
         self._host = host
         self._versions = versions
         self._admission = Admission(host, versions)
+        self._estimate = estimate
         self._limits: dict[str, Any] = {
             "accuracy_false_alarm_every": settings.accuracy_false_alarm_every,
             "gate": settings.gate,
@@ -71,6 +76,7 @@ class JudgeAgent:
         self._look_again_at = math.inf
         self._state = FoldState(host, folds, "judge", restore=self._restore, snapshot=self._snapshot)
         self._is_shown = False
+        self._shown_estimate: EstimatedAccuracy | None = None
         host.every(1.0, self._show)
         host.agent("judge", [host.topics.labelled], self.handle)
 
@@ -86,6 +92,7 @@ class JudgeAgent:
                     [record.offset for record in part],
                     [event_time_ms(record.headers, record.timestamp)[0] for record in part],
                 )
+                self._estimate.verify(rows)
                 judged = self._judge.fold(rows)
                 await self._carry_out(judged)
                 decided = decided or judged.promoted is not None
@@ -158,18 +165,19 @@ class JudgeAgent:
 
     async def _show(self) -> None:
         """Show what is new: once a second, as it takes longer than to judge a small batch."""
-        if self._is_shown:
+        estimate = self._estimate.show()
+        if self._is_shown and estimate == self._shown_estimate:
             return
-        self._is_shown = True
+        self._is_shown, self._shown_estimate = True, estimate
         quality, metrics = self._judge.quality, self._host.metrics
         metrics.open_alerts.labels("accuracy").set(self._judge.open_alert is not None)
         metrics.open_alerts.labels("target").set(self._judge.open_target_alert is not None)
-        self._host.pages["/quality"] = page(quality)
-        if quality is None:
-            return
-        metrics.coverage.set(quality.coverage.ratio)
-        set_all(metrics.quality, {(metric,): value for metric, value in gauges(quality).items()})
-        set_all(metrics.segments, {(s.column, s.level): s.loss for s in quality.segments})
+        self._host.pages["/quality"] = page(quality, estimate)
+        found = gauges(quality, estimate)
+        set_all(metrics.quality, {(metric,): value for metric, value in found.items()})
+        if quality is not None:
+            metrics.coverage.set(quality.coverage.ratio)
+            set_all(metrics.segments, {(s.column, s.level): s.loss for s in quality.segments})
 
 
 def _candidate(bundle: Bundle) -> Candidate:

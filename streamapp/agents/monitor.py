@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from streamapp.agents.age import AgeAgent
+from streamapp.agents.estimate import ShownEstimate
 from streamapp.agents.join import JoinAgent
 from streamapp.agents.judge import JudgeAgent
 from streamapp.agents.versions import Versions
@@ -24,9 +25,10 @@ class Monitor:
     def __init__(self, host: Host) -> None:
         folds = host.table("folds", partitions=1)
         versions = Versions(host)
+        estimate = ShownEstimate(host, versions)
         JoinAgent(host, versions)
-        WatchAgent(host, folds, versions)
-        JudgeAgent(host, folds, versions)
+        WatchAgent(host, folds, versions, estimate)
+        JudgeAgent(host, folds, versions, estimate)
         AgeAgent(host, folds, versions)
         host.every(1.0, self._tick)
         self._host = host

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from streamapp.errors import StreamappError
 from streamapp.messages import Model
-from streamapp.models import Bundle, Signature
+from streamapp.models import Baseline, Bundle, Signature
 from streamapp.models.golden import Golden
 from streamapp.profile import Profile
 from streamapp.runtime.host import Host
@@ -27,6 +27,7 @@ class Watched(NamedTuple):
     profile: Profile
     signature: Signature
     golden: Golden
+    baseline: Baseline | None
 
 
 class Versions:
@@ -65,15 +66,19 @@ class Versions:
                     bundle = await asyncio.to_thread(
                         Bundle.inspect, record.bundle, trust=keys, sha256=record.sha256
                     )
-                    found = Watched(bundle.profile, bundle.signature, bundle.golden)
+                    found = Watched(bundle.profile, bundle.signature, bundle.golden, bundle.baseline)
             except StreamappError as exc:
                 log.warning("version %s cannot be watched: %s", version, exc)
             self._watched[version] = found
         return self._watched[version]
 
+    def known(self, version: str) -> Watched | None:
+        """Return what :meth:`watched` has fetched of `version`."""
+        return self._watched.get(version)
+
     def profile_of(self, version: str) -> Profile | None:
         """Return the profile of `version` if :meth:`watched` has fetched it."""
-        found = self._watched.get(version)
+        found = self.known(version)
         return None if found is None else found.profile
 
     async def answers_from(self, version: str, partition: int, offset: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from streamapp.agents.estimate import ShownEstimate
 from streamapp.agents.fold import FoldState
 from streamapp.agents.verdicts import Verdicts
 from streamapp.agents.versions import Versions
@@ -34,16 +35,20 @@ class WatchAgent:
         Table of snapshots.
     versions
         Gives profiles, and is told from which offset on a version answered.
+    estimate
+        Given the panes that are judged.
     """
 
-    def __init__(self, host: Host, folds: StateTable, versions: Versions) -> None:
+    def __init__(self, host: Host, folds: StateTable, versions: Versions, estimate: ShownEstimate) -> None:
         self._host = host
         self._versions = versions
+        self._estimate = estimate
         self._verdicts = Verdicts(host, versions)
         self._policy = parse_policy(host.settings.drift)
         self._warned: set[str] = set()
         self._watch, self._silence = self._begin(), self._begin_silence()
         self._state = FoldState(host, folds, "watch", restore=self._restore, snapshot=self._snapshot)
+        estimate.kept_by(self._state.mark)
         host.agent("watch", [host.topics.distributions], self.handle)
         host.every(1.0, self._tick)
 
@@ -60,7 +65,10 @@ class WatchAgent:
                 await self._versions.watched(pane.version)
                 if self._watch.begins_reign(pane):
                     await self._versions.answers_from(pane.version, pane.partition, pane.first_offset)
+                judged = self._watch.counts["judged"]
                 alerts = self._watch.fold(pane, self._versions.profile_of)
+                if self._watch.counts["judged"] > judged:
+                    self._estimate.see(pane)
                 alerts = [await self._with_verdict(alert) for alert in alerts]
                 over = self._silence.hear(record.timestamp, ModelRef(name=name, version=pane.version))
                 said = alerts if over is None else [*alerts, over]
@@ -113,14 +121,17 @@ class WatchAgent:
     async def _restore(self, data: bytes | None) -> None:
         self._watch, self._silence = self._begin(), self._begin_silence()
         if data is None:
+            self._estimate.load(None)
             return
         settings, state = self._host.settings, orjson.loads(data)
+        estimate = state.get("estimate")
         if "watch" in state:  # before, it was that alone
             self._silence.load(state["silence"], self._host.now_ms())
             data, state = orjson.dumps(state["watch"]), state["watch"]
         version = state["version"]
         if version is not None:
             await self._versions.watched(version)
+        self._estimate.load(estimate)
         try:
             self._watch = Watch.restore(
                 data,
@@ -135,13 +146,15 @@ class WatchAgent:
 
     def _snapshot(self) -> bytes:
         watch = orjson.Fragment(self._watch.snapshot())
-        return orjson.dumps({"watch": watch, "silence": self._silence.to_dict()})
+        estimate = self._estimate.snapshot()
+        return orjson.dumps({"watch": watch, "silence": self._silence.to_dict(), "estimate": estimate})
 
     def _show(self) -> None:
         if unknown := self._watch.unknown_subjects - self._warned:
             self._warned |= unknown
             names = ", ".join(sorted(unknown))
             log.warning("setting drift names what version %s has not: %s", self._watch.version, names)
+        self._estimate.show()
         monitor, metrics = self._watch.monitor, self._host.metrics
         metrics.open_alerts.labels("no-data").set(self._silence.alert is not None)
         if monitor is None:

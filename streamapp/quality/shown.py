@@ -8,6 +8,7 @@ import orjson
 
 from streamapp.messages import format_time
 from streamapp.quality.accuracy import Quality
+from streamapp.quality.estimate import EstimatedAccuracy
 from streamapp.quality.human_accuracy import HumanAccuracy
 from streamapp.quality.weighted import Estimate
 from streamapp.quality.window_quality import SHARES, ArrivalAges, WindowQuality
@@ -15,14 +16,17 @@ from streamapp.quality.window_quality import SHARES, ArrivalAges, WindowQuality
 __all__ = ["gauges", "page"]
 
 
-def gauges(quality: Quality) -> dict[str, float]:
+def gauges(quality: Quality | None, estimate: EstimatedAccuracy | None = None) -> dict[str, float]:
     """Return the numbers of ``streamapp_quality`` by metric.
 
     Those of the newest labelled rows, ``loss-low`` and ``loss-high``, the bounds of their loss; and of the
     newest mature window ``mature-loss``, ``mature-accuracy``, each with its bounds; ``review-loss``,
-    what people's labels of drawn answers say, with its bounds.
+    what people's labels of drawn answers say, with its bounds; ``estimated-accuracy`` without labels.
     """
-    found = dict(quality.metrics)
+    found = {} if estimate is None else {"estimated-accuracy": estimate.accuracy}
+    if quality is None:
+        return found
+    found |= quality.metrics
     found["loss-low"], found["loss-high"] = quality.loss_interval
     mature = next((window for window in reversed(quality.windows) if window.is_mature), None)
     if mature is not None:
@@ -36,15 +40,17 @@ def gauges(quality: Quality) -> dict[str, float]:
     return found
 
 
-def page(quality: Quality | None) -> bytes:
+def page(quality: Quality | None, estimate: EstimatedAccuracy | None = None) -> bytes:
     """Return the page ``/quality``: a JSON object, of which all lists are empty before the first label.
 
     ``metrics`` to ``segments`` speak of the newest labelled rows, each counted alike; ``windows`` of all
     answers of a window. ``arrivals`` says after how many seconds which share of the labels is there.
     ``review`` is what people's labels of answers that were drawn for them say of the loss of all answers;
-    ``biased`` if the cap has kept some back.
+    ``biased`` if the cap has kept some back. ``estimate`` is what confidence tells without labels.
     """
-    return orjson.dumps(_nothing() if quality is None else _page(quality), option=orjson.OPT_NON_STR_KEYS)
+    fields = _nothing() if quality is None else _page(quality)
+    fields["estimate"] = None if estimate is None else estimate.to_dict()
+    return orjson.dumps(fields, option=orjson.OPT_NON_STR_KEYS)
 
 
 def _nothing() -> dict[str, Any]:

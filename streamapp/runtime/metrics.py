@@ -98,6 +98,9 @@ class Metrics:
         self.coverage = gauge("label_coverage_ratio", "Labelled share of the answers in the window.")
         self.quality = gauge("quality", "Over the newest labelled rows.", "metric")
         self.segments = gauge("segment_loss", "Over the newest labelled rows of a level.", "column", "level")
+        self.estimate_state = gauge(
+            "accuracy_estimate_state", "1 for what labels say of estimated-accuracy.", "state"
+        )
         self.retrains = counter("retrains_total", "Trainings.", "reason", "outcome")
         self.training = gauge("training_running", "1 while a model is being fitted.")
         self.promotions = counter("promotions_total", "Challengers decided on.", "outcome")

@@ -209,3 +209,39 @@ def test_when_nothing_comes_any_more_it_says_so_until_something_does(make: Make,
     opened, resolved = said()[:2]  # three seconds later it may have opened again
     assert (opened[1], resolved[1]) == ("opened", "resolved")
     assert opened[0] == resolved[0]
+
+
+def test_accuracy_is_estimated_before_labels_come_until_they_say_otherwise(
+    make: Make, bundle: Bundle
+) -> None:
+    deployment = make(pane_seconds=0.2, commit_interval=0.1)
+    deployment.deploy(bundle, partitions=PARTITIONS)
+    deployment.start("score").wait_ready()
+    monitor = deployment.start("monitor", instance="one")
+    monitor.wait_ready()
+
+    def is_state(role: Running, state: str) -> bool:
+        return role.metric(f'streamapp_accuracy_estimate_state{{state="{state}"}}') == 1
+
+    def estimated(role: Running) -> float:
+        return role.metric('streamapp_quality{metric="estimated-accuracy"}')
+
+    count = feed(deployment, [200] * 2)
+    until(lambda: is_state(monitor, "unverified"), what="the estimate")
+    assert bundle.baseline is not None
+    assert abs(estimated(monitor) - (1 - bundle.baseline.mean)) < 0.1
+    answers = {value["id"]: value["prediction"] for value in deployment.values("predictions")}
+    wrong = [
+        Sending(orjson.dumps({"id": id_, "label": "busy" if said == "calm" else "calm"}), partition=0)
+        for id_, said in answers.items()
+    ]
+    deployment.produce("feedback", wrong)
+    until(lambda: is_state(monitor, "invalid"), what="labels that disagree")
+    until(lambda: estimated(monitor) < 0.05, what="what labels say")
+    until(lambda: deployment.count("labelled") == count, what="all labels joined")
+    until(lambda: deployment.committed("monitor", "labelled") == count, what="all of them judged")
+    monitor.terminate()
+    again = deployment.start("monitor", instance="one")
+    again.wait_ready()
+    feed(deployment, [50], first=count)
+    until(lambda: is_state(again, "invalid"), what="what was known before the restart")
