@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ small weight: its evidence grows exponentially."""
 _MEMORY = 1_000
 _MEMORY_WITH_SEGMENTS = 4_000
 _NONE = -1
+_STANDS_OUT = 3.0
+"""Standard errors by which a segment's losses must have grown more than those of all other rows."""
+_FEW = 5
 
 _Ints = npt.NDArray[np.int64]
 
@@ -83,6 +87,9 @@ class SegmentedLossMonitor:
     a row has one level of a column, so that all levels of a column have the column's whole weight. The
     weighted sum minus the number of rows is then a supermartingale while no mean exceeds its bound, whatever
     the dependence between rows and segments, and the mean run length at least N.
+
+    The largest term says what the alarm is about. If that is the term of all rows, it is still about a
+    segment, if losses there have grown by three standard errors more than in the other rows.
 
     All bounds hold together for 95 % of references: what all rows have of the weight they have of the 5 %,
     and levels share the rest. A bound speaks of the level as it was in the reference: ``other`` with other
@@ -200,19 +207,35 @@ class SegmentedLossMonitor:
         self._recent_places = np.concatenate((self._recent_places, places))[-self.memory :]
 
     def _alarm(self, end: int) -> LossAlarm:
-        """Say what the largest term, of row `end` - 1, is about."""
+        """Say what the alarm of row `end` - 1 is about."""
         terms = self._terms()
-        largest = int(np.argmax(terms))
-        own = np.flatnonzero((self._recent_places == largest).any(axis=1))
-        own = own[-self._detectors[largest].since(self._recent[own]) :]
+        named = int(np.argmax(terms)) or self._to_blame()
+        own = np.flatnonzero((self._recent_places == named).any(axis=1))
+        own = own[-self._detectors[named].since(self._recent[own]) :]
         return LossAlarm(
             index=end - 1,
             positions=own - len(self._recent) + end,
             mean=float(self._recent[own].mean()),
-            usual=self._detectors[largest].mean,
-            segment=self._names[largest - 1] if largest else None,
-            share=terms[largest] / sum(terms),
+            usual=self._detectors[named].mean,
+            segment=self._names[named - 1] if named else None,
+            share=terms[named] / sum(terms),
         )
+
+    def _to_blame(self) -> int:
+        """Return the segment that makes all rows look worse; 0 if none stands out."""
+        rows = self._detectors[0].since(self._recent)
+        losses, places = self._recent[-rows:], self._recent_places[-rows:]
+        blamed, most = 0, _STANDS_OUT
+        for place, detector in enumerate(self._detectors[1:], 1):
+            inside = (places == place).any(axis=1)
+            if min(inside.sum(), (~inside).sum()) < _FEW:
+                continue
+            own, rest = losses[inside] - detector.bound, losses[~inside] - self._detectors[0].mean
+            error = math.sqrt((own.var() + 1.0 / len(own)) / len(own) + rest.var() / len(rest))
+            stands_out = float(own.mean() - rest.mean()) / error
+            if stands_out > most:
+                blamed, most = place, stands_out
+        return blamed
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state, JSON-able."""
