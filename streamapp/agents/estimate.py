@@ -8,7 +8,7 @@ from typing import Any
 from streamapp.agents.versions import Versions
 from streamapp.messages import Distribution
 from streamapp.quality.calibrator import Calibrator
-from streamapp.quality.estimate import AccuracyEstimate
+from streamapp.quality.estimate import AccuracyEstimate, EstimatedAccuracy
 from streamapp.quality.labelled_rows import LabelledRows
 from streamapp.runtime.host import Host
 

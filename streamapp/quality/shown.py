@@ -30,10 +30,10 @@ def gauges(quality: Quality | None, estimate: EstimatedAccuracy | None = None) -
     found["loss-low"], found["loss-high"] = quality.loss_interval
     mature = next((window for window in reversed(quality.windows) if window.is_mature), None)
     if mature is not None:
-        for name, estimate in (("mature-loss", mature.loss), ("mature-accuracy", mature.accuracy)):
-            if estimate is not None:
-                found[name] = estimate.mean
-                found[f"{name}-low"], found[f"{name}-high"] = estimate.low, estimate.high
+        for name, mean in (("mature-loss", mature.loss), ("mature-accuracy", mature.accuracy)):
+            if mean is not None:
+                found[name] = mean.mean
+                found[f"{name}-low"], found[f"{name}-high"] = mean.low, mean.high
     if quality.review is not None:
         found["review-loss"] = quality.review.loss
         found["review-loss-low"], found["review-loss-high"] = quality.review.interval

@@ -7,7 +7,8 @@ import pytest
 
 from streamapp.errors import ConfigError, PredictionError
 from streamapp.messages import Alert, format_time
-from streamapp.models import Predictions, Rows
+from streamapp.models import Baseline, Predictions, Rows, Segments
+from streamapp.models.segments import SegmentColumn
 from streamapp.rollout import Candidate, Judge, Judged
 
 from .conftest import MINUTE_MS, SETTINGS, Log, baseline, candidate
@@ -358,3 +359,25 @@ def test_without_a_gate_a_restart_changes_nothing() -> None:
     again.follow(candidate("old"), {"new": candidate("new")})
     rows = Log().answer(2, old=0.0, new=1.0).rows()
     assert again.fold(rows) == judge.fold(rows)
+
+
+def test_the_accuracy_alert_is_about_the_segment_that_has_become_worse() -> None:
+    def log(worse: float, seed: int) -> Log:
+        log = Log(np.random.default_rng(seed))
+        for _ in range(2_000):
+            city = str(log.rng.choice(["Aue", "Bonn"], p=[0.9, 0.1]))
+            wrong = log.rng.random() < (worse if city == "Bonn" else 0.1)
+            log.append("old", {"old": "no" if wrong else "yes", "city": city})
+        return log
+
+    holdout = log(0.1, 1).rows()
+    levels = {"city": np.array([(row or {})["city"] for row in holdout.features], dtype=object)}
+    known = Baseline.of_losses("zero-one", (holdout.predictions == "no").astype(float), levels)
+    segments = Segments((SegmentColumn("city", "string", ("Aue", "Bonn")),))
+    champion = candidate("old", baseline=known, segments=segments)
+    judge = judge_of(champion, accuracy_false_alarm_every=10_000)
+    judged = judge.fold(log(0.9, 2).rows())
+    assert [(a.subject, a.features[0].name) for a in judged.alerts] == [("city=Bonn", "city")]
+    assert judged.retrains[0].event.caused_by == judged.alerts[0].id
+    again = Judge.restore(judge.snapshot(), "bikes", **(SETTINGS | {"accuracy_false_alarm_every": 10_000}))
+    assert again.open_alert == judge.open_alert == judged.alerts[0]
