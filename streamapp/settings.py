@@ -101,8 +101,19 @@ class Settings(BaseSettings):
 
     # Retraining and rollout
     retrain_every_s: float | None = Field(default=None, gt=0, description="Schedule, in stream time.")
+    retrain_every_rows: int = Field(
+        default=2_000, ge=0, description="Schedule, in labelled rows since the last reason to train; 0: none."
+    )
     retrain_cooldown_rows: int = Field(
-        default=2_000, ge=0, description="New labelled rows between trainings."
+        default=2_000, ge=0, description="New labelled rows between trainings, but after alarms."
+    )
+    retrain_cooldown_s: float = Field(default=0.0, ge=0, description="The same in seconds of stream time.")
+    trainings_per_day: int = Field(
+        default=24, gt=0, description="Trainings in a day of stream time; half of them are for alarms."
+    )
+    training_windows: tuple[int, ...] = Field(
+        default=(2_000, 8_000),
+        description="Newest labelled rows to try, beside all and those since a change: the best is taken.",
     )
     training_min_rows: int = Field(default=500, gt=0, description="Fewer labelled rows give no model.")
     training_rows: int = Field(

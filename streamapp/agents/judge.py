@@ -67,6 +67,7 @@ class JudgeAgent:
             "rollback_rows": settings.rollback_rows,
             "rollback_cooldown_rows": settings.rollback_cooldown_rows,
             "retrain_every_ms": _ms(settings.retrain_every_s),
+            "retrain_every_rows": settings.retrain_every_rows,
             "retrain_cooldown_rows": settings.retrain_cooldown_rows,
             "clear_after": settings.clear_after,
             "policy": parse_policy(settings.drift),

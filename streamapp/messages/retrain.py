@@ -31,3 +31,8 @@ class Retrain(Message):
     reason: RetrainReason
     caused_by: str | None = Field(default=None, description="The alert's id, if one is the reason.")
     data: list[OffsetRange] | None = Field(default=None, description="Absent: the policy chooses.")
+    since: int | None = Field(
+        default=None,
+        description="Offset in labelled at which what changed began, if that is known: what is older is of "
+        "another world.",
+    )

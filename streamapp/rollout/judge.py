@@ -20,8 +20,7 @@ import numpy.typing as npt
 import orjson
 
 from streamapp.errors import ConfigError
-from streamapp.messages import Alert, Retrain, caused_id
-from streamapp.messages.retrain import RetrainReason
+from streamapp.messages import Alert
 from streamapp.models.losses import Floats
 from streamapp.profile import DriftPolicy
 from streamapp.quality.accuracy import AccuracyWindow, Quality
@@ -29,7 +28,8 @@ from streamapp.quality.accuracy_watch import AccuracyWatch, AlertChange
 from streamapp.quality.labelled_rows import Ints, LabelledRows, losses_of
 from streamapp.quality.recent import RecentRequests
 from streamapp.rollout.in_alarm import open_after, rows_in_alarm
-from streamapp.rollout.judged import Candidate, DueRetrain, Judged
+from streamapp.rollout.judged import Candidate, Judged
+from streamapp.rollout.reasons import Cause, Reasons
 from streamapp.rollout.reigns import Reigns
 from streamapp.rollout.rollback import rollback_alerts
 from streamapp.rollout.schedule import Schedule
@@ -64,6 +64,8 @@ class Judge:
         How a new champion is compared with the one before, which answers in its shadow.
     retrain_every_ms
         Schedule in stream time, counted from the newest data of the last training; None for none.
+    retrain_every_rows
+        Schedule in labelled rows, counted from the last reason to train; 0 for none.
     retrain_cooldown_rows
         Labelled rows between two reasons to train while an alert stays open.
     window_rows
@@ -89,6 +91,7 @@ class Judge:
         gate_max_rows: int,
         retrain_every_ms: int | None,
         retrain_cooldown_rows: int,
+        retrain_every_rows: int = 0,
         gate: bool = True,
         gate_margin_in_alarm: float | None = -0.01,
         gate_segment_margin: float | None = 0.05,
@@ -122,8 +125,10 @@ class Judge:
             keep=keep_champions, cooldown_rows=rollback_cooldown_rows, guards=rollback_rows > 0
         )
         self._trials = Trials(self._terms, self._reigns)
-        self._cooldown_rows = retrain_cooldown_rows
         self._schedule = Schedule(retrain_every_ms)
+        self._reasons = Reasons(
+            deployment, every_rows=retrain_every_rows, cooldown_rows=retrain_cooldown_rows
+        )
         self._window = AccuracyWindow(window_rows)
         self._recent = RecentRequests()
         self._champion: Candidate | None = None
@@ -137,7 +142,6 @@ class Judge:
         self._rejected: dict[str, None] = {}
         self._leaving: list[Alert] = []
         self._rows = 0
-        self._asked_at = 0
 
     @property
     def quality(self) -> Quality | None:
@@ -240,7 +244,8 @@ class Judge:
         self._rows = int(counts[-1])
         if self._champion is None:
             now_ms, due = self._schedule.see(rows.times_ms)
-            self._ask([(row, None) for row in due], rows.offsets, now_ms, counts, judged)
+            causes: list[Cause] = [(row, None) for row in due]
+            judged.retrains = self._reasons.ask(causes, rows.offsets, now_ms, counts)
         else:
             self._judge(self._champion, rows, is_first, counts, judged)
         return judged
@@ -267,6 +272,10 @@ class Judge:
         if won is not None and self._watch is not None:  # what came after is not the champion's any more
             self._watch.alert = open_after(was_open, changes)
         changes += [(change.index, change) for change in self._target.judge(rows, is_first & is_before)]
+        changes.sort(key=lambda entry: entry[0])
+        judged.alerts += [change.alert for _, change in changes if change.alert is not None]
+        usual = champion.usual_loss
+        followed = self._reasons.follow(changes, rows.offsets, np.where(is_first, losses, np.nan), usual)
         now_ms, due = self._schedule.see(rows.times_ms[:end])
         for ended_trial in ended:
             row, trial = ended_trial
@@ -288,12 +297,14 @@ class Judge:
                 self._trials.drop(decision.version)
                 self._rejected[decision.version] = None
         rest_ms, rest_due = self._schedule.see(rows.times_ms[end:])
-        causes: list[tuple[int, AlertChange | None]] = [
+        causes: list[Cause] = [
             *changes,
+            *followed,
             *((row, None) for row in due),
             *((end + row, None) for row in rest_due),
         ]
-        self._ask(causes, rows.offsets, np.concatenate((now_ms, rest_ms)), counts, judged)
+        now_ms = np.concatenate((now_ms, rest_ms))
+        judged.retrains = self._reasons.ask(causes, rows.offsets, now_ms, counts)
         if judged.promoted is not None:
             self._leave(judged.promoted.at_ms)
             self._leaving += self._target.follow(self._trials[judged.promoted.version].challenger)
@@ -314,32 +325,6 @@ class Judge:
         changes = self._watch.judge(rows.take(chosen), losses[chosen])
         return [(int(chosen[change.index]), change) for change in changes]
 
-    def _ask(
-        self,
-        causes: list[tuple[int, AlertChange | None]],
-        offsets: Ints,
-        now_ms: Ints,
-        counts: Ints,
-        judged: Judged,
-    ) -> None:
-        """Put alerts and reasons to train into the order of their rows; no change: the schedule."""
-        for row, change in sorted(causes, key=lambda cause: cause[0]):
-            if change is None:
-                is_due = True
-            elif change.alert is None:
-                is_due = int(counts[row]) - self._asked_at >= self._cooldown_rows
-            else:
-                judged.alerts.append(change.alert)
-                is_due = change.alert.state == "opened"
-            if is_due:
-                reason = _reason(change)
-                event_id = caused_id("retrain", self._deployment, reason, int(offsets[row]))
-                event = Retrain(
-                    id=event_id, reason=reason, caused_by=None if change is None else change.cause
-                )
-                judged.retrains.append(DueRetrain(event, int(now_ms[row])))
-                self._asked_at = int(counts[row])
-
     def snapshot(self) -> bytes:
         """Return the state; with full windows about 230 KB, and 10 to 70 KB more where labels are watched."""
         state = {
@@ -354,7 +339,7 @@ class Judge:
             "rejected": list(self._rejected),
             "leaving": [alert.model_dump(mode="json", by_alias=True) for alert in self._leaving],
             "rows": self._rows,
-            "asked_at": self._asked_at,
+            **self._reasons.snapshot(),
         }
         return zlib.compress(orjson.dumps(state), 1)
 
@@ -377,7 +362,8 @@ class Judge:
         judge._recent.restore(state["recent"])
         judge._rejected = dict.fromkeys(state["rejected"])
         judge._leaving = [Alert.parse(alert) for alert in state["leaving"]]
-        judge._rows, judge._asked_at = state["rows"], state["asked_at"]
+        judge._rows = state["rows"]
+        judge._reasons.restore(state)
         judge._leaving += judge._target.restore(state.get("target"))
         if state["watch"] is not None:
             judge._watch = AccuracyWatch.restore(state["watch"], deployment)
@@ -390,9 +376,3 @@ class Judge:
         if state.get("terms") == judge._terms.to_dict():
             judge._trials.restore(state["trials"])
         return judge
-
-
-def _reason(change: AlertChange | None) -> RetrainReason:
-    if change is None:
-        return "schedule"
-    return "target" if change.alert is not None and change.alert.kind == "target" else "accuracy"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from streamapp.messages import Alert, Label, Retrain
 from streamapp.models import Baseline, Predictions, Rows, Segments, Signature
 from streamapp.profile import Profile
+from streamapp.quality.loss_monitor import upper_bound
 
 __all__ = ["Candidate", "Decision", "DueRetrain", "Judged"]
 
@@ -50,6 +51,14 @@ class Candidate:
     profile: Profile | None = None
     signature: Signature | None = None
     segments: Segments | None = None
+
+    @property
+    def usual_loss(self) -> float | None:
+        """Mean loss up to which its answers are as good as on its holdout; None if that is unknown."""
+        known = self.baseline
+        if known is None or known.loss != self.loss:
+            return None
+        return upper_bound(known.rows, known.mean, known.variance)
 
 
 @dataclass(frozen=True, slots=True)

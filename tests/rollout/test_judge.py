@@ -381,3 +381,39 @@ def test_the_accuracy_alert_is_about_the_segment_that_has_become_worse() -> None
     assert judged.retrains[0].event.caused_by == judged.alerts[0].id
     again = Judge.restore(judge.snapshot(), "bikes", **(SETTINGS | {"accuracy_false_alarm_every": 10_000}))
     assert again.open_alert == judge.open_alert == judged.alerts[0]
+
+
+def test_an_alarm_says_since_when_and_trainings_follow_it() -> None:
+    judge = judge_of(candidate("old", baseline=baseline(0.1)), retrain_cooldown_rows=10_000)
+    log = Log().answer(1_000, old=0.1).answer(2_500, old=0.5)
+    asked = [due.event for due in judge.fold(log.rows()).retrains]
+    first, *more = asked
+    assert first.reason == "accuracy"
+    assert first.since is not None
+    assert 900 <= first.since <= 1_050
+    assert {(event.reason, event.caused_by, event.since) for event in more} == {
+        ("accuracy", first.caused_by, first.since)
+    }
+    # At about 1,000 and 2,000 rows since then; 4,000 are not there yet.
+    assert len(more) == 2
+    assert len({event.id for event in asked}) == 3
+
+
+def test_nothing_follows_an_alarm_that_was_over_soon() -> None:
+    judge = judge_of(candidate("old", baseline=baseline(0.1)), retrain_cooldown_rows=10_000)
+    log = Log().answer(1_000, old=0.1).answer(80, old=0.9).answer(4_000, old=0.02)
+    assert len(judge.fold(log.rows()).retrains) == 1
+
+
+@pytest.mark.parametrize("step", [37, 5_000])
+def test_a_schedule_in_rows_counts_from_the_last_reason(step: int) -> None:
+    old = candidate("old", baseline=baseline(0.1))
+    judge = judge_of(old, retrain_every_rows=700, retrain_cooldown_rows=10_000)
+    rows = Log().answer(1_000, old=0.1).answer(80, old=0.9).answer(1_000, old=0.02).rows()
+    asked = []
+    for start in range(0, len(rows), step):
+        part = rows.take(np.arange(start, min(start + step, len(rows))))
+        asked += judge.fold(part).retrains
+    assert [due.event.reason for due in asked] == ["schedule", "accuracy", "schedule"]
+    last = asked[-1].at_ms - asked[-2].at_ms
+    assert last == 700 * MINUTE_MS
