@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from streamapp.messages import Model, OffsetRange, Retrain
+from streamapp.training.brakes import ALARMS, Brakes, TrainingRules, Waiting, trained_until
+from streamapp.training.harm import Harm
 
-__all__ = ["Dropped", "Plan", "Start", "TrainingRules", "plan_training"]
-
-_URGENT = frozenset({"accuracy", "user"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingRules:
-    """What the settings say.
-
-    Attributes
-    ----------
-    min_rows
-        Fewer labelled rows give no model.
-    cooldown_rows
-        Labelled rows between the newest that was trained on and the next training.
-    max_rows
-        At most this many of the newest labelled rows are trained on.
-    """
-
-    min_rows: int = 500
-    cooldown_rows: int = 2_000
-    max_rows: int = 100_000
+__all__ = ["Dropped", "Plan", "Start", "plan_training"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +24,17 @@ class Start:
         Offset ranges of ``labelled``.
     answers
         Ids of all events that it is the answer to.
+    since
+        Offset of ``labelled`` at which the world last changed, as far as events tell.
+    why
+        Why now, in one line for people.
     """
 
     event: Retrain
     data: tuple[OffsetRange, ...]
     answers: frozenset[str]
+    since: int | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +53,8 @@ class Plan:
     ----------
     start
         The training to start now, if one is.
-    wait_rows
-        How many more rows of ``labelled`` those that wait on want to see; 0 if none waits for rows.
+    waiting
+        Events that are held back, and by what.
     answered
         Ids of events that a version has answered already.
     dropped
@@ -75,9 +62,14 @@ class Plan:
     """
 
     start: Start | None = None
-    wait_rows: int = 0
+    waiting: tuple[Waiting, ...] = ()
     answered: frozenset[str] = frozenset()
     dropped: tuple[Dropped, ...] = ()
+
+    @property
+    def wait_rows(self) -> int:
+        """How many more rows of ``labelled`` one of them at least wants to see; 0 if none waits for rows."""
+        return min((each.rows for each in self.waiting if each.rows), default=0)
 
 
 def plan_training(
@@ -88,13 +80,19 @@ def plan_training(
     begin: int,
     end: int,
     rules: TrainingRules,
+    now_ms: int | None = None,
+    harm: Mapping[str, Harm] | None = None,
+    done: Collection[str] = (),
 ) -> Plan:
     """Return what becomes of retrain events.
 
     Events without data of their own are answered together, by one training on the newest rows. It is the
-    answer to the first that is about accuracy or comes from a user, else to the first. It waits until
-    `cooldown_rows` are newer than the newest row trained on: rows from before a change teach the world as it
-    was. A user's wish does not wait. An event with data is answered by itself, on these.
+    answer to the first that is an alarm or comes from a user, else to the first.
+
+    An alarm waits until there are rows since the change, `min_rows` of them: what is older teaches the world
+    as it was. Everything else waits until then, too, and for the brakes. A user's wish does not wait. An
+    event on inputs is dropped if labels show that their drift did no harm. An event with data is answered by
+    itself, on these.
 
     Parameters
     ----------
@@ -108,6 +106,13 @@ def plan_training(
         First offset that it still holds, and the offset of the next record.
     rules
         The settings.
+    now_ms
+        Stream time by the labels; None: brakes in time do not hold.
+    harm
+        What labels say of the drift behind events on inputs, by the event's id; without an entry it may have
+        done harm.
+    done
+        Ids of events that need no answer any more; they may still tell of a change.
 
     Examples
     --------
@@ -119,52 +124,96 @@ def plan_training(
     >>> [(part.start, part.end) for part in plan.start.data]
     [(50000, 60000)]
     """
-    versions = list(models)
-    answered = _answered(events, versions)
-    waiting = [event for event in events if event.id not in answered]
+    versions, harm = list(models), harm or {}
+    answered = _answered(events, versions, topic, end, rules) - frozenset(done)
+    open_ = [event for event in events if event.id not in answered and event.id not in done]
     dropped: list[Dropped] = []
-    for event in [event for event in waiting if event.data is not None]:
+    for event in [event for event in open_ if event.data is not None]:
         why = _refused(event, topic, begin, end, rules)
         if why is None:
-            start = Start(event, tuple(event.data or ()), frozenset({event.id}))
+            start = Start(event, tuple(event.data or ()), frozenset({event.id}), why="on the data it names")
             return Plan(start, answered=answered, dropped=tuple(dropped))
         dropped.append(Dropped(event, why))
-    waiting = [event for event in waiting if event.data is None]
+    open_ = [event for event in open_ if event.data is None]
     rows = min(end - begin, rules.max_rows)
-    if rows < rules.min_rows:
-        dropped += [
-            Dropped(event, f"there are {rows:,} labelled rows and {rules.min_rows:,} are needed")
-            for event in waiting
-            if event.reason == "user"
-        ]
-        waiting = [event for event in waiting if event.reason != "user"]
-    if not waiting:
-        return Plan(answered=answered, dropped=tuple(dropped))
-    cause = next((event for event in waiting if event.reason in _URGENT), waiting[0])
-    wanted = rules.min_rows - rows
-    if not any(event.reason == "user" for event in waiting):
-        wanted = max(wanted, _trained_until(versions, topic, end) + rules.cooldown_rows - end)
-    if wanted > 0:
-        return Plan(wait_rows=wanted, answered=answered, dropped=tuple(dropped))
+    brakes = Brakes(versions, topic=topic, end=end, rows=rows, now_ms=now_ms, rules=rules)
+    ready: list[Retrain] = []
+    waiting: list[Waiting] = []
+    for event in open_:
+        known = harm.get(event.id) if event.reason == "input" else None
+        held = brakes.of(event)
+        if known is not None and known.verdict == "none":
+            dropped.append(Dropped(event, f"drift without harm: {known.why}"))
+        elif held is not None and event.reason == "user":
+            dropped.append(Dropped(event, held.why))
+        elif known is not None and known.verdict == "unknown":
+            waiting.append(Waiting(event, "harm", known.why))
+        elif held is not None:
+            waiting.append(held)
+        else:
+            ready.append(event)
+    if any(each.brake == "change" for each in waiting):
+        why = "a change was seen, and rows since then are waited for"
+        waiting += [Waiting(event, "change", why) for event in ready if event.reason not in _NOW]
+        ready = [event for event in ready if event.reason in _NOW]
+    if not ready:
+        return Plan(waiting=tuple(waiting), answered=answered, dropped=tuple(dropped))
+    cause = next((event for event in ready if event.reason in _NOW), ready[0])
+    taken = [each.event for each in waiting if each.brake != "change" or each.event.since is None]
     data = OffsetRange(topic=topic, partition=0, start=end - rows, end=end)
-    start = Start(cause, (data,), frozenset(event.id for event in waiting))
-    return Plan(start, answered=answered, dropped=tuple(dropped))
-
-
-def _answered(events: Sequence[Retrain], versions: Sequence[Model]) -> frozenset[str]:
-    """Return the ids of events that have a version, and of those without data that waited before them."""
-    causes = {model.caused_by for model in versions if model.caused_by is not None}
-    last = max((i for i, event in enumerate(events) if event.id in causes and event.data is None), default=-1)
-    return frozenset(
-        event.id for i, event in enumerate(events) if event.id in causes or (i < last and event.data is None)
+    since = max((event.since for event in events if event.since is not None), default=None)
+    start = Start(
+        cause,
+        (data,),
+        frozenset(event.id for event in (*ready, *taken)),
+        since=since if since is not None and data.start < since < end else None,
+        why=_why(cause),
     )
+    left = tuple(each for each in waiting if each.event not in taken)
+    return Plan(start, waiting=left, answered=answered, dropped=tuple(dropped))
 
 
-def _trained_until(versions: Sequence[Model], topic: str, end: int) -> int:
-    """Return the offset after the newest row that any version was trained on, 0 if none was."""
-    ends = (part.end for model in versions for part in model.training_data if part.topic == topic)
-    # Beyond the end it speaks of a topic that was made anew.
-    return max((each for each in ends if each <= end), default=0)
+_NOW = ALARMS | {"user"}
+"""Reasons that do not wait for a change that others tell of."""
+
+_WHY = {
+    "accuracy": "the loss has grown",
+    "input": "inputs have moved, and labels do not say that it did no harm",
+    "target": "labels come in other shares",
+    "age": "what the champion has learned from is old",
+    "schedule": "the schedule says so",
+    "user": "a user asked for it",
+}
+
+
+def _why(event: Retrain) -> str:
+    return _WHY[event.reason]
+
+
+def _answered(
+    events: Sequence[Retrain], versions: Sequence[Model], topic: str, end: int, rules: TrainingRules
+) -> frozenset[str]:
+    """Return the ids of events that have a version, and of those without data that waited before them.
+
+    An alarm has waited for rows since the change: a version without these is no answer to it.
+    """
+    until: dict[str, int] = {}
+    for model in versions:
+        if model.caused_by is not None:
+            until[model.caused_by] = max(until.get(model.caused_by, 0), trained_until(model, topic, end))
+    reached, found = -1, set()
+    for event in reversed(events):
+        if event.id in until:
+            found.add(event.id)
+            if event.data is None:
+                reached = max(reached, until[event.id])
+        elif event.data is None and reached >= _needed(event, rules):
+            found.add(event.id)
+    return frozenset(found)
+
+
+def _needed(event: Retrain, rules: TrainingRules) -> int:
+    return 0 if event.since is None else event.since + rules.min_rows
 
 
 def _refused(event: Retrain, topic: str, begin: int, end: int, rules: TrainingRules) -> str | None:
