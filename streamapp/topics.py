@@ -60,6 +60,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("feedback", ("feedback",), partitioned=True, retention="horizon"),
     Topic("drift-alerts", ("alert",), cleanup="compact"),
     Topic("retrain-events", ("retrain",), retention="long"),
+    Topic("decisions", ("decision",), retention="long"),
     Topic("models", ("model", "champion"), cleanup="compact"),
     Topic("labelled", ("labelled",), retention="long", holds_requests=True),
     Topic("distributions", ("distribution",), retention="long", holds_requests=True),
@@ -127,6 +128,11 @@ class TopicNames:
     def retrain_events(self) -> str:
         """Reasons to train."""
         return self["retrain-events"]
+
+    @property
+    def decisions(self) -> str:
+        """What became of reasons to train."""
+        return self["decisions"]
 
     @property
     def models(self) -> str:

@@ -18,6 +18,7 @@ from streamapp.messages.cloudevents import (
     trace_headers,
 )
 from streamapp.messages.dead_letters import OMITTED_BYTES, SHA256, dead_letter
+from streamapp.messages.decision import DecisionRecord, Outcome, TriedWindow
 from streamapp.messages.distribution import NO_VERSION, Distribution
 from streamapp.messages.exact import read_exactly
 from streamapp.messages.feedback import Feedback, FeedbackRequest
@@ -49,6 +50,7 @@ __all__ = [
     "Alert",
     "AlertKind",
     "Champion",
+    "DecisionRecord",
     "Distribution",
     "DriftedFeature",
     "FeatureValue",
@@ -65,6 +67,7 @@ __all__ = [
     "ModelState",
     "OffsetRange",
     "OutRecord",
+    "Outcome",
     "Prediction",
     "Record",
     "Rejection",
@@ -76,6 +79,7 @@ __all__ = [
     "RetrainReason",
     "Review",
     "Time",
+    "TriedWindow",
     "Verdict",
     "Window",
     "answer_id",
@@ -106,6 +110,7 @@ MESSAGES: dict[str, type[Message]] = {
     "review": Review,
     "alert": Alert,
     "retrain": Retrain,
+    "decision": DecisionRecord,
     "model": Model,
     "champion": Champion,
     "distribution": Distribution,

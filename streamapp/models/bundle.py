@@ -95,6 +95,7 @@ class Bundle:
         ordered: bool = True,
         target: str | None = None,
         like: Bundle | None = None,
+        sibling: Any = None,
         model_files: Mapping[str, bytes] | None = None,
         created_at_ms: int | None = None,
         trained_at_ms: int | None = None,
@@ -150,6 +151,9 @@ class Bundle:
             Earlier bundle of the same deployment: its signature (kinds, what may be missing, bounds, closed
             levels), categories, chosen kinds, drift policy, segments, loss and scale are kept, so `X` may be
             columns as they travel.
+        sibling
+            Estimator that answers the holdout in the model's place: fitted like it, on fewer rows, with the
+            same classes. The model may then be fitted on the holdout, too.
         model_files
             The model's own files, if they are to be kept byte for byte; default: written anew.
         created_at_ms, trained_at_ms, newest_training_data_at_ms
@@ -189,6 +193,7 @@ class Bundle:
             target=target or getattr(y, "name", None),
             signature=None if like is None else like.signature,
             model_files=model_files,
+            sibling=sibling,
         )
         facts = Facts(
             # The one place that reads a clock: notebooks do not hand one in.

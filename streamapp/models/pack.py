@@ -73,6 +73,7 @@ class Choices:
     target: str | None = None
     signature: Signature | None = None
     model_files: Mapping[str, bytes] | None = None
+    sibling: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,10 @@ def pack(
     loss, scale = check_loss(choices.loss, signature.task), choices.loss_scale
     baseline = None
     if holdout is not None:
-        asked, answers, truth = _answer_holdout(holdout, signature, predictor)
+        answering = predictor
+        if choices.sibling is not None:
+            answering = format_.predictor(choices.sibling, signature.classes)
+        asked, answers, truth = _answer_holdout(holdout, signature, answering)
         profile = profile.with_outputs(answers.outputs, signature.classes)
         if loss == "absolute" and scale is None:
             scale = loss_scale(truth, answers.values)

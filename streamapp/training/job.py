@@ -8,15 +8,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from streamapp.errors import InfrastructureError, StreamappError, TrainingError, in_one_line
-from streamapp.messages import Model, OffsetRange
-from streamapp.models import Bundle, Keys, Store
+from streamapp.messages import Model, OffsetRange, TriedWindow
+from streamapp.models import Bundle, Columns, Keys, Store
 from streamapp.quality.labelled_rows import LabelledRows
 from streamapp.training.backends import parallel
+from streamapp.training.candidates import Chosen, Window, fit_best, windows_of
+from streamapp.training.comparison import Comparison
 from streamapp.training.rows import Examples, choose_rows, holdout_start
 from streamapp.training.trainers import load_trainer
 
@@ -39,11 +41,13 @@ class TrainingOptions:
         Fewer rows that can be used give no model.
     window_ms
         Rows requested longer than this before the newest request are left out; None: all count.
+    windows
+        Numbers of newest rows to try, beside all rows and those since a change.
     holdout_share
-        Share of the newest rows that the model is not fitted on: they are its baseline.
+        Share of the newest rows on which no candidate is fitted: they choose the best one, and are the
+        baseline of the new version.
     holdout_at_least, holdout_at_most
-        Bounds of their number. What is kept from the fit is the freshest that there is, so no more of it than
-        a baseline needs.
+        Bounds of their number. A third of the smallest window is the most in any case.
     threads
         Of BLAS and OpenMP.
     """
@@ -53,8 +57,9 @@ class TrainingOptions:
     dask_address: str | None = None
     min_rows: int = 500
     window_ms: int | None = None
+    windows: tuple[int, ...] = (2_000, 8_000)
     holdout_share: float = 0.1
-    holdout_at_least: int = 1_000
+    holdout_at_least: int = 300
     holdout_at_most: int = 5_000
     threads: int = 1
 
@@ -79,6 +84,8 @@ class Job:
         Event times of their requests, from the header ``ce_time``; None where there is none.
     data
         The offset ranges that they were read from.
+    since
+        Position among the values of the first row after a change, None if none is known.
     caused_by
         Id of the retrain event.
     trained_at_ms
@@ -95,6 +102,7 @@ class Job:
     data: tuple[OffsetRange, ...]
     caused_by: str
     trained_at_ms: int
+    since: int | None = None
     options: TrainingOptions = TrainingOptions()
 
 
@@ -107,11 +115,13 @@ class Trained:
     model
         The version's record, with state ``challenger``; its bundle is in the store.
     rows, holdout_rows
-        How many rows it was fitted on, and how many were kept from it.
+        How many rows it was fitted on, and on how many it was chosen.
     loss
-        Mean loss on the latter.
+        Mean loss on the latter, of its sibling that was not fitted on them.
     left_out
         Why records were not used, to how many.
+    tried
+        All candidates, the longest window first.
     """
 
     model: Model
@@ -119,13 +129,15 @@ class Trained:
     holdout_rows: int
     loss: float
     left_out: dict[str, int]
+    tried: tuple[TriedWindow, ...] = ()
 
 
 def train(job: Job) -> Trained:
     """Fit an estimator on a job's rows as the options say, and store it as a bundle.
 
-    Rows are put in the order of their requests; the newest are the holdout, and no row requested at a time
-    within it is fitted on. What the estimator draws from NumPy's global generator is seeded.
+    Rows are put in the order of their requests. Several windows of them are tried, each without the newest
+    rows, and no row requested at a time within these is fitted on; the best on the newest rows is fitted once
+    more with them. What the estimator draws from NumPy's global generator is seeded before each fit.
 
     Raises
     ------
@@ -143,17 +155,39 @@ def train(job: Job) -> Trained:
     champion = _load(job)
     rows = LabelledRows.read(job.values, range(len(job.values)), job.times_ms)
     examples = choose_rows(rows, champion.signature, window_ms=job.options.window_ms)
-    start = _split(examples, job.options, is_classifier=champion.signature.classes is not None)
-    columns, labels = examples.part(slice(None, start))
-    with threadpool_limits(job.options.threads), _seeded():
-        with parallel(job.options.backend, dask_address=job.options.dask_address):
-            estimator = trainer.fit(champion, columns, labels, examples.times_ms[:start])
+    windows, newest = _split(examples, job.options, _position(job, rows, examples), champion)
+
+    compare = Comparison(champion, *examples.part(slice(newest, None)))
+
+    def fit(chosen: slice) -> _Fitted:
+        columns, labels = examples.part(chosen)
+        with _seeded(), parallel(job.options.backend, dask_address=job.options.dask_address):
+            estimator = trainer.fit(champion, columns, labels, examples.times_ms[chosen])
         _check_task(champion, estimator, trainer.name)
-        bundle = _pack(job, champion, estimator, examples, start)
+        return _Fitted(estimator, columns)
+
+    with threadpool_limits(job.options.threads):
+        chosen = fit_best(
+            windows,
+            newest,
+            len(examples),
+            fit=fit,
+            losses=lambda each: compare.losses(each.estimator, each.columns),
+            may_refit=lambda sibling, model: sibling.classes == model.classes,
+        )
+        with _seeded():
+            bundle = _pack(job, champion, chosen, examples, newest)
     url = Store(job.store).put(bundle, key=Keys(job.keys).local()[0])
     assert bundle.baseline is not None  # a holdout was given
     model = bundle.record(url, "challenger")
-    return Trained(model, start, len(examples) - start, bundle.baseline.mean, examples.left_out)
+    return Trained(
+        model,
+        bundle.manifest.reference_rows or 0,
+        len(examples) - newest,
+        bundle.baseline.mean,
+        examples.left_out,
+        chosen.tried,
+    )
 
 
 def _load(job: Job) -> Bundle:
@@ -167,8 +201,30 @@ def _load(job: Job) -> Bundle:
         ) from exc
 
 
-def _split(examples: Examples, options: TrainingOptions, *, is_classifier: bool) -> int:
-    """Return where the holdout begins, or raise TrainingError if nothing can be learned."""
+class _Fitted(NamedTuple):
+    """A candidate, and the inputs that it was fitted on."""
+
+    estimator: Any
+    columns: Columns
+
+    @property
+    def classes(self) -> list[Any] | None:
+        classes = getattr(self.estimator, "classes_", None)
+        return None if classes is None else list(classes)
+
+
+def _position(job: Job, rows: LabelledRows, examples: Examples) -> int | None:
+    """Return the position of the first example that was requested after the change."""
+    if job.since is None:
+        return None
+    after = rows.times_ms[rows.offsets >= job.since]
+    return int(np.searchsorted(examples.times_ms, after.min())) if len(after) else None
+
+
+def _split(
+    examples: Examples, options: TrainingOptions, since: int | None, champion: Bundle
+) -> tuple[list[Window], int]:
+    """Return the windows, and where the holdout begins; TrainingError if nothing can be learned."""
     n = len(examples)
     if n < max(options.min_rows, 2):
         why = ", ".join(f"{reason} {count:,}" for reason, count in examples.left_out.items())
@@ -176,24 +232,27 @@ def _split(examples: Examples, options: TrainingOptions, *, is_classifier: bool)
             f"{n:,} labelled rows can be used and {max(options.min_rows, 2):,} are needed"
             + (f"; left out: {why}" if why else "")
         )
-    start = holdout_start(
+    windows = windows_of(n, since=since, rows=options.windows, min_rows=options.min_rows)
+    newest = holdout_start(
         examples.times_ms,
         share=options.holdout_share,
         at_least=options.holdout_at_least,
-        at_most=options.holdout_at_most,
+        at_most=min(options.holdout_at_most, (n - windows[-1].start) // 3),
     )
-    if not start:
+    if not newest:
         raise TrainingError(
             f"all {n:,} rows were requested at nearly the same time: none is older than the holdout; "
             "wait for more"
         )
-    counts = Counter(examples.labels[:start].tolist())
-    if is_classifier and len(counts) < 2:
+    if champion.signature.classes is None:
+        return [each for each in windows if each.start < newest], newest
+    label, *others = Counter(examples.labels[:newest].tolist())
+    if not others:
         raise TrainingError(
-            f"all {start:,} rows to fit on are labelled {next(iter(counts))!r}: with a single class there is "
+            f"all {newest:,} rows to fit on are labelled {label!r}: with a single class there is "
             "nothing to tell apart; wait for others"
         )
-    return start
+    return [each for each in windows if len(set(examples.labels[each.start : newest].tolist())) > 1], newest
 
 
 def _check_task(champion: Bundle, estimator: Any, trainer: str) -> None:
@@ -205,15 +264,18 @@ def _check_task(champion: Bundle, estimator: Any, trainer: str) -> None:
         )
 
 
-def _pack(job: Job, champion: Bundle, estimator: Any, examples: Examples, start: int) -> Bundle:
+def _pack(job: Job, champion: Bundle, chosen: Chosen[_Fitted], examples: Examples, newest: int) -> Bundle:
+    has_all = chosen.model is not chosen.sibling
+    fitted = slice(chosen.window.start, None if has_all else newest)
     try:
         return Bundle.create(
-            estimator,
-            *examples.part(slice(None, start)),
+            chosen.model.estimator,
+            *examples.part(fitted),
             name=job.deployment,
             format=champion.manifest.format,
-            holdout=examples.part(slice(start, None)),
-            time=examples.times_ms[:start].astype("datetime64[ms]"),
+            holdout=examples.part(slice(newest, None)),
+            sibling=chosen.sibling.estimator if has_all else None,
+            time=examples.times_ms[fitted].astype("datetime64[ms]"),
             like=champion,
             created_at_ms=job.trained_at_ms,
             trained_at_ms=job.trained_at_ms,

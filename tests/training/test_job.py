@@ -41,14 +41,15 @@ def test_the_record_and_the_manifest_say_what_it_was_trained_on(make_job: MakeJo
     job = make_job(holdout_share=0.2, holdout_at_least=100)
     trained = train(job)
     model, bundle = trained.model, load(trained, home)
-    assert (trained.rows, trained.holdout_rows) == (720, 180)
+    # Fitted on all in the end; its losses are those of a sibling that had not seen the newest 180.
+    assert (trained.rows, trained.holdout_rows) == (900, 180)
     assert model.state == "challenger"
     assert model.caused_by == bundle.manifest.caused_by == "e-1"
     assert model.training_data == bundle.manifest.training_data == list(job.data)
     assert model.trained_at == bundle.manifest.trained_at_ms == bundle.manifest.created_at_ms == 5_000_000
     # The newest label of all rows, those of the holdout too: the gate must not count rows it has seen.
     assert model.newest_training_data_at == 899_000 + 60_000
-    assert bundle.manifest.reference_rows == 720
+    assert bundle.manifest.reference_rows == 900
     assert bundle.manifest.holdout_rows == 180
     assert bundle.manifest.loss == "brier"
     assert bundle.baseline is not None
@@ -61,13 +62,54 @@ def test_the_reference_has_the_times_of_its_requests(make_job: MakeJob, home: Pa
     assert season.why_not == "it covers 0.0 days, and a daily cycle needs 3 whole ones"
 
 
-def test_the_newest_rows_are_kept_from_the_fit(make_job: MakeJob, home: Path) -> None:
+def test_the_baseline_is_of_rows_that_were_not_fitted_on(make_job: MakeJob, home: Path) -> None:
     X, y = frame_of(900, seed=3)
     y[-180:] = np.where(y[-180:] == "busy", "calm", "busy")
     trained = train(make_job(values_of(X, y), holdout_share=0.2, holdout_at_least=100))
-    # It has not seen that the world turned over in its holdout, and its baseline says so.
+    # No candidate has seen that the world turned over in the holdout, and the baseline says so.
     assert trained.loss > 0.5
     assert np.mean(load(trained, home).predict(X[:700]).values == y[:700]) > 0.85
+
+
+def test_what_is_stored_has_seen_the_newest_rows_too(make_job: MakeJob, home: Path) -> None:
+    X, y = frame_of(900, seed=3)
+    X = X[["temp"]]
+    champion = pack_champion(Remembering().fit(X, y), X, y, home)
+    trained = train(make_job(values_of(X, y), bundle=champion))
+    bundle = load(trained, home)
+    assert bundle.estimator.rows_ == 900
+    assert trained.holdout_rows == 300
+    # On them it would be right throughout; its sibling, which knows none of them, says calm to each.
+    assert trained.loss == np.mean(y[-300:] != "calm")
+
+
+def test_the_window_that_is_best_on_the_newest_rows_is_taken(make_job: MakeJob, home: Path) -> None:
+    X, y = frame_of(4_000, seed=3)
+    y[:2_700] = np.where(y[:2_700] == "busy", "calm", "busy")
+    job = replace(make_job(values_of(X, y), windows=(2_000, 3_900)), since=2_700)
+    trained = train(job)
+    # The one of 3,900 rows would teach the same as all.
+    assert [each.window for each in trained.tried] == ["all 4,000", "last 2,000", "1,300 since the change"]
+    assert [each.rows for each in trained.tried] == [3_600, 1_600, 900]
+    assert min(trained.tried, key=lambda each: each.loss) == trained.tried[2]
+    assert trained.rows == 1_300
+    assert trained.loss < 0.1 < trained.tried[0].loss
+
+
+def test_a_window_of_a_single_class_is_left_out(make_job: MakeJob) -> None:
+    X, y = frame_of(3_000, seed=3)
+    y[2_000:2_950] = "calm"
+    trained = train(replace(make_job(values_of(X, y), windows=()), since=2_000))
+    assert [each.window for each in trained.tried] == ["all 3,000"]
+
+
+def test_a_class_first_seen_in_the_newest_rows_leaves_the_sibling(make_job: MakeJob, home: Path) -> None:
+    X, y = frame_of(900, seed=3)
+    y = y.astype(object)
+    y[-3:] = "storm"
+    trained = train(make_job(values_of(X, y)))
+    assert trained.rows == 600
+    assert load(trained, home).signature.classes == ("busy", "calm")
 
 
 def test_equal_jobs_give_equal_versions_whatever_was_drawn_before(make_job: MakeJob, home: Path) -> None:
@@ -137,7 +179,7 @@ def test_a_new_level_and_a_new_class_are_learned(make_job: MakeJob, home: Path) 
 def test_the_window_is_cut_from_the_newest_request(make_job: MakeJob) -> None:
     # Three rows have reached second 897, and the window begins at second 298.
     trained = train(make_job(window_ms=599_000, min_rows=100))
-    assert trained.rows + trained.holdout_rows == 602
+    assert trained.rows == 602
     assert trained.left_out == {"before the window": 298}
 
 
@@ -152,6 +194,18 @@ class Unfit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> Any:
         return np.repeat(self.classes_[:1], len(X))
+
+
+class Remembering(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Knows the rows that it was fitted on by heart, and calls all others calm."""
+
+    def fit(self, X: Any, y: Any) -> Remembering:
+        self.classes_, self.rows_ = np.unique(y), len(X)
+        self.known_ = dict(zip(np.asarray(X)[:, 0].tolist(), np.asarray(y).tolist(), strict=True))
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return np.array([self.known_.get(value, "calm") for value in np.asarray(X)[:, 0].tolist()])
 
 
 class Bare:
@@ -213,7 +267,7 @@ def test_estimators_that_cannot_be_cloned_fitted_or_used_are_named(make_job: Mak
     regressor = pack_champion(Nothing().fit(X, np.ones(200)), X, np.ones(200), home)
     X, _ = frame_of(900, seed=1)
     said = failure(make_job(values_of(X, np.ones(900)), bundle=regressor))
-    assert said.startswith("the new model was fitted and cannot be packed: PredictionError")
+    assert said.startswith("a candidate cannot be compared: PredictionError")
 
 
 def test_a_champion_by_a_stranger_or_changed_is_not_loaded(make_job: MakeJob, tmp_path: Path) -> None:
@@ -251,4 +305,4 @@ class Counting(Unfit):
 def test_rows_without_an_event_time_have_that_of_their_record(make_job: MakeJob) -> None:
     values = values_of(*frame_of(900, seed=3))
     assert "at nearly the same time" in failure(make_job(values, [None] * 900))
-    assert train(make_job(values, times_of(900))).rows == 600
+    assert train(make_job(values, times_of(900))).rows == 900
