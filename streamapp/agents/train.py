@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from bisect import bisect_left
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
+from streamapp.agents.harm import HarmReader
 from streamapp.agents.labelled_log import LabelledLog, read_to_end
-from streamapp.errors import MessageError, StoreError, TrainingError
-from streamapp.messages import Retrain
+from streamapp.errors import MessageError, StoreError, StreamappError, TrainingError
+from streamapp.messages import DecisionRecord, OffsetRange, OutRecord, Retrain, event_headers, event_time_ms
+from streamapp.quality.labelled_rows import LabelledRows
 from streamapp.runtime.host import Host
 from streamapp.runtime.models_log import ModelsLog
 from streamapp.runtime.transport import RecordBatch
+from streamapp.training import decisions
 from streamapp.training.backends import check_backend
+from streamapp.training.brakes import TrainingRules
+from streamapp.training.harm import Harm
 from streamapp.training.job import Job, TrainingOptions
 from streamapp.training.limits import TrainingLimits
-from streamapp.training.policy import Start, TrainingRules, plan_training
+from streamapp.training.policy import Start, plan_training
 from streamapp.training.pool import TrainingPool
 from streamapp.training.trainers import load_trainer
 
@@ -27,6 +33,8 @@ __all__ = ["Train"]
 
 _LOOK_EVERY_S = 0.5
 _RETRY_S = 5.0
+_TAIL = 3
+"""Newest labelled rows that say what time it is in the stream."""
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +42,10 @@ log = logging.getLogger(__name__)
 class Train:
     """The agent of the role ``train``.
 
-    Which events wait is no state of its own: it follows from ``retrain-events`` and ``models``, which whoever
-    gets the partition reads anew. So events are committed as soon as they are read, a training that is under
-    way holds up nothing, and one that dies with its process is begun again.
+    Which events wait is no state of its own: it follows from ``retrain-events``, ``models`` and
+    ``decisions``, which whoever gets the partition reads anew. So events are committed as soon as they are
+    read, a training that is under way holds up nothing, and one that dies with its process is begun again.
+    What becomes of an event is written to ``decisions``, each decision once.
 
     Parameters
     ----------
@@ -58,6 +67,8 @@ class Train:
         self._rules = TrainingRules(
             min_rows=settings.training_min_rows,
             cooldown_rows=settings.retrain_cooldown_rows,
+            cooldown_ms=int(settings.retrain_cooldown_s * 1_000),
+            per_day=settings.trainings_per_day,
             max_rows=settings.training_rows,
         )
         window_s = settings.training_window_s
@@ -67,9 +78,13 @@ class Train:
             trainer=settings.trainer,
             backend=settings.training_backend,
             dask_address=settings.dask_address,
+            windows=settings.training_windows,
         )
         self._events: dict[str, Retrain] = {}
+        self._asked: dict[str, tuple[int, int]] = {}
         self._done: set[str] = set()
+        self._written: set[str] = set()
+        self._now: tuple[int, int] = (0, 0)
         host.agent("train", [host.topics.retrain_events], self.handle)
         host.task(self._models.run)
         host.task(self._work)
@@ -89,6 +104,20 @@ class Train:
                 log.warning("retrain event at offset %d is not readable: %s", record.offset, exc)
             else:
                 self._events.setdefault(event.id, event)
+                at_ms, _ = event_time_ms(record.headers, record.timestamp)
+                self._asked.setdefault(event.id, (at_ms, record.timestamp))
+
+    def _recall(self, records: Sequence[Any]) -> None:
+        """Take note of what was decided before this process came to decide."""
+        for record in records:
+            try:
+                decision = DecisionRecord.decode(record.value)
+            except MessageError as exc:
+                log.warning("decision at offset %d is not readable: %s", record.offset, exc)
+                continue
+            self._written.add(decision.id)
+            if decision.outcome in {"failed", "dropped"}:  # of those that trained the versions tell
+                self._done |= set(decision.events)
 
     async def _work(self) -> None:
         """Plan and train, for ever, while this process owns the partition."""
@@ -101,6 +130,8 @@ class Train:
         )
         await consumer.start()
         labelled = LabelledLog(consumer, self._host.topics.labelled, keep=self._rules.max_rows)
+        tail = LabelledLog(consumer, self._host.topics.labelled, keep=_TAIL)
+        harm = HarmReader(consumer, self._host.topics.labelled)
         try:
             generation = 0
             while True:
@@ -111,32 +142,92 @@ class Train:
                 if generation != self._host.assignments:
                     generation = self._host.assignments
                     self._note(await read_to_end(consumer, self._host.topics.retrain_events))
+                    self._recall(await read_to_end(consumer, self._host.topics.decisions))
                 if self._events.keys() - self._done:
                     try:
-                        await self._plan(labelled)
+                        await self._plan(labelled, tail, harm)
                     except KafkaError as exc:  # nothing is lost: the plan is made again
                         log.warning("a training waits for the broker: %s", exc)
                         await asyncio.sleep(_RETRY_S)
         finally:
             await consumer.stop()
 
-    async def _plan(self, labelled: LabelledLog) -> None:
+    async def _plan(self, labelled: LabelledLog, tail: LabelledLog, harm: HarmReader) -> None:
         topic = self._host.topics.labelled
         begin, end = await labelled.bounds()
-        # In log order, those that are done too: the plan tells from their order what has been answered.
-        events = [event for event in self._events.values() if event.id not in self._done]
+        now_ms = await self._stream_time(tail, begin, end)
+        versions = list(self._models.versions.values())
         plan = plan_training(
-            events, self._models.versions.values(), topic=topic, begin=begin, end=end, rules=self._rules
+            list(self._events.values()),
+            versions,
+            topic=topic,
+            begin=begin,
+            end=end,
+            rules=self._rules,
+            now_ms=now_ms,
+            harm=await self._harm(harm, end),
+            done=self._done,
         )
-        self._done |= plan.answered
         for dropped in plan.dropped:
             log.warning("no training for event %s: %s", dropped.event.id, dropped.why)
             self._count(dropped.event, "dropped")
-            self._done.add(dropped.event.id)
+        lost = [each for each in versions if each.caused_by in plan.answered]
+        lost_records = [decisions.recovered(self._events[str(each.caused_by)], each) for each in lost]
+        await self._write([*lost_records, *decisions.not_trained(plan, now_ms)])
+        self._done |= plan.answered | {dropped.event.id for dropped in plan.dropped}
+        harm.forget(self._done)
         if plan.start is not None:
-            await self._train(plan.start, labelled)
+            await self._train(plan.start, labelled, now_ms)
 
-    async def _train(self, start: Start, labelled: LabelledLog) -> None:
+    async def _stream_time(self, tail: LabelledLog, begin: int, end: int) -> int:
+        """Return when the newest labels had been given; 0 before the first."""
+        if self._now[0] != end:
+            part = OffsetRange(
+                topic=self._host.topics.labelled, partition=0, start=max(begin, end - _TAIL), end=end
+            )
+            records = await tail.rows([part])
+            rows = LabelledRows.read(
+                [value for _, value, _ in records], [0] * len(records), [time_ms for _, _, time_ms in records]
+            )
+            self._now = end, int(rows.labelled_at_ms.max(initial=self._now[1]))
+        return self._now[1]
+
+    async def _harm(self, reader: HarmReader, end: int) -> dict[str, Harm]:
+        """Return what labels say of the drift behind each event on inputs that waits."""
+        champion = self._models.champion
+        record = None if champion is None else self._models.versions.get(champion.version)
+        found: dict[str, Harm] = {}
+        for event in self._events.values():
+            if event.reason != "input" or event.data is not None or event.id in self._done or record is None:
+                continue
+            at_ms, written_ms = self._asked[event.id]
+            try:
+                found[event.id] = await reader.of(
+                    event.id, at_ms=at_ms, written_ms=written_ms, champion=record, end=end
+                )
+            except StreamappError as exc:
+                found[event.id] = Harm("unknown", f"the champion's baseline cannot be read: {exc}")
+        return found
+
+    async def _write(self, records: Sequence[DecisionRecord]) -> None:
+        """Write decisions that are not there yet."""
+        name, fresh = self._host.settings.name, [each for each in records if each.id not in self._written]
+        if fresh:
+            await self._host.deliver(
+                self._host.topics.decisions,
+                [
+                    OutRecord.of(
+                        0,
+                        name.encode(),
+                        each.encode(),
+                        event_headers(name, DecisionRecord.ce_type, each.id, each.at),
+                    )
+                    for each in fresh
+                ],
+            )
+            self._written |= {each.id for each in fresh}
+
+    async def _train(self, start: Start, labelled: LabelledLog, now_ms: int) -> None:
         host, settings = self._host, self._host.settings
         champion = self._models.champion
         record = None if champion is None else self._models.versions.get(champion.version)
@@ -156,6 +247,7 @@ class Train:
                 values=[value for _, value, _ in rows],
                 times_ms=[time_ms for _, _, time_ms in rows],
                 data=start.data,
+                since=_position(start.since, [offset for offset, _, _ in rows]),
                 caused_by=start.event.id,
                 trained_at_ms=host.now_ms(),
                 options=self._options,
@@ -165,6 +257,7 @@ class Train:
         except TrainingError as exc:
             log.warning("the training for event %s gave no model: %s", start.event.id, exc)
             self._count(start.event, "failed")
+            await self._write([decisions.failed(start, str(exc), now_ms)])
             self._done |= start.answers
             return
         except StoreError as exc:
@@ -174,9 +267,16 @@ class Train:
         finally:
             host.metrics.training.set(0)
         await self._models.add(trained.model)
+        await self._write([decisions.trained(start, trained.model, trained.tried, now_ms)])
         self._done |= start.answers
         self._count(start.event, "trained")
         log.info("%s is a challenger: loss %.4g on its holdout", trained.model.version, trained.loss)
 
     def _count(self, event: Retrain, outcome: str) -> None:
         self._host.metrics.retrains.labels(event.reason, outcome).inc()
+
+
+def _position(since: int | None, offsets: list[int]) -> int | None:
+    """Return the position of the first row from `since` on."""
+    at = None if since is None else bisect_left(offsets, since)
+    return at if at is not None and at < len(offsets) else None

@@ -10,6 +10,7 @@ from streamapp.messages import (
     CHAMPION_KEY,
     Alert,
     Champion,
+    DecisionRecord,
     Distribution,
     Feedback,
     Labelled,
@@ -90,6 +91,18 @@ def _retrain(record: Any) -> str:
     return f"new model asked for: {event.reason}" + (f", by {event.caused_by}" if event.caused_by else "")
 
 
+def _decision(record: Any) -> str:
+    decision = DecisionRecord.decode(record.value)
+    what = {
+        "trained": f"trained {decision.version}",
+        "failed": "training failed",
+        "dropped": "no training",
+        "waiting": "no training yet",
+    }[decision.outcome]
+    tried = ", ".join(f"{each.window} {each.loss:.3g}" for each in decision.candidates)
+    return f"{what}: {decision.reason}" + (f" ({tried})" if tried else "")
+
+
 def _answer(record: Any) -> str:
     if header(record.headers, "ce_type") == Rejection.ce_type.encode():
         rejection = Rejection.decode(record.value)
@@ -151,6 +164,7 @@ _TEXTS: dict[str, Callable[[Any], str]] = {
     "feedback": _feedback,
     "drift-alerts": _alert,
     "retrain-events": _retrain,
+    "decisions": _decision,
     "models": _model,
     "labelled": _labelled,
     "distributions": _distribution,

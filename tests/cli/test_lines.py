@@ -8,6 +8,7 @@ import pytest
 from streamapp.cli.lines import line_of, line_of_alert
 from streamapp.messages import (
     Alert,
+    DecisionRecord,
     Distribution,
     Feedback,
     Labelled,
@@ -16,6 +17,7 @@ from streamapp.messages import (
     Prediction,
     Rejection,
     Review,
+    TriedWindow,
     event_headers,
 )
 from streamapp.topics import TOPICS
@@ -62,6 +64,19 @@ def record(value: bytes | None, *, key: bytes | None = b"k", headers: Any = ()) 
             "review",
             Review.parse(ANSWER | {"reason": "random", "probability": 0.01}),
             "r-17 is busy (0.83), says 7c1f0d2a9b44; to be looked at: random, drawn with 0.01",
+        ),
+        (
+            "decisions",
+            DecisionRecord(
+                id="d", at=0, events=["e"], outcome="trained", reason="the loss has grown", version="ab",
+                candidates=[TriedWindow(window="all 900", rows=600, loss=0.25)],
+            ),
+            "trained ab: the loss has grown (all 900 0.25)",
+        ),
+        (
+            "decisions",
+            DecisionRecord(id="d", at=0, events=["e"], outcome="waiting", reason="300 rows are needed"),
+            "no training yet: 300 rows are needed",
         ),
         (
             "models",

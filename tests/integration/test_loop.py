@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import orjson
 
-from streamapp.messages import Distribution, Labelled, Model, Prediction, Retrain, format_time
+from streamapp.messages import DecisionRecord, Distribution, Labelled, Model, Prediction, Retrain, format_time
 from streamapp.models import Bundle
 from streamapp.runtime.client import latest_models
 from tests.integration.conftest import Make
@@ -71,6 +71,7 @@ def test_drift_is_seen_and_a_better_model_takes_over(make: Make, bundle: Bundle)
         false_alarm_every=20_000,
         training_min_rows=400,
         retrain_cooldown_rows=600,
+        retrain_every_rows=800,
         training_rows=600,
         gate_max_rows=3_000,
     )
@@ -135,7 +136,24 @@ def test_drift_is_seen_and_a_better_model_takes_over(make: Make, bundle: Bundle)
     assert any(a["state"] == "resolved" and a["resolution"] == "rebased" for a in alerts)
     events = {value["id"]: Retrain.parse(value) for value in deployment.values("retrain-events")}
     assert {event.reason for event in events.values()} >= {"input", "accuracy", "target"}
-    assert all(event.caused_by in {alert["id"] for alert in alerts} for event in events.values())
+    assert all(
+        event.caused_by in {alert["id"] for alert in alerts}
+        for event in events.values()
+        if event.reason != "schedule"
+    )
+    decisions = [DecisionRecord.parse(value) for value in deployment.values("decisions")]
+    assert max(Counter(decision.id for decision in decisions).values()) == 1
+    assert {id for decision in decisions for id in decision.events} <= events.keys()
+    trained = next(each for each in decisions if each.version == successor)
+    assert trained.outcome == "trained"
+    assert trained.candidates
+    assert trained.data[0].start >= world.turns
+    # Inputs moved before the labels of those rows had come: it waited for these.
+    first_input = next(event for event in events.values() if event.reason == "input")
+    assert any(
+        first_input.id in each.events and each.outcome == "waiting" and "harm" in each.reason
+        for each in decisions
+    )
 
     models = asyncio.run(latest_models(deployment.bootstrap, deployment.settings.topics))
     model = models.versions[successor]
