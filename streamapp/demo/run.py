@@ -49,6 +49,7 @@ _TUNING: dict[str, Any] = {
     "false_alarm_every": 100_000,
     "label_horizon_s": 30 * _DAY_S,
     "retrain_every_s": 14 * _DAY_S,
+    "retrain_every_rows": 0,
     "retrain_cooldown_rows": 10_000,
     "training_window_s": 90 * _DAY_S,
     "training_rows": 80_000,
