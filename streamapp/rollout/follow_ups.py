@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from streamapp.messages.retrain import RetrainReason
 from streamapp.models.losses import Floats
 from streamapp.quality.labelled_rows import Ints
 
@@ -34,6 +35,7 @@ class FollowUps:
 
     def __init__(self) -> None:
         self.cause: str | None = None
+        self.reason: RetrainReason = "accuracy"
         self.since = 0
         self._due: int | None = None
         self._usual: float | None = None
@@ -44,7 +46,9 @@ class FollowUps:
         """Whether a training is still to follow."""
         return self._due is not None
 
-    def begin(self, *, cause: str, since: int, at: int, usual: float | None) -> None:
+    def begin(
+        self, *, cause: str, since: int, at: int, usual: float | None, reason: RetrainReason = "accuracy"
+    ) -> None:
         """Follow a change, in place of an earlier one.
 
         Parameters
@@ -55,9 +59,12 @@ class FollowUps:
             Offsets at which the change began, and at which it was seen.
         usual
             Mean loss up to which the answers count as good as before; None if that is unknown.
+        reason
+            Of the alert, and of what follows it.
         """
         # Of two changes the later one counts, in whatever order they are seen.
         self.cause, self.since, self._usual = cause, max(since, self.since), usual
+        self.reason = reason
         self._due = 2 * max(at - self.since, _FIRST)
         self._sum, self._rows = 0.0, 0
 
@@ -99,6 +106,7 @@ class FollowUps:
         """Return the state, JSON-able."""
         return {
             "cause": self.cause,
+            "reason": self.reason,
             "since": self.since,
             "due": self._due,
             "usual": self._usual,
@@ -111,6 +119,7 @@ class FollowUps:
         follow_ups = cls()
         if snapshot is not None:
             follow_ups.cause, follow_ups.since = snapshot["cause"], snapshot["since"]
+            follow_ups.reason = snapshot["reason"]
             follow_ups._due, follow_ups._usual = snapshot["due"], snapshot["usual"]
             follow_ups._sum, follow_ups._rows = snapshot["seen"]
         return follow_ups

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from streamapp.messages import Alert, Label, Retrain
 from streamapp.models import Baseline, Predictions, Rows, Segments, Signature
 from streamapp.profile import Profile
-from streamapp.quality.loss_monitor import upper_bound
+from streamapp.quality.e_detector import upper_bound
 
 __all__ = ["Candidate", "Decision", "DueRetrain", "Judged"]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from streamapp.messages import Alert, Retrain, caused_id
+from streamapp.messages.retrain import RetrainReason
 from streamapp.models.losses import Floats
 from streamapp.quality.accuracy_watch import AlertChange
 from streamapp.quality.labelled_rows import Ints
@@ -60,20 +61,29 @@ class Reasons:
                 continue
             end, at = row + 1, int(offsets[row])
             due += self._followed(start, offsets[start:end], losses[start:end])
-            self._follow_ups.begin(cause=change.cause, since=_since(change.alert, at), at=at, usual=usual)
+            self._follow_ups.begin(
+                cause=change.cause,
+                since=_since(change.alert, at),
+                at=at,
+                usual=usual,
+                reason=_reason(change.alert),
+            )
             start = end
         return due + self._followed(start, offsets[start:], losses[start:])
 
     def _followed(self, start: int, offsets: Ints, losses: Floats) -> list[Cause]:
-        cause, since = self._follow_ups.cause, self._follow_ups.since
+        change = self._follow_ups
         return [
             (
                 start + i,
                 Retrain(
-                    id=self._id("follow-up", int(offsets[i])), reason="accuracy", caused_by=cause, since=since
+                    id=self._id("follow-up", int(offsets[i])),
+                    reason=change.reason,
+                    caused_by=change.cause,
+                    since=change.since,
                 ),
             )
-            for i in self._follow_ups.see(offsets, losses)
+            for i in change.see(offsets, losses)
         ]
 
     def ask(self, causes: Sequence[Cause], offsets: Ints, now_ms: Ints, counts: Ints) -> list[DueRetrain]:
@@ -107,7 +117,7 @@ class Reasons:
             return Retrain(id=self._id("accuracy", at), reason="accuracy", caused_by=cause.cause)
         if alert.state != "opened":
             return None
-        reason: Literal["target", "accuracy"] = "target" if alert.kind == "target" else "accuracy"
+        reason = _reason(alert)
         return Retrain(id=self._id(reason, at), reason=reason, caused_by=cause.cause, since=_since(alert, at))
 
     def _by_rows(self, end: int, offsets: Ints, now_ms: Ints, counts: Ints) -> list[DueRetrain]:
@@ -133,6 +143,10 @@ class Reasons:
         """Become what :meth:`snapshot` was taken from."""
         self._asked_at = snapshot["asked_at"]
         self._follow_ups = FollowUps.restore(snapshot.get("follow_ups"))  # before 0.2 none were made
+
+
+def _reason(alert: Alert) -> RetrainReason:
+    return "target" if alert.kind == "target" else "accuracy"
 
 
 def _since(alert: Alert, at: int) -> int:

@@ -9,8 +9,8 @@ import numpy as np
 
 from streamapp.models import Baseline
 from streamapp.models.losses import Floats
+from streamapp.quality.e_detector import upper_bound
 from streamapp.quality.labelled_rows import Ints
-from streamapp.quality.loss_monitor import upper_bound
 
 __all__ = ["Harm", "harm_of"]
 

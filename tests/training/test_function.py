@@ -50,17 +50,15 @@ def test_a_function_fits_what_it_likes_and_what_comes_after_goes_on_from_there(
     assert knows_the_turned_world(load(train(make_job(bundle=trained.model)), home))
 
 
-def test_it_is_given_inputs_labels_times_and_the_champion_and_no_holdout(
-    make_job: MakeJob, home: Path
-) -> None:
+def test_it_is_given_inputs_labels_times_and_the_champion(make_job: MakeJob, home: Path) -> None:
     champion = champion_of_temp(home)
     trained = train(make_job(bundle=champion, trainer=f"{HERE}:scaled"))
     names, kind, times, version = load(trained, home).estimator.given_
     assert (names, kind, version) == (["temp"], "U", champion.version)
     assert times.dtype == "datetime64[ms]"
-    assert len(times) == trained.rows == 600
+    assert len(times) == trained.rows == 900
     assert times[0] == np.datetime64("1970-01-01T00:00:00")
-    assert times[-1] == np.datetime64("1970-01-01T00:09:59")
+    assert times[-1] == np.datetime64("1970-01-01T00:14:59")
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -72,7 +72,7 @@ def test_one_that_takes_too_long_ends_with_what_it_has_started(
             match="the training was ended after 3 s, of which training_timeout_s allows 3: allow more, or",
         ):
             hanging.result(WAIT_S)
-        assert after.result(WAIT_S).rows == 600
+        assert after.result(WAIT_S).rows == 900
         assert gone(int(child_pid_file.read_text()))
     finally:
         pool.close(kill=True)
@@ -97,7 +97,7 @@ def test_one_that_takes_too_much_memory_ends_and_addresses_are_no_memory(
         match=r"the training was ended when it used [\d,]+ MB, of which training_memory_mb allows 900: allow",
     ):
         hoarding.result(WAIT_S)
-    assert reserving.result(WAIT_S).rows == 600
+    assert reserving.result(WAIT_S).rows == 900
 
 
 def test_a_function_that_ends_its_process_or_leaves_fails_alone(
@@ -109,7 +109,7 @@ def test_a_function_that_ends_its_process_or_leaves_fails_alone(
         limited.submit(make_job(trainer=f"{HERE}:leaving")).result(WAIT_S)
     with pytest.raises(TrainingError, match="there is no module nowhere"):
         limited.submit(make_job(trainer="nowhere:fit")).result(WAIT_S)
-    assert limited.submit(make_job(trainer=f"{HERE}:forest")).result(WAIT_S).rows == 600
+    assert limited.submit(make_job(trainer=f"{HERE}:forest")).result(WAIT_S).rows == 900
 
 
 def test_an_error_that_was_not_foreseen_is_one_line(make_job: MakeJob) -> None:

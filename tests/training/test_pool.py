@@ -66,7 +66,7 @@ def test_a_worker_that_dies_takes_its_job_along_and_no_other(make_job: MakeJob) 
         after = pool.submit(job)
         with pytest.raises(TrainingError, match="the training process died"):
             death.result(WAIT_S)
-        assert after.result(WAIT_S).rows == 600
+        assert after.result(WAIT_S).rows == 900
         # And one that dies while it has nothing to do takes nothing along.
         assert pool.pid is not None
         os.kill(pool.pid, signal.SIGKILL)

@@ -267,6 +267,8 @@ class Run:
             features=[{"row": i} for i in due.tolist()],
             persons=np.zeros(n, dtype=np.bool_),
             revisions=zeros,
+            review_probabilities=np.full(n, np.nan),
+            review_dropped=zeros,
             partitions=zeros,
             request_offsets=due,
             labelled_at_ms=self.labelled_ms[due],
