@@ -3,7 +3,8 @@
 No single window wins. After a sudden change the rows since then alone tell of the world as it is; where the
 world is quiet more rows are better; where regimes return the old ones are [1]_, [2]_. So each training fits
 one candidate per window without the newest rows, compares them on these, and fits the best window once more
-with them.
+with them. What choose are few, as they must be fresh; what is known of the model that was chosen should come
+from more: a day is not like the next.
 
 References
 ----------
@@ -47,19 +48,19 @@ class Chosen(Generic[T]):
     model
         Fitted on all rows of the window, the newest too; on the others alone if that was not possible.
     sibling
-        Fitted on the same window without the newest rows: what is known of `model` comes from its answers.
+        Fitted on the same window up to `held`: what is known of `model` comes from its answers to the rest.
+    held
+        Position of the first row that the sibling was not fitted on.
     window
         The rows of both.
-    losses
-        Of the sibling on the newest rows, (m,).
     tried
         All candidates, the longest window first.
     """
 
     model: T
     sibling: T
+    held: int
     window: Window
-    losses: Floats
     tried: tuple[TriedWindow, ...]
 
 
@@ -101,6 +102,7 @@ def fit_best(
     *,
     fit: Callable[[slice], T],
     losses: Callable[[T], Floats],
+    held: Callable[[Window], int],
     may_refit: Callable[[T, T], bool] = lambda sibling, model: True,
 ) -> Chosen[T]:
     """Fit a candidate per window, choose on the newest rows, and fit the best window once more with them.
@@ -117,6 +119,8 @@ def fit_best(
         Returns a model fitted on a slice of the rows.
     losses
         Returns a model's losses on the newest rows, (n - newest,).
+    held
+        Returns the position from which on rows of a window are kept from the sibling; `newest` at the latest.
     may_refit
         Whether what was fitted with the newest rows may stand for its sibling.
     """
@@ -127,7 +131,10 @@ def fit_best(
         for window, own in zip(windows, each, strict=True)
     )
     best = min(range(len(windows)), key=lambda i: tried[i].loss)
-    model = fit(slice(windows[best].start, n))
-    if not may_refit(fitted[best], model):
-        model = fitted[best]
-    return Chosen(model, fitted[best], windows[best], each[best], tried)
+    window, sibling, start = windows[best], fitted[best], min(held(windows[best]), newest)
+    if start < newest:
+        sibling = fit(slice(window.start, start))
+    model = fit(slice(window.start, n))
+    if not may_refit(sibling, model):
+        return Chosen(fitted[best], fitted[best], newest, window, tried)
+    return Chosen(model, sibling, start, window, tried)

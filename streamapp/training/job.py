@@ -15,14 +15,14 @@ import numpy as np
 from streamapp.errors import InfrastructureError, StreamappError, TrainingError, in_one_line
 from streamapp.messages import Model, OffsetRange, TriedWindow
 from streamapp.models import Bundle, Columns, Keys, Store
-from streamapp.quality.labelled_rows import LabelledRows
+from streamapp.quality.labelled_rows import Ints, LabelledRows
 from streamapp.training.backends import parallel
 from streamapp.training.candidates import Chosen, Window, fit_best, windows_of
 from streamapp.training.comparison import Comparison
 from streamapp.training.rows import Examples, choose_rows, holdout_start
 from streamapp.training.trainers import load_trainer
 
-__all__ = ["Job", "Trained", "TrainingOptions", "train"]
+__all__ = ["Job", "Trained", "TrainingOptions", "held_start", "train"]
 
 _SEED = 20_130_101
 
@@ -44,10 +44,9 @@ class TrainingOptions:
     windows
         Numbers of newest rows to try, beside all rows and those since a change.
     holdout_share
-        Share of the newest rows on which no candidate is fitted: they choose the best one, and are the
-        baseline of the new version.
+        Share of a window's rows, the newest, that are kept from the fit; see :func:`held_start`.
     holdout_at_least, holdout_at_most
-        Bounds of their number. A third of the smallest window is the most in any case.
+        Bounds of their number.
     threads
         Of BLAS and OpenMP.
     """
@@ -173,21 +172,43 @@ def train(job: Job) -> Trained:
             len(examples),
             fit=fit,
             losses=lambda each: compare.losses(each.estimator, each.columns),
+            held=lambda window: held_start(examples.times_ms, window, job.options),
             may_refit=lambda sibling, model: sibling.classes == model.classes,
         )
         with _seeded():
-            bundle = _pack(job, champion, chosen, examples, newest)
+            bundle = _pack(job, champion, chosen, examples)
     url = Store(job.store).put(bundle, key=Keys(job.keys).local()[0])
     assert bundle.baseline is not None  # a holdout was given
     model = bundle.record(url, "challenger")
     return Trained(
         model,
         bundle.manifest.reference_rows or 0,
-        len(examples) - newest,
+        bundle.baseline.rows,
         bundle.baseline.mean,
         examples.left_out,
         chosen.tried,
     )
+
+
+def held_start(times_ms: Ints, window: Window, options: TrainingOptions) -> int:
+    """Return the position of the first row of a window that is kept from a fit on it.
+
+    Those of the smallest window choose among all candidates; those of the window that was chosen are the
+    baseline of what was fitted on it.
+
+    Parameters
+    ----------
+    times_ms
+        Of all rows, (n,) in increasing order.
+    window
+        Of these.
+    options
+        Share and bounds of their number; a third of the window is the most in any case.
+    """
+    own = times_ms[window.start :]
+    most = min(options.holdout_at_most, len(own) // 3)
+    start = holdout_start(own, share=options.holdout_share, at_least=options.holdout_at_least, at_most=most)
+    return window.start + start if start else 0
 
 
 def _load(job: Job) -> Bundle:
@@ -233,12 +254,7 @@ def _split(
             + (f"; left out: {why}" if why else "")
         )
     windows = windows_of(n, since=since, rows=options.windows, min_rows=options.min_rows)
-    newest = holdout_start(
-        examples.times_ms,
-        share=options.holdout_share,
-        at_least=options.holdout_at_least,
-        at_most=min(options.holdout_at_most, (n - windows[-1].start) // 3),
-    )
+    newest = held_start(examples.times_ms, windows[-1], options)
     if not newest:
         raise TrainingError(
             f"all {n:,} rows were requested at nearly the same time: none is older than the holdout; "
@@ -264,16 +280,16 @@ def _check_task(champion: Bundle, estimator: Any, trainer: str) -> None:
         )
 
 
-def _pack(job: Job, champion: Bundle, chosen: Chosen[_Fitted], examples: Examples, newest: int) -> Bundle:
+def _pack(job: Job, champion: Bundle, chosen: Chosen[_Fitted], examples: Examples) -> Bundle:
     has_all = chosen.model is not chosen.sibling
-    fitted = slice(chosen.window.start, None if has_all else newest)
+    fitted = slice(chosen.window.start, None if has_all else chosen.held)
     try:
         return Bundle.create(
             chosen.model.estimator,
             *examples.part(fitted),
             name=job.deployment,
             format=champion.manifest.format,
-            holdout=examples.part(slice(newest, None)),
+            holdout=examples.part(slice(chosen.held, None)),
             sibling=chosen.sibling.estimator if has_all else None,
             time=examples.times_ms[fitted].astype("datetime64[ms]"),
             like=champion,

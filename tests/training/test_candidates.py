@@ -38,7 +38,12 @@ def test_no_candidate_sees_the_rows_that_choose_and_the_best_is_fitted_once_more
 
     windows = [Window("long", 0), Window("short", 60)]
     chosen = fit_best(
-        windows, 90, 100, fit=fit, losses=lambda rows: np.full(10, 0.3 if rows.start == 0 else 0.1)
+        windows,
+        90,
+        100,
+        fit=fit,
+        losses=lambda rows: np.full(10, 0.3 if rows.start == 0 else 0.1),
+        held=lambda window: 90,
     )
     assert seen == [slice(0, 90), slice(60, 90), slice(60, 100)]
     assert (chosen.model, chosen.sibling, chosen.window) == (slice(60, 100), slice(60, 90), windows[1])
@@ -46,9 +51,31 @@ def test_no_candidate_sees_the_rows_that_choose_and_the_best_is_fitted_once_more
     assert [each.loss for each in chosen.tried] == pytest.approx([0.3, 0.1])
 
 
+def test_what_is_known_of_a_long_window_comes_from_more_rows_than_choose() -> None:
+    seen: list[slice] = []
+
+    def fit(rows: slice) -> slice:
+        seen.append(rows)
+        return rows
+
+    chosen = fit_best(
+        [Window("long", 0), Window("short", 60)],
+        90,
+        100,
+        fit=fit,
+        losses=lambda rows: np.full(10, 0.1 if rows.start == 0 else 0.3),
+        held=lambda window: 70 if window.name == "long" else 95,
+    )
+    assert seen == [slice(0, 90), slice(60, 90), slice(0, 70), slice(0, 100)]
+    assert (chosen.model, chosen.sibling, chosen.held) == (slice(0, 100), slice(0, 70), 70)
+    assert [each.rows for each in chosen.tried] == [90, 30]
+
+
 def test_of_equal_candidates_the_longest_window_is_taken() -> None:
     windows = [Window("long", 0), Window("short", 60)]
-    chosen = fit_best(windows, 90, 100, fit=lambda rows: rows, losses=lambda rows: np.zeros(10))
+    chosen = fit_best(
+        windows, 90, 100, fit=lambda rows: rows, losses=lambda rows: np.zeros(10), held=lambda window: 90
+    )
     assert chosen.window.name == "long"
 
 
@@ -59,6 +86,7 @@ def test_what_may_not_stand_for_its_sibling_gives_way_to_it() -> None:
         100,
         fit=lambda rows: rows,
         losses=lambda rows: np.zeros(10),
+        held=lambda window: 70,
         may_refit=lambda sibling, model: False,
     )
     assert chosen.model == chosen.sibling == slice(0, 90)

@@ -28,8 +28,7 @@ from streamapp.rollout import Candidate, Judge
 from streamapp.settings import Settings
 from streamapp.training import TrainingRules, plan_training
 from streamapp.training.candidates import fit_best, windows_of
-from streamapp.training.job import TrainingOptions
-from streamapp.training.rows import holdout_start
+from streamapp.training.job import TrainingOptions, held_start
 
 STREAMS = {"elec2": (None, 1_800_000), "weather": (None, 86_400_000), "covtype": (50_000, 60_000)}
 """Rows that are read, and milliseconds between two rows: half an hour, a day; covtype has no time."""
@@ -173,13 +172,7 @@ class Run:
             min_rows=self.rules.min_rows,
         )
         times = np.arange(n)
-        options = self.options
-        newest = holdout_start(
-            times,
-            share=options.holdout_share,
-            at_least=options.holdout_at_least,
-            at_most=min(options.holdout_at_most, (n - windows[-1].start) // 3),
-        )
+        newest = held_start(times, windows[-1], self.options)
         X, y = self.X[start + newest : end], self.y[start + newest : end]
         chosen = fit_best(
             windows,
@@ -187,10 +180,13 @@ class Run:
             n,
             fit=lambda rows: self.fit(slice(start + rows.start, start + rows.stop)),
             losses=lambda forest: (forest.predict(X) != y).astype(np.float64),
+            held=lambda window: held_start(times, window, self.options),
         )
+        X, y = self.X[start + chosen.held : end], self.y[start + chosen.held : end]
+        losses = (chosen.sibling.predict(X) != y).astype(np.float64)
         first = chosen.window.name.split()[0]
         self.windows[first if first in {"all", "last"} else "since"] += bool(cause)
-        return self.pack(chosen.model, chosen.losses, end, cause)
+        return self.pack(chosen.model, losses, end, cause)
 
     def play(self) -> float:
         """Return the accuracy of the answers that were given."""
