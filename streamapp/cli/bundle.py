@@ -189,7 +189,7 @@ def _read_model(path: Path, format_: str | None) -> tuple[Any, str, dict[str, by
     from streamapp.models.formats import load_format  # noqa: PLC0415
 
     if path.is_dir():
-        raise ConfigError(f"{path} is a folder; this version packs model files (joblib, pickle)")
+        raise ConfigError(f"{path} is a folder; this version packs model files (joblib, pickle, river)")
     try:
         data = path.read_bytes()
     except OSError as exc:
@@ -210,7 +210,7 @@ def _read_model(path: Path, format_: str | None) -> tuple[Any, str, dict[str, by
             "the packages that it was made with"
         ) from exc
     remarks = [str(each.message).split(". ")[0] for each in caught]
-    if not hasattr(estimator, "predict"):
+    if not hasattr(estimator, "predict") and not hasattr(estimator, "predict_one"):
         raise BundleError(
             f"{path} holds a {type(estimator).__name__}, which has no predict method: pack a model"
         )
@@ -229,12 +229,12 @@ def _inputs(model: Any, X: pd.DataFrame, time: str | None) -> tuple[pd.DataFrame
 def _say(bundle: Bundle, ignored: list[str], without_target: int, model: str) -> None:
     manifest, signature = bundle.manifest, bundle.signature
     click.echo(f"{manifest.name} {bundle.version}")
-    click.echo(
-        f"  model         {model}, {manifest.format}, scikit-learn {manifest.libraries['scikit-learn']}"
-    )
+    library = "river" if manifest.format == "river" else "scikit-learn"
+    click.echo(f"  model         {model}, {manifest.format}, {library} {manifest.libraries[library]}")
     classes = f": {_some(signature.classes)}" if signature.classes else ""
     click.echo(f"  predicts      {signature.target}, {signature.task}{classes}")
-    click.echo(f"  inputs        {len(signature.columns)} columns, as a {signature.input}")
+    form = "rows" if signature.input == "rows" else f"a {signature.input}"
+    click.echo(f"  inputs        {len(signature.columns)} columns, as {form}")
     width = max(len(column.name) for column in signature.columns)
     for column in signature.columns:
         marks = (

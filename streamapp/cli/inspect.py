@@ -102,9 +102,10 @@ def _say(bundle: Bundle, fields: dict[str, Any], policy: list[SubjectPolicy]) ->
 
     manifest, signature = bundle.manifest, bundle.signature
     classes = f" of {', '.join(map(str, signature.classes))}" if signature.classes else ""
+    form = "rows" if signature.input == "rows" else f"a {signature.input}"
     facts = {
         "predicts": f"{signature.target or 'its target'}: {signature.task}{classes}",
-        "format": f"{manifest.format}, takes a {signature.input} of {len(signature.columns)} columns",
+        "format": f"{manifest.format}, takes {form} of {len(signature.columns)} columns",
         "packed": fields["created_at"] or "time not noted",
         "trained": fields["trained_at"] or "time not noted",
         "newest data": fields["newest_training_data_at"] or "time not noted",

@@ -22,8 +22,8 @@ __all__ = ["command"]
 def command(ctx: click.Context, *, as_json: bool) -> None:
     """List the keys that are trusted here, and the one that seals what is packed here.
 
-    A bundle whose format can run code (joblib, pickle) is loaded only if one of these keys has sealed it. The
-    folder is STREAMAPP_KEYS, by default `keys` in your config directory.
+    A bundle whose format can run code (joblib, pickle, river) is loaded only if one of these keys has sealed
+    it. The folder is STREAMAPP_KEYS, by default `keys` in your config directory.
 
     \b
     Example:

@@ -108,7 +108,7 @@ class Bundle:
         Parameters
         ----------
         model
-            Fitted estimator with scikit-learn's interface, one output.
+            Fitted estimator with scikit-learn's or river's interface, one output.
         X
             Reference rows: DataFrame, or dict of arrays (n,). They may be the training rows.
         y
@@ -116,7 +116,7 @@ class Bundle:
         name
             Of the deployment.
         format
-            ``joblib`` or ``pickle``.
+            ``joblib`` or ``pickle``; ``river`` for a model of river, which has learned already.
         holdout
             (X, y) that the model was not fitted on: they give the baseline of outputs and losses. None: no
             baseline.

@@ -13,7 +13,16 @@ from streamapp.messages import Label
 from streamapp.models.column import Array, Column, Dtype, as_label, is_missing
 from streamapp.models.tables import read_column
 
-__all__ = ["MAX_CATEGORIES", "check_choices", "infer_column", "infer_task", "model_names", "renew_column"]
+__all__ = [
+    "MAX_CATEGORIES",
+    "check_choices",
+    "infer_column",
+    "infer_form",
+    "infer_task",
+    "learns_rows",
+    "model_names",
+    "renew_column",
+]
 
 MAX_CATEGORIES = 1_000
 """More levels than this are identifiers rather than categories, and are not listed."""
@@ -46,6 +55,18 @@ def model_names(model: Any, available: list[str]) -> tuple[list[str], bool]:
             f"({', '.join(available[:8])}{', …' if len(available) > 8 else ''}); leave out what is no input"
         )
     return available, False
+
+
+def learns_rows(model: Any) -> bool:
+    """Return whether `model` is one of river's: it learns from, and is asked, one dict at a time."""
+    return callable(getattr(model, "learn_one", None))
+
+
+def infer_form(model: Any, *, by_name: bool) -> Literal["frame", "matrix", "rows"]:
+    """Return what `model` takes; of those that do not tell it is tried out when they are packed."""
+    if learns_rows(model):
+        return "rows"
+    return "frame" if by_name or model is None else "matrix"
 
 
 def infer_column(name: str, values: Any, *, closed: bool = False) -> Column:
@@ -135,7 +156,8 @@ def infer_task(
     model
         A fitted estimator, or None.
     y
-        Labels (n,), used where the estimator has no ``classes_``: strings and booleans make a classification.
+        Labels (n,), used where the estimator has no ``classes_``: strings and booleans make a classification,
+        and whatever a classifier of river is given.
 
     Raises
     ------
@@ -147,12 +169,18 @@ def infer_task(
         raise SignatureError(
             f"the model has {len(classes)} outputs; a deployment predicts one (bundle one model for each)"
         )
+    if learns_rows(model):
+        from streamapp.models.formats.river import is_classifier  # noqa: PLC0415  # imports river
+
+        if not is_classifier(model):
+            return "regression", None
+        classes = None if y is None else _unique(y)
     if (
         classes is None
         and y is not None
         and (y.dtype.kind in "bU" or any(isinstance(label, str | bool) for label in y.tolist()))
     ):
-        classes = np.unique(y)
+        classes = _unique(y)
     if classes is not None:
         try:
             return "classification", tuple(as_label(value) for value in np.asarray(classes).tolist())
@@ -161,6 +189,14 @@ def infer_task(
     if model is None and y is None:
         raise SignatureError("neither a fitted model nor labels are given: the task cannot be told")
     return "regression", None
+
+
+def _unique(y: Array) -> Array:
+    try:
+        return np.unique(y)
+    except TypeError:
+        kinds = ", ".join(sorted({type(label).__name__ for label in y.tolist()}))
+        raise SignatureError(f"labels are of the types {kinds}; make them all of one") from None
 
 
 def check_choices(

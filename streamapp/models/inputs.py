@@ -9,24 +9,48 @@ import numpy as np
 
 from streamapp.models.column import Array, Column, Columns, is_missing
 
-__all__ = ["ToInput", "input_builder"]
+__all__ = ["ToInput", "input_builder", "to_list"]
 
 ToInput = Callable[[Columns], Any]
 _Restore = Callable[[Array], Any]
 
 
-def input_builder(columns: tuple[Column, ...], form: Literal["frame", "matrix"]) -> ToInput:
-    """Return the function from columns to a DataFrame or a matrix (n, k), in the order of `columns`.
+def input_builder(columns: tuple[Column, ...], form: Literal["frame", "matrix", "rows"]) -> ToInput:
+    """Return the function from columns to a DataFrame, a matrix (n, k), or rows, in the order of `columns`.
 
     A matrix is float64, or object where a column holds strings. A frame has the dtypes it was fitted with:
-    int64 and bool where nothing is missing, category dtype with the training categories.
+    int64 and bool where nothing is missing, category dtype with the training categories. Rows are n dicts of
+    Python's own types, without the values that are missing.
     """
+    if form == "rows":
+        return _rows(columns)
     names = [column.name for column in columns]
     if form == "matrix":
         return _float_matrix(names) if not _has_objects(columns) else _object_matrix(columns)
     if all(column.dtype == "float" and not column.categorical_dtype for column in columns):
         return _float_frame(names)
     return _mixed_frame(columns)
+
+
+def to_list(values: Array, column: Column) -> list[Any]:
+    """Return `values` of `column` (n,) as they stand in requests: Python's own types, None for missing."""
+    if column.dtype == "string":
+        return values.tolist()  # type: ignore[no-any-return]
+    as_python = {"float": float, "integer": int, "boolean": bool}[column.dtype]
+    return [None if value != value else as_python(value) for value in values.tolist()]  # noqa: PLR0124  # NaN
+
+
+def _rows(columns_: tuple[Column, ...]) -> ToInput:
+    names = [column.name for column in columns_]
+
+    def build(columns: Columns) -> list[dict[str, Any]]:
+        lists = [to_list(columns[column.name], column) for column in columns_]
+        return [
+            {name: value for name, value in zip(names, row, strict=True) if value is not None}
+            for row in zip(*lists, strict=True)
+        ]
+
+    return build
 
 
 def _has_objects(columns: tuple[Column, ...]) -> bool:

@@ -119,18 +119,18 @@ class Manifest(BaseModel):
         return manifest
 
 
-def library_versions() -> dict[str, str]:
-    """Return the versions of what a model's answers depend on."""
+def library_versions(*others: str) -> dict[str, str]:
+    """Return the versions of what a model's answers depend on, those of `others` too."""
     from importlib.metadata import version  # noqa: PLC0415
 
-    libraries = {name: version(name) for name in ("numpy", "scikit-learn")}
+    libraries = {name: version(name) for name in ("numpy", "scikit-learn", *others)}
     return libraries | {"python": platform.python_version(), "streamapp": __version__}
 
 
 def version_warnings(libraries: dict[str, str]) -> tuple[str, ...]:
     """Return one line for each library whose version differs so much that answers may."""
-    here = library_versions()
-    parts = {"scikit-learn": 2, "numpy": 1, "python": 2}
+    here = library_versions("river")
+    parts = {"scikit-learn": 2, "numpy": 1, "river": 2, "python": 2}
     return tuple(
         f"packed with {name} {libraries[name]}, and {here[name]} runs here: golden rows tell if it matters"
         for name, count in parts.items()

@@ -16,6 +16,7 @@ from streamapp.models.baseline import Baseline
 from streamapp.models.column import Array, Columns
 from streamapp.models.formats import Predict, load_format
 from streamapp.models.golden import Golden, draw_golden
+from streamapp.models.infer import learns_rows
 from streamapp.models.labels import fit_labels, read_labels, read_times
 from streamapp.models.losses import check_loss, loss_scale
 from streamapp.models.manifest import FileEntry, Manifest, canonical, library_versions
@@ -99,6 +100,7 @@ def pack(
     facts: Facts,
 ) -> Contents:
     """Return the contents of a bundle; parameters and errors as of :meth:`streamapp.models.Bundle.create`."""
+    _check_format(model, choices.format)
     table, labels = as_table(X), read_labels(y)
     _check_lengths(count_rows(table), len(labels), "reference")
     times_ms = None
@@ -162,7 +164,7 @@ def pack(
             path: FileEntry(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
             for path, data in sorted(files.items())
         },
-        libraries=library_versions(),
+        libraries=library_versions(*(["river"] if choices.format == "river" else [])),
         created_at_ms=facts.created_at_ms,
         trained_at_ms=facts.trained_at_ms,
         newest_training_data_at_ms=facts.newest_training_data_at_ms,
@@ -175,6 +177,16 @@ def pack(
     )
     packed = Packed(manifest, files)
     return Contents(packed, signature, profile, golden, baseline, segments, model, predictor, warnings)
+
+
+def _check_format(model: Any, format_name: str) -> None:
+    if learns_rows(model) != (format_name == "river"):
+        which = "is" if learns_rows(model) else "is not"
+        other = "river" if learns_rows(model) else "joblib"
+        raise BundleError(
+            f"format {format_name!r} does not fit a {type(model).__name__}, which {which} a model of river: "
+            f"say format={other!r}"
+        )
 
 
 def _check_lengths(rows: int, others: int, what: str) -> None:
@@ -208,7 +220,7 @@ def _head(columns: Columns) -> Columns:
 
 def _settle_input(model: Any, signature: Signature, predictor: Predict, columns: Columns) -> Signature:
     """Return the signature with the input that works, for estimators that do not tell."""
-    if signature.input == "frame" or hasattr(model, "n_features_in_"):
+    if signature.input != "matrix" or hasattr(model, "n_features_in_"):
         return signature
     try:
         predictor(signature.to_input(_head(columns)))

@@ -13,8 +13,15 @@ import numpy.typing as npt
 from streamapp.errors import SignatureError
 from streamapp.messages import Label
 from streamapp.models.column import Array, Column, Columns, Dtype, Rows, is_missing
-from streamapp.models.infer import check_choices, infer_column, infer_task, model_names, renew_column
-from streamapp.models.inputs import ToInput, input_builder
+from streamapp.models.infer import (
+    check_choices,
+    infer_column,
+    infer_form,
+    infer_task,
+    model_names,
+    renew_column,
+)
+from streamapp.models.inputs import ToInput, input_builder, to_list
 from streamapp.models.tables import as_table, read_column, read_rows
 
 __all__ = ["Column", "Columns", "Dtype", "Rows", "Signature"]
@@ -33,7 +40,8 @@ class Signature:
     classes
         In the order of the estimator's probabilities; None for regressors.
     input
-        Whether the estimator takes a ``frame`` (it knows its columns by name) or a ``matrix``.
+        What the estimator takes: a ``frame`` (it knows its columns by name), a ``matrix``, or ``rows``, dicts
+        (it learns from one row at a time).
     target
         Name of what is predicted, if known.
     """
@@ -41,7 +49,7 @@ class Signature:
     columns: tuple[Column, ...]
     task: Literal["classification", "regression"]
     classes: tuple[Label, ...] | None = None
-    input: Literal["frame", "matrix"] = "frame"
+    input: Literal["frame", "matrix", "rows"] = "frame"
     target: str | None = None
 
     @classmethod
@@ -105,7 +113,7 @@ class Signature:
             for column in inferred
         )
         task, classes = infer_task(model, y)
-        return cls(columns, task, classes, "frame" if by_name or model is None else "matrix", target)
+        return cls(columns, task, classes, infer_form(model, by_name=by_name), target)
 
     def renewed(self, columns: Columns, model: Any) -> Signature:
         """Return the same signature for a model fitted anew on `columns`.
@@ -120,7 +128,8 @@ class Signature:
             self,
             input=form,
             columns=tuple(renew_column(column, columns[column.name]) for column in self.columns),
-            classes=None if self.classes is None else infer_task(model, None)[1],
+            # A model that learns row by row has no list of its own, and goes on with what it was made for.
+            classes=None if self.classes is None else infer_task(model, None)[1] or self.classes,
         )
 
     @cached_property
@@ -133,7 +142,7 @@ class Signature:
         return input_builder(self.columns, self.input)
 
     def to_input(self, columns: Columns) -> Any:
-        """Return what the estimator was fitted on: a DataFrame, or a matrix (n, k).
+        """Return what the estimator was fitted on: a DataFrame, a matrix (n, k), or n dicts.
 
         Names, order, dtypes and categories are those of the training frame. Cost: 5 µs for a matrix or a
         frame of floats, about 100 µs for a frame of ten mixed columns; 0.1 µs per value of category dtype.
@@ -190,7 +199,7 @@ class Signature:
 
     def to_rows(self, columns: Columns) -> Rows:
         """Return rows as they stand in requests and answers: the opposite of :meth:`from_rows`."""
-        lists = [_to_list(columns[column.name], column) for column in self.columns]
+        lists = [to_list(columns[column.name], column) for column in self.columns]
         return [dict(zip(self.names, values, strict=True)) for values in zip(*lists, strict=True)]
 
     def check(self, columns: Columns) -> None:
@@ -219,13 +228,6 @@ class Signature:
             fields["input"],
             fields["target"],
         )
-
-
-def _to_list(values: Array, column: Column) -> list[Any]:
-    if column.dtype == "string":
-        return values.tolist()  # type: ignore[no-any-return]
-    as_python = {"float": float, "integer": int, "boolean": bool}[column.dtype]
-    return [None if value != value else as_python(value) for value in values.tolist()]  # noqa: PLR0124  # NaN
 
 
 def _check(values: Array, column: Column) -> None:

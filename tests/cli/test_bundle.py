@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
+from river import tree
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from streamapp.cli import main
@@ -77,6 +78,20 @@ def test_a_model_is_packed_and_says_what_it_is(folder: Path) -> None:
         assert line in result.stdout
     assert bundle.packed.files["model.joblib"] == (folder / "model.joblib").read_bytes()
     assert bundle.manifest.newest_training_data_at_ms == pd.Timestamp("2011-01-09 07:00Z").value // 1_000_000
+
+
+def test_a_model_of_river_is_found_by_its_content(folder: Path) -> None:
+    model = tree.HoeffdingTreeClassifier()
+    table = pd.read_csv("train.csv")[["temp", "hour", "label"]].dropna()
+    for row in table.to_dict("records"):
+        model.learn_one({"temp": row["temp"], "hour": row["hour"]}, row["label"])
+    table.to_csv("rows.csv", index=False)
+    Path("model.river").write_bytes(pickle.dumps(model))
+    result = _run("bundle", "model.river", "--reference", "rows.csv", *BUNDLE[4:])
+    assert result.exit_code == 0, result.output
+    assert "HoeffdingTreeClassifier, river, river 0." in result.output
+    assert "2 columns, as rows" in result.output
+    assert "river, takes rows of 2 columns" in _run("inspect", "b").output
 
 
 def test_without_a_holdout_it_says_where_the_baseline_will_come_from(folder: Path) -> None:

@@ -6,6 +6,7 @@ A format is a module with the members of :class:`Format`. Adding one is one file
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Protocol, cast
@@ -22,6 +23,7 @@ Predict = Callable[[Any], Predictions]
 FORMATS: dict[str, str] = {
     "joblib": "streamapp.models.formats.joblib",
     "pickle": "streamapp.models.formats.pickle",
+    "river": "streamapp.models.formats.river",
 }
 """Name of each format to its module."""
 
@@ -73,6 +75,9 @@ _COMPRESSED = (
 )
 """Beginnings of what joblib compresses with: gzip, bz2, xz, lzma, lz4, zlib."""
 
+_RIVER = re.compile(rb"\x80[\x02-\x05](?:c|(?:\x95.{8})?\x8c.)river\.", re.DOTALL)
+"""Beginning of a pickle whose object is of a class of river: its module is what the stream names first."""
+
 
 def sniff(data: bytes) -> str:
     """Return the name of the format that the bytes of a model file are in.
@@ -90,7 +95,9 @@ def sniff(data: bytes) -> str:
     """
     if data[:1] == b"\x80" and data[1:2] in {b"\x02", b"\x03", b"\x04", b"\x05"}:
         # joblib keeps arrays beside the pickle stream, wrapped in a class of its own.
-        return "joblib" if b"joblib.numpy_pickle" in data else "pickle"
+        if b"joblib.numpy_pickle" in data:
+            return "joblib"
+        return "river" if _RIVER.match(data) else "pickle"
     if data.startswith(_COMPRESSED):
         return "joblib"
     raise BundleError(f"{_guess(data)}: not supported by this version, which reads {', '.join(FORMATS)}")
