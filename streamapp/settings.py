@@ -122,6 +122,9 @@ class Settings(BaseSettings):
     training_window_s: float | None = Field(
         default=None, gt=0, description="At most this old, in stream time."
     )
+    online: bool = Field(
+        default=True, description="Whether challengers of the format river learn while they are judged."
+    )
     trainer: str = Field(
         default="refit", description="refit the champion's estimator, or package.module:function."
     )

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Sequence
+from functools import partial
 from typing import Any
 
 from streamapp.agents.admission import Admission
 from streamapp.agents.estimate import ShownEstimate
 from streamapp.agents.fold import FoldState
+from streamapp.agents.relearn import relearn
 from streamapp.agents.versions import Versions
 from streamapp.agents.watch import alert_record, retrain_record
 from streamapp.messages import ModelState, event_time_ms
 from streamapp.models import Bundle
 from streamapp.profile.policy_text import parse_policy
+from streamapp.quality import OnlineLearner
 from streamapp.quality.estimate import EstimatedAccuracy
 from streamapp.quality.labelled_rows import LabelledRows
 from streamapp.quality.shown import gauges, page
@@ -88,13 +91,15 @@ class JudgeAgent:
             for at in range(0, len(records), _ROWS_AT_ONCE):
                 part = records[at : at + _ROWS_AT_ONCE]
                 await self._follow()
+                await relearn(self._host, self._judge.online, part[0].offset)
                 rows = LabelledRows.read(
                     [record.value for record in part],
                     [record.offset for record in part],
                     [event_time_ms(record.headers, record.timestamp)[0] for record in part],
                 )
                 self._estimate.verify(rows)
-                judged = self._judge.fold(rows)
+                # Learning takes milliseconds a row: a loop that stands still loses its partitions.
+                judged = await asyncio.to_thread(self._judge.fold, rows)
                 await self._carry_out(judged)
                 decided = decided or judged.promoted is not None
             self._is_shown = False
@@ -117,7 +122,8 @@ class JudgeAgent:
         admitted = [await self._admission.admit(version, champion) for version in challengers]
         shadows = self._judge.shadows(pointer.version)
         former = [await self._versions.bundle(version) for version in shadows]
-        self._judge.follow(_candidate(champion), _by_version(admitted), _by_version(former))
+        on_trial = _by_version(admitted, online=self._host.settings.online)
+        self._judge.follow(_candidate(champion), on_trial, _by_version(former))
         self._versions.forget({pointer.version, *challengers, *shadows})
         self._followed = now
         self._look_again_at = clock() + _RETRY_S if None in admitted else math.inf
@@ -181,8 +187,9 @@ class JudgeAgent:
             set_all(metrics.segments, {(s.column, s.level): s.loss for s in quality.segments})
 
 
-def _candidate(bundle: Bundle) -> Candidate:
+def _candidate(bundle: Bundle, *, online: bool = False) -> Candidate:
     manifest = bundle.manifest
+    learns = online and manifest.format == "river"
     return Candidate(
         version=bundle.version,
         predict=bundle.predict,
@@ -194,11 +201,12 @@ def _candidate(bundle: Bundle) -> Candidate:
         profile=bundle.profile,
         signature=bundle.signature,
         segments=bundle.segments,
+        learner=partial(OnlineLearner.of, bundle) if learns else None,
     )
 
 
-def _by_version(bundles: Sequence[Bundle | None]) -> dict[str, Candidate]:
-    return {bundle.version: _candidate(bundle) for bundle in bundles if bundle is not None}
+def _by_version(bundles: Sequence[Bundle | None], *, online: bool = False) -> dict[str, Candidate]:
+    return {bundle.version: _candidate(bundle, online=online) for bundle in bundles if bundle is not None}
 
 
 def _ms(seconds: float | None) -> int | None:

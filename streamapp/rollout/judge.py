@@ -125,6 +125,8 @@ class Judge:
             keep=keep_champions, cooldown_rows=rollback_cooldown_rows, guards=rollback_rows > 0
         )
         self._trials = Trials(self._terms, self._reigns)
+        self.online = self._trials.online
+        """Trials of challengers that learn; after :meth:`restore` they must be given their rows again."""
         self._schedule = Schedule(retrain_every_ms)
         self._reasons = Reasons(
             deployment, every_rows=retrain_every_rows, cooldown_rows=retrain_cooldown_rows

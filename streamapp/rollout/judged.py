@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from streamapp.messages import Alert, Label, Retrain
 from streamapp.models import Baseline, Predictions, Rows, Segments, Signature
 from streamapp.profile import Profile
+from streamapp.quality import OnlineLearner
 from streamapp.quality.e_detector import upper_bound
 
 __all__ = ["Candidate", "Decision", "DueRetrain", "Judged"]
@@ -39,6 +40,8 @@ class Candidate:
     segments
         By which accuracy is watched, and a challenger's losses are told apart; those of the champion count.
         None: by none.
+    learner
+        Makes a learner that begins as this version: what is judged is that one. None: it answers as it is.
     """
 
     version: str
@@ -51,6 +54,7 @@ class Candidate:
     profile: Profile | None = None
     signature: Signature | None = None
     segments: Segments | None = None
+    learner: Callable[[], OnlineLearner] | None = None
 
     @property
     def usual_loss(self) -> float | None:
@@ -80,6 +84,8 @@ class Decision:
         Why, for people.
     rolled_back
         The champion that was worse than this one, if it is gone back to; else None.
+    learned_from
+        Offset in ``labelled`` of the first row that an online challenger has learned from; None of others.
     """
 
     version: str
@@ -88,6 +94,7 @@ class Decision:
     scores: dict[str, float]
     note: str
     rolled_back: str | None = None
+    learned_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

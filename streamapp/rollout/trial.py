@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamapp.errors import ConfigError, ModelError
-from streamapp.models import losses
+from streamapp.models import Rows, losses
 from streamapp.models.losses import Floats
 from streamapp.models.segments import Segments
 from streamapp.quality.labelled_rows import LabelledRows
@@ -70,6 +70,11 @@ class Trial:
         """Why it is not promoted though its gate would."""
 
     @property
+    def learned_from(self) -> int | None:
+        """Offset of the first row that it has learned from since it was deployed; None if it does not."""
+        return None
+
+    @property
     def is_won(self) -> bool:
         """Whether the version is to be made champion."""
         if self.failure is not None or self.objection is not None:
@@ -96,17 +101,22 @@ class Trial:
         in_alarm
             Whether the champion was in alarm before each of them, (n,).
         """
-        before = self.gate.rows
         try:
             own = self._losses(rows)
         except ConfigError as exc:  # it lacks what the loss needs, and always will
             self.failure = f"it cannot be judged: {exc}"
             return 0
+        return self._compare([row or {} for row in rows.features], champion_losses, own, in_alarm)
+
+    def _compare(
+        self, features: Rows, champion_losses: Floats, own: Floats, in_alarm: npt.NDArray[np.bool_]
+    ) -> int | None:
+        """Take the losses of both on the next n rows; return the row at which the gate decided, or None."""
+        before = self.gate.rows
         verdict = self.gate.update(champion_losses, own, in_alarm)
         if self.role != "guard" and self.champion.segments:
             counted = self.gate.rows - before
-            features = [row or {} for row in rows.features[:counted]]
-            self._segments.add(features, own[:counted] - champion_losses[:counted])
+            self._segments.add(features[:counted], own[:counted] - champion_losses[:counted])
         if verdict is None:
             return None
         if verdict == "promote":

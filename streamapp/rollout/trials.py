@@ -11,6 +11,7 @@ import numpy.typing as npt
 from streamapp.models.losses import Floats
 from streamapp.quality.labelled_rows import Ints, LabelledRows
 from streamapp.rollout.judged import Candidate, Decision
+from streamapp.rollout.online_trial import OnlineTrial, OnlineTrials
 from streamapp.rollout.reigns import Reigns
 from streamapp.rollout.terms import Terms
 from streamapp.rollout.trial import Trial
@@ -60,6 +61,7 @@ class Ended(NamedTuple):
             trial.scores,
             trial.note,
             trial.champion.version if trial.role == "guard" else None,
+            trial.learned_from,
         )
 
 
@@ -72,11 +74,17 @@ class Trials:
         Of all comparisons.
     reigns
         Says which former champions take part, and whether one guards; told when a guard is done.
+
+    Attributes
+    ----------
+    online
+        Those of challengers that learn.
     """
 
     def __init__(self, terms: Terms, reigns: Reigns) -> None:
         self._terms, self._reigns = terms, reigns
         self._champion: Candidate | None = None
+        self.online = OnlineTrials(terms)
         self._trials: dict[str, Trial] = {}
         self._interrupted: dict[str, dict[str, Any]] = {}
         self._guarded: tuple[int, int] | None = None
@@ -115,11 +123,22 @@ class Trials:
         """
         self._champion = champion
         under_way, self._trials, begun = self._trials, {}, []
+        self.online.keep(challengers)
         for version in sorted(challengers):
-            newest_ms = challengers[version].newest_training_data_at_ms
+            challenger = challengers[version]
+            newest_ms = challenger.newest_training_data_at_ms
             since_ms = now_ms if newest_ms is None else newest_ms
-            trial = Trial(challengers[version], champion, self._terms, since_ms)
-            if not self._go_on(trial, under_way):
+            if challenger.learner is not None:
+                self._trials[version], is_new = self.online.follow(
+                    challenger,
+                    champion,
+                    since_ms,
+                    known=under_way.get(version),
+                    state=self._interrupted.get(version),
+                )
+            else:
+                is_new = not self._go_on(Trial(challenger, champion, self._terms, since_ms), under_way)
+            if is_new:
                 begun.append(since_ms)
         for known in self._reigns.former:
             is_guard = known.version == self._reigns.guard
@@ -145,6 +164,8 @@ class Trials:
         version = trial.challenger.version
         known = under_way.get(version)
         state = self._interrupted.get(version) if known is None else known.snapshot()
+        if state is not None and "gate" not in state:  # it learned, and is to answer as it began from now on
+            known, state = None, None
         self._trials[version] = trial
         if known is not None:
             trial.failure = known.failure
@@ -196,6 +217,8 @@ class Trials:
         return [Ended(0, trial) for trial in waiting]
 
     def _judge_one(self, trial: Trial, new: ChampionRows, answerable: npt.NDArray[np.bool_]) -> int | None:
+        if isinstance(trial, OnlineTrial):  # it learns from rows that do not count, too
+            return trial.judge(new.rows, new.losses, new.in_alarm)
         since_ms = _BEGINNING_MS if trial.since_ms is None else trial.since_ms
         while trial.failure is None:
             counts = answerable & (new.rows.times_ms > since_ms) & (new.counts > trial.from_row)

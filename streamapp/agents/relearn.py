@@ -1,0 +1,63 @@
+"""After a restart: what online challengers had learned is read from ``labelled`` again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from aiokafka import AIOKafkaConsumer
+
+from streamapp.agents.labelled_log import LabelledLog
+from streamapp.messages import OffsetRange
+from streamapp.quality.labelled_rows import LabelledRows
+from streamapp.rollout.online_trial import OnlineTrials
+from streamapp.runtime.host import Host
+
+__all__ = ["relearn"]
+
+_ROWS_AT_ONCE = 2_000
+
+log = logging.getLogger(__name__)
+
+
+async def relearn(host: Host, online: OnlineTrials, end: int) -> None:
+    """Give trials that are behind the rows of ``labelled`` up to `end`, where the judge stands.
+
+    A row takes a forest 2 ms: of long trials it is minutes, in which nothing is judged and nothing is lost.
+    """
+    start = online.relearn_from
+    if start is None:
+        return
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=host.settings.bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=8 << 20,
+    )
+    await consumer.start()
+    try:
+        topic = host.topics.labelled
+        labelled = LabelledLog(consumer, topic, keep=0)
+        begin, _ = await labelled.bounds()
+        if begin > start:
+            log.warning(
+                "an online challenger learned from offset %d of %s, which begins at %d now: it begins anew",
+                start,
+                topic,
+                begin,
+            )
+            online.begin_anew_before(begin)
+        for first in range(max(begin, start), end, _ROWS_AT_ONCE):
+            until = min(first + _ROWS_AT_ONCE, end)
+            part = OffsetRange(topic=topic, partition=0, start=first, end=until)
+            read = await labelled.rows([part])
+            rows = LabelledRows.read(
+                [value for _, value, _ in read],
+                [offset for offset, _, _ in read],
+                [time_ms for _, _, time_ms in read],
+            )
+            await asyncio.to_thread(online.relearn, rows)
+        log.info("online challengers have learned labelled rows %d to %d again", max(begin, start), end)
+    finally:
+        await consumer.stop()
+    online.caught_up()
