@@ -125,6 +125,9 @@ class Settings(BaseSettings):
     online: bool = Field(
         default=True, description="Whether challengers of the format river learn while they are judged."
     )
+    online_snapshot_rows: int = Field(
+        default=1_000, gt=0, description="Labelled rows after which an online champion is published anew."
+    )
     trainer: str = Field(
         default="refit", description="refit the champion's estimator, or package.module:function."
     )

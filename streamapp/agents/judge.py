@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from streamapp.agents.admission import Admission
 from streamapp.agents.estimate import ShownEstimate
 from streamapp.agents.fold import FoldState
-from streamapp.agents.relearn import relearn
+from streamapp.agents.relearn import by_original, relearn
 from streamapp.agents.versions import Versions
 from streamapp.agents.watch import alert_record, retrain_record
-from streamapp.messages import ModelState, event_time_ms
+from streamapp.messages import Model, ModelState, OffsetRange, event_time_ms
 from streamapp.models import Bundle
+from streamapp.models.lineage import awaits_snapshot, first_snapshot, next_snapshot, original, served_last
 from streamapp.profile.policy_text import parse_policy
 from streamapp.quality import OnlineLearner
 from streamapp.quality.estimate import EstimatedAccuracy
@@ -81,6 +83,7 @@ class JudgeAgent:
         self._state = FoldState(host, folds, "judge", restore=self._restore, snapshot=self._snapshot)
         self._is_shown = False
         self._shown_estimate: EstimatedAccuracy | None = None
+        self._is_folding = False
         host.every(1.0, self._show)
         host.agent("judge", [host.topics.labelled], self.handle)
 
@@ -91,15 +94,15 @@ class JudgeAgent:
             for at in range(0, len(records), _ROWS_AT_ONCE):
                 part = records[at : at + _ROWS_AT_ONCE]
                 await self._follow()
-                await relearn(self._host, self._judge.online, part[0].offset)
+                await relearn(self._host, self._versions.log, self._judge.online, part[0].offset)
                 rows = LabelledRows.read(
                     [record.value for record in part],
                     [record.offset for record in part],
                     [event_time_ms(record.headers, record.timestamp)[0] for record in part],
                 )
                 self._estimate.verify(rows)
-                # Learning takes milliseconds a row: a loop that stands still loses its partitions.
-                judged = await asyncio.to_thread(self._judge.fold, rows)
+                rows = by_original(rows, self._versions.log.versions)
+                judged = await self._fold(rows)
                 await self._carry_out(judged)
                 decided = decided or judged.promoted is not None
             self._is_shown = False
@@ -107,30 +110,62 @@ class JudgeAgent:
             await self._state.save()
         return []
 
+    async def _fold(self, rows: LabelledRows) -> Judged:
+        """Fold in a thread: learning takes milliseconds a row, and a loop that waits loses partitions."""
+        self._is_folding = True
+        try:
+            return await asyncio.to_thread(self._judge.fold, rows)
+        finally:
+            self._is_folding = False
+
     async def _follow(self) -> None:
         """Tell the judge what ``models`` says, if it says something new."""
         models, clock = self._versions.log, asyncio.get_running_loop().time
         await models.caught_up.wait()
         pointer = models.champion
+        while pointer is not None and (later := next_snapshot(pointer.version, models.versions)) is not None:
+            await models.point_at(later.version, later.newest_training_data_at or pointer.at)
+            await models.update(later.version, lambda record: changed(record, "champion", note=record.note))
+            pointer = models.champion
         challengers = sorted(v for v, model in models.versions.items() if model.state == "challenger")
         now = (pointer and pointer.version, tuple(challengers))
         if pointer is None or (now == self._followed and clock() < self._look_again_at):
             return
-        champion = await self._versions.bundle(pointer.version)
+        # A snapshot is judged as what it is a snapshot of: gates, alerts and baseline go on.
+        first = original(pointer.version, models.versions)
+        champion = await self._versions.bundle(first)
         if champion is None:
             return
         admitted = [await self._admission.admit(version, champion) for version in challengers]
-        shadows = self._judge.shadows(pointer.version)
-        former = [await self._versions.bundle(version) for version in shadows]
-        on_trial = _by_version(admitted, online=self._host.settings.online)
-        self._judge.follow(_candidate(champion), on_trial, _by_version(former))
-        self._versions.forget({pointer.version, *challengers, *shadows})
+        former = await self._former(champion, pointer.version)
+        self._judge.follow(
+            _champion(champion, pointer.version, models.versions),
+            {each.version: _candidate(each, online=self._host.settings.online) for each in admitted if each},
+            {version: replace(_candidate(bundle), version=version) for version, bundle in former.items()},
+        )
+        self._versions.forget({first, *challengers, *(bundle.version for bundle in former.values())})
         self._followed = now
         self._look_again_at = clock() + _RETRY_S if None in admitted else math.inf
         for stale in outdated(models.versions, pointer):
             await models.update(
                 stale.version, lambda record: changed(record, effective_state(record, pointer))
             )
+
+    async def _former(self, champion: Bundle, serving: str) -> dict[str, Bundle]:
+        """Return, by the version that JUDGE knows, what would serve if one of the last champions came back.
+
+        None as long as what serves is not what has won: TRAIN publishes that once it has learned it again.
+        """
+        first, records = champion.version, self._versions.log.versions
+        packed, is_online = champion.manifest.training_data, self._host.settings.online
+        if serving == first and is_online and awaits_snapshot(first, packed, records):
+            return {}
+        found = {}
+        for version in self._judge.shadows(first):
+            bundle = await self._versions.bundle(served_last(version, records))
+            if bundle is not None:
+                found[version] = bundle
+        return found
 
     async def _carry_out(self, judged: Judged) -> None:
         name, topics, metrics = self._host.settings.name, self._host.topics, self._host.metrics
@@ -143,16 +178,38 @@ class JudgeAgent:
             await self._decide(decision, "rejected")
             metrics.promotions.labels("rejected").inc()
         if judged.promoted is not None:
-            # The pointer decides what is served; the record follows it, also after a crash in between.
-            await self._versions.log.point_at(judged.promoted.version, judged.promoted.at_ms)
-            worse = judged.promoted.rolled_back
-            if worse is not None:
-                note = f"rolled back to {judged.promoted.version}, {judged.promoted.note}"
-                await self._versions.log.update(worse, lambda record: retired(record, note=note))
-            await self._decide(judged.promoted, "champion")
-            metrics.promotions.labels("promoted" if worse is None else "rolled-back").inc()
+            await self._promote(judged.promoted)
         if judged.rejected or judged.promoted:
             self._followed = None
+
+    async def _promote(self, decision: Decision) -> None:
+        await self._note_learned(decision)
+        models = self._versions.log
+        served = models.champion
+        decision = replace(decision, version=served_last(decision.version, models.versions))
+        # The pointer decides what is served; the record follows it, also after a crash in between.
+        await models.point_at(decision.version, decision.at_ms)
+        worse = decision.rolled_back
+        if worse is not None:
+            if served is not None and original(served.version, models.versions) == worse:
+                worse = served.version
+            note = f"rolled back to {decision.version}, {decision.note}"
+            await models.update(worse, lambda record: retired(record, note=note))
+        await self._decide(decision, "champion")
+        self._host.metrics.promotions.labels("promoted" if worse is None else "rolled-back").inc()
+
+    async def _note_learned(self, decision: Decision) -> None:
+        """Say which rows an online challenger has learned from: TRAIN begins where its trial did."""
+        if decision.learned_from is None:
+            return
+        start, end = decision.learned_from, decision.offset + 1
+        part = OffsetRange(topic=self._host.topics.labelled, partition=0, start=start, end=end)
+
+        def noted(record: Model) -> Model:
+            known = record.training_data
+            return record.model_copy(update={"training_data": known if part in known else [*known, part]})
+
+        await self._versions.log.update(decision.version, noted)
 
     async def _decide(self, decision: Decision, state: ModelState) -> None:
         await self._versions.log.update(
@@ -172,6 +229,8 @@ class JudgeAgent:
 
     async def _show(self) -> None:
         """Show what is new: once a second, as it takes longer than to judge a small batch."""
+        if self._is_folding:
+            return
         estimate = self._estimate.show()
         if self._is_shown and estimate == self._shown_estimate:
             return
@@ -205,8 +264,13 @@ def _candidate(bundle: Bundle, *, online: bool = False) -> Candidate:
     )
 
 
-def _by_version(bundles: Sequence[Bundle | None], *, online: bool = False) -> dict[str, Candidate]:
-    return {bundle.version: _candidate(bundle, online=online) for bundle in bundles if bundle is not None}
+def _champion(bundle: Bundle, serving: str, records: Mapping[str, Model]) -> Candidate:
+    """Return the champion; of one that learns, only what snapshots have answered is compared."""
+    champion = _candidate(bundle)
+    begun = None if serving == bundle.version else first_snapshot(bundle.version, records)
+    if begun is None or begun.newest_training_data_at is None:
+        return champion
+    return replace(champion, newest_training_data_at_ms=begun.newest_training_data_at)
 
 
 def _ms(seconds: float | None) -> int | None:

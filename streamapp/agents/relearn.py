@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from dataclasses import replace
 
 from aiokafka import AIOKafkaConsumer
 
 from streamapp.agents.labelled_log import LabelledLog
-from streamapp.messages import OffsetRange
-from streamapp.quality.labelled_rows import LabelledRows
+from streamapp.messages import Model, OffsetRange
+from streamapp.models.lineage import original
+from streamapp.quality.labelled_rows import LabelledRows, as_objects
 from streamapp.rollout.online_trial import OnlineTrials
 from streamapp.runtime.host import Host
+from streamapp.runtime.models_log import ModelsLog
 
-__all__ = ["relearn"]
+__all__ = ["by_original", "relearn"]
 
 _ROWS_AT_ONCE = 2_000
 
 log = logging.getLogger(__name__)
 
 
-async def relearn(host: Host, online: OnlineTrials, end: int) -> None:
+def by_original(rows: LabelledRows, records: Mapping[str, Model]) -> LabelledRows:
+    """Return rows as if what snapshots answered had been answered by what they are snapshots of."""
+    versions = [original(version, records) for version in rows.versions.tolist()]
+    return replace(rows, versions=as_objects(versions))
+
+
+async def relearn(host: Host, models: ModelsLog, online: OnlineTrials, end: int) -> None:
     """Give trials that are behind the rows of ``labelled`` up to `end`, where the judge stands.
 
     A row takes a forest 2 ms: of long trials it is minutes, in which nothing is judged and nothing is lost.
@@ -56,7 +66,7 @@ async def relearn(host: Host, online: OnlineTrials, end: int) -> None:
                 [offset for offset, _, _ in read],
                 [time_ms for _, _, time_ms in read],
             )
-            await asyncio.to_thread(online.relearn, rows)
+            await asyncio.to_thread(online.relearn, by_original(rows, models.versions))
         log.info("online challengers have learned labelled rows %d to %d again", max(begin, start), end)
     finally:
         await consumer.stop()

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from streamapp.agents.harm import HarmReader
 from streamapp.agents.labelled_log import LabelledLog, read_to_end
+from streamapp.agents.online import OnlineAgent
 from streamapp.errors import MessageError, StoreError, StreamappError, TrainingError
 from streamapp.messages import DecisionRecord, OffsetRange, OutRecord, Retrain, event_headers, event_time_ms
 from streamapp.quality.labelled_rows import LabelledRows
@@ -88,6 +89,8 @@ class Train:
         host.agent("train", [host.topics.retrain_events], self.handle)
         host.task(self._models.run)
         host.task(self._work)
+        if settings.online:
+            OnlineAgent(host, self._models)
         host.at_end(lambda: self._pool.close(kill=True))
 
     async def handle(self, batches: Sequence[RecordBatch]) -> Sequence[Awaitable[Any]]:

@@ -51,7 +51,7 @@ def _cells(story: VersionStory) -> tuple[str, ...]:
         model.version,
         model.state,
         _when(story.reigns[-1].from_ms) if story.reigns else "-",
-        "-" if model.caused_by is None else story.event.reason if story.event else "?",
+        _reason(story),
         _when(model.newest_training_data_at)[:10],
         loss,
         beside,
@@ -117,10 +117,20 @@ def _paragraphs(story: VersionStory, now_ms: int) -> Iterator[tuple[str, str]]:
     yield "sha256", model.sha256
 
 
+def _reason(story: VersionStory) -> str:
+    if story.model.caused_by is None:
+        return "-"
+    if story.snapshot_of is not None:
+        return "snapshot"
+    return "?" if story.event is None else story.event.reason
+
+
 def _why(story: VersionStory) -> str:
     model, event, alert = story.model, story.event, story.alert
     if model.caused_by is None:
         return "brought by a person"
+    if story.snapshot_of is not None:
+        return f"snapshot of {story.snapshot_of}, which goes on learning"
     if event is None:
         return f"for event {model.caused_by}, which is gone"
     cause = f" ({alert.kind} alert on {alert.subject}: {alert.summary})" if alert is not None else ""

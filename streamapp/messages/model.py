@@ -36,7 +36,9 @@ class Model(Message):
     since: dict[str, int] = Field(
         default={}, description="First request offset of each partition that it answered in its latest reign."
     )
-    caused_by: str | None = Field(default=None, description="The retrain event it was trained for.")
+    caused_by: str | None = Field(
+        default=None, description="The retrain event it was trained for, or the version it is a snapshot of."
+    )
     note: str | None = Field(default=None, description="Why it is in this state, for people.")
 
 

@@ -59,7 +59,9 @@ class Manifest(BaseModel):
     holdout_rows: int = Field(default=0, ge=0)
     loss: str
     loss_scale: float | None = Field(default=None, gt=0, description="Error that counts as a loss of 1.")
-    caused_by: str | None = Field(default=None, description="The retrain event it was trained for.")
+    caused_by: str | None = Field(
+        default=None, description="The retrain event it was trained for, or the version it is a snapshot of."
+    )
 
     _data: bytes | None = PrivateAttr(default=None)
     """The bytes that it was read from: a later version may write the same fields otherwise."""

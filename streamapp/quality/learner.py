@@ -107,7 +107,10 @@ class OnlineLearner:
 
     @classmethod
     def of(cls, bundle: Bundle) -> Self:
-        """Return a learner that begins as the model of `bundle`, which stays as it is."""
+        """Return a learner that begins as the model of `bundle`, which stays as it is.
+
+        Labels given no later than the newest that the bundle says to have learned are not learned again.
+        """
         return cls(
             copy.deepcopy(bundle.estimator),
             bundle.signature,
@@ -145,6 +148,19 @@ class OnlineLearner:
             while self._waiting and self._is_due():
                 self._take(heapq.heappop(self._waiting), i, answers)
         return answers
+
+    def learn(self, rows: LabelledRows) -> None:
+        """Learn rows at once, in log order, and answer none: nothing is held back, so nothing has to be kept.
+
+        Not to be mixed with :meth:`update`, which takes labels in the order of their times.
+        """
+        given = zip(rows.labelled_at_ms.tolist(), self._inputs(rows), rows.labels.tolist(), strict=True)
+        for labelled_ms, row, label in given:
+            if self._learned_until_ms is None or labelled_ms > self._learned_until_ms:
+                self._newest_ms = (
+                    labelled_ms if self._newest_ms is None else max(labelled_ms, self._newest_ms)
+                )
+                self._learn(row, label)
 
     def _see(self, requested_ms: int, labelled_ms: int) -> None:
         self._time.see(labelled_ms)

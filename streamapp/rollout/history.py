@@ -42,12 +42,15 @@ class VersionStory:
         The reason for which it was trained; None if a person brought it, or the event is gone.
     alert
         The alert behind that, as it opened.
+    snapshot_of
+        The version that has gone on learning, if this is a snapshot of it.
     """
 
     model: Model
     reigns: tuple[Reign, ...] = ()
     event: Retrain | None = None
     alert: Alert | None = None
+    snapshot_of: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the record's fields, and beside them ``reigns``, ``event`` and ``alert``."""
@@ -109,6 +112,7 @@ def tell(
                 _reigns(model.version, pointers),
                 event,
                 causes.get(event.caused_by or "") if event is not None else None,
+                model.caused_by if model.caused_by in versions else None,
             )
         )
     stories.sort(

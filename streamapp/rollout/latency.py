@@ -23,7 +23,7 @@ class Latency:
     Examples
     --------
     >>> Latency(80.0, 4.0).problem(ratio=3.0, floor_ms=10.0)
-    'a hundred rows take it 80.0 ms, the champion 4.0 ms; 12.0 ms are allowed'
+    'a hundred rows take it 80.0 ms, the champion 4.0 ms; 12.0 ms are allowed: raise gate_latency_ms for more'
     >>> Latency(8.0, 0.5).problem(ratio=3.0, floor_ms=10.0) is None
     True
     """
@@ -38,7 +38,7 @@ class Latency:
             return None
         return (
             f"a hundred rows take it {self.ms:.1f} ms, the champion {self.champion_ms:.1f} ms; "
-            f"{allowed_ms:.1f} ms are allowed"
+            f"{allowed_ms:.1f} ms are allowed: raise gate_latency_ms for more"
         )
 
     @property

@@ -91,11 +91,14 @@ class Brakes:
     ) -> None:
         self._end, self._rows, self._now_ms, self._rules = end, rows, now_ms, rules
         self._trained_until = max((trained_until(each, topic, end) for each in versions), default=0)
-        # A training has no time in the stream but that of the newest label that it learned from.
+        known = {each.version for each in versions}
+        # A training has no time in the stream but that of the newest label that it learned from. Snapshots of
+        # a model that goes on learning, caused by a version, are no trainings.
         self._trained_ms = sorted(
             each.newest_training_data_at
             for each in versions
             if each.caused_by is not None
+            and each.caused_by not in known
             and each.newest_training_data_at is not None
             and (now_ms is None or each.newest_training_data_at <= now_ms)
         )

@@ -51,6 +51,12 @@ def test_the_reason_of_a_training_is_followed_to_the_alert_as_it_opened() -> Non
     assert (gone.event, gone.alert) == (None, None)
 
 
+def test_a_snapshot_is_told_as_one_and_not_as_a_training_whose_event_is_gone() -> None:
+    stories = told([record("a", "retired"), record("b", "champion", caused_by="a")], ("a", 1), ("b", 2))
+    assert (stories["b"].snapshot_of, stories["a"].snapshot_of) == ("a", None)
+    assert told([record("a", "champion", caused_by="an event")])["a"].snapshot_of is None
+
+
 def test_as_json_it_has_the_fields_of_the_record_and_more() -> None:
     story = told([record("a", "champion", note="promoted")], ("a", 1_000))["a"].to_json()
     assert story["note"] == "promoted"

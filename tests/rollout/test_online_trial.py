@@ -274,25 +274,43 @@ def test_a_restart_between_two_champions_lets_no_row_of_the_first_count() -> Non
     assert again.fold(rows(records, 39)).promoted == judge.fold(rows(records, 39)).promoted
 
 
-def test_one_that_won_is_guarded_by_the_one_before() -> None:
-    records = log(400)
+def served(first: int, n: int, *, right: bool) -> LabelledRows:
+    """Rows that the learner, or a snapshot of it, has answered; what it says, the one before never does."""
+    records = log(n, label="yes" if right else "no", first=first, model={"version": "new"}, prediction="yes")
+    return LabelledRows.read(
+        records, range(first, first + n), [i * MINUTE_MS for i in range(first, first + n)]
+    )
+
+
+def won() -> Judge:
     judge = judge_of(candidate("new", learns=True))
-    promoted = judge.fold(rows(records)).promoted
-    assert promoted is not None
-    after = log(300, label="no", first=400, model={"version": "new"}, prediction="yes")
-    found = []
-    for at in range(0, 300, 20):  # it is followed again with each snapshot that takes over
-        judge.follow(
-            candidate("new", newest_training_data_at_ms=399 * MINUTE_MS), {}, {"old": candidate("old")}
-        )
+    assert judge.fold(rows(log(400))).promoted is not None
+    return judge
+
+
+def test_snapshots_that_take_over_do_not_begin_the_guard_afresh() -> None:
+    judge, once = won(), won()
+    first = candidate("new", newest_training_data_at_ms=399 * MINUTE_MS)
+    once.follow(first, {}, {"old": candidate("old")})
+    whole = once.fold(served(400, 300, right=False)).promoted
+    assert whole is not None
+    assert (whole.version, whole.rolled_back, whole.scores["zero-one"]) == ("old", "new", 0.0)
+    for at in range(400, whole.offset + 1):  # they are new versions to everyone but the judge
+        judge.follow(first, {}, {"old": candidate("old")})
         assert judge.shadows("new") == ("old",)
-        part = LabelledRows.read(
-            after[at : at + 20], range(400 + at, 420 + at), [(400 + at + i) * MINUTE_MS for i in range(20)]
-        )
-        judged = judge.fold(part)
-        if judged.promoted is not None:
-            found.append(judged.promoted)
-            break
-    (back,) = found
-    assert (back.version, back.rolled_back, back.scores["zero-one"]) == ("old", "new", 0.0)
+        promoted = judge.fold(served(at, 1, right=False)).promoted
+        assert promoted == (whole if at == whole.offset else None)
     assert judge.shadows("old") == ("new",)
+
+
+def test_what_a_learner_answers_before_its_first_snapshot_does_not_roll_it_back() -> None:
+    judge = won()
+    judge.follow(candidate("new"), {})
+    assert judge.fold(served(400, 100, right=False)).promoted is None
+    first = candidate("new", newest_training_data_at_ms=599 * MINUTE_MS)
+    judge.follow(first, {}, {"old": candidate("old")})
+    assert judge.fold(served(500, 100, right=False)).promoted is None
+    promoted = judge.fold(served(600, 100, right=False)).promoted
+    assert promoted is not None
+    assert (promoted.version, promoted.rolled_back) == ("old", "new")
+    assert promoted.offset == 599 + promoted.scores["rows"]

@@ -134,6 +134,14 @@ def test_versions_that_people_brought_cost_no_budget() -> None:
     assert answers(plan(event("a", "accuracy", 100), end=5_000, models=models, hour=13, per_day=1))
 
 
+def test_snapshots_of_a_model_that_goes_on_learning_cost_no_budget() -> None:
+    learner = version(None, 0, hour=9)
+    models = [learner, *(version(learner.version, 0, hour=10 + i) for i in range(3))]
+    assert answers(plan(event("a", "accuracy", 100), end=5_000, models=models, hour=13, per_day=1))
+    trained = [learner, *(version("an event", 0, hour=10 + i) for i in range(3))]
+    assert held(plan(event("a", "accuracy", 100), end=5_000, models=trained, hour=13, per_day=1))
+
+
 def test_drift_of_inputs_trains_only_if_it_did_harm() -> None:
     drift = event("a", "input")
     for verdict, outcome in (("none", "dropped"), ("unknown", "waiting"), ("some", "start")):

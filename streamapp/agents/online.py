@@ -1,0 +1,146 @@
+"""TRAIN's other half: a champion that learns goes on learning, and is published as snapshots."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+
+from streamapp.agents.labelled_log import LabelledLog
+from streamapp.errors import StoreError, StreamappError
+from streamapp.messages import Model, OffsetRange
+from streamapp.models import Bundle, Keys, Store
+from streamapp.models.lineage import is_gone_back_to
+from streamapp.quality import LabelledRows
+from streamapp.runtime.host import Host
+from streamapp.runtime.models_log import ModelsLog
+from streamapp.training.online import OnlineChampion
+
+__all__ = ["OnlineAgent"]
+
+_LOOK_EVERY_S = 0.5
+_RETRY_S = 5.0
+_ROWS_AT_ONCE = 200
+
+log = logging.getLogger(__name__)
+
+
+class OnlineAgent:
+    """Follows ``labelled`` while the champion is one that learns.
+
+    Parameters
+    ----------
+    host
+        Of the process; only where the role's partition is assigned does it learn.
+    models
+        Read and written: a snapshot is a candidate, and JUDGE makes it champion.
+    """
+
+    def __init__(self, host: Host, models: ModelsLog) -> None:
+        self._host = host
+        self._models = models
+        self._online: OnlineChampion | None = None
+        self._own: set[str] = set()
+        host.task(self._work)
+
+    async def _work(self) -> None:
+        await self._models.caught_up.wait()
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._host.settings.bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=8 << 20,
+        )
+        await consumer.start()
+        labelled = LabelledLog(consumer, self._host.topics.labelled, keep=0)
+        generation = 0
+        try:
+            while True:
+                await asyncio.sleep(_LOOK_EVERY_S)
+                if not self._host.assigned() or self._host.app.rebalancing:
+                    continue
+                if generation != self._host.assignments:
+                    generation = self._host.assignments
+                    self._own.clear()
+                try:
+                    await self._go_on(labelled)
+                except (KafkaError, StoreError) as exc:  # nothing is lost: it goes on from where it was
+                    log.warning("learning waits: %s", exc)
+                    await asyncio.sleep(_RETRY_S)
+        finally:
+            await consumer.stop()
+
+    async def _go_on(self, labelled: LabelledLog) -> None:
+        """Learn what is there, and publish what is due."""
+        champion = self._champion()
+        if champion is None or champion.format != "river":
+            self._online, self._own = None, set()
+            return
+        begin, end = await labelled.bounds()
+        online = await self._follow(end)
+        while online is not None and online.offset < end:
+            online.skip_to(begin)
+            start = online.offset
+            until = min(start + _ROWS_AT_ONCE, end)
+            part = OffsetRange(topic=self._host.topics.labelled, partition=0, start=start, end=until)
+            read = await labelled.rows([part])
+            rows = LabelledRows.read(
+                [value for _, value, _ in read],
+                [offset for offset, _, _ in read],
+                [time_ms for _, _, time_ms in read],
+            )
+            await asyncio.to_thread(online.learn, rows, until)
+            if online.is_due(end):
+                await self._publish(online)
+            online = await self._follow(end)
+
+    async def _follow(self, end: int) -> OnlineChampion | None:
+        """Return the learner of the champion; None if it is none that learns."""
+        models, champion = self._models, self._champion()
+        if champion is None or is_gone_back_to(champion.version, models.versions):
+            self._online, self._own = None, set()
+        elif champion.version not in self._own:
+            self._online, self._own = None, {champion.version}
+            if champion.format == "river":  # another may have come meanwhile
+                settings = self._host.settings
+                try:
+                    bundle = await asyncio.to_thread(
+                        Bundle.load, champion.bundle, trust=settings.keys, sha256=champion.sha256
+                    )
+                except StoreError:
+                    self._own.clear()
+                    raise
+                except StreamappError as exc:
+                    log.warning("the champion %s cannot go on learning: %s", champion.version, exc)
+                    return None
+                self._online = OnlineChampion.of(
+                    bundle,
+                    models.versions,
+                    topic=self._host.topics.labelled,
+                    end=end,
+                    every=settings.online_snapshot_rows,
+                )
+        return self._online
+
+    def _champion(self) -> Model | None:
+        pointer = self._models.champion
+        return None if pointer is None else self._models.versions.get(pointer.version)
+
+    async def _publish(self, online: OnlineChampion) -> None:
+        settings = self._host.settings
+        try:
+            bundle = await asyncio.to_thread(online.publish, self._host.now_ms())
+            key = Keys(settings.keys).local()[0]
+            url = await asyncio.to_thread(lambda: Store(settings.store).put(bundle, key=key))
+        except StoreError:
+            raise
+        except StreamappError as exc:
+            log.warning("what was learned up to offset %d is not published: %s", online.offset, exc)
+            return
+        record = bundle.record(url, "candidate")
+        self._own.add(record.version)
+        note = f"snapshot of {record.caused_by}, which goes on learning"
+        await self._models.add(record.model_copy(update={"note": note}))
+        log.info("%s is a snapshot after offset %d", record.version, online.offset)
