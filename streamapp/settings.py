@@ -154,6 +154,11 @@ class Settings(BaseSettings):
     gate_margin_in_alarm: float = Field(
         default=-0.01, gt=-1, lt=1, description="The same while accuracy is in alarm, if that is less."
     )
+    gate_min_rows: int = Field(
+        default=0,
+        ge=0,
+        description="Labelled rows before which no challenger is decided on: some days, where days differ.",
+    )
     gate_max_rows: int = Field(
         default=10_000, gt=0, description="Labelled rows after which an undecided challenger is rejected."
     )

@@ -64,6 +64,7 @@ class JudgeAgent:
             "gate_alpha": settings.gate_alpha,
             "gate_margin": settings.gate_margin,
             "gate_margin_in_alarm": settings.gate_margin_in_alarm,
+            "gate_min_rows": settings.gate_min_rows,
             "gate_max_rows": settings.gate_max_rows,
             "gate_segment_margin": settings.gate_segment_margin,
             "gate_segment_rows": settings.gate_segment_rows,

@@ -53,9 +53,10 @@ _TUNING: dict[str, Any] = {
     "retrain_cooldown_rows": 10_000,
     "training_window_s": 90 * _DAY_S,
     "training_rows": 80_000,
-    # A day has 900 flights, and no day is like the next: no window of less than five, one of three weeks.
-    "training_min_rows": 5_000,
-    "training_windows": [20_000],
+    # A day has 900 flights and is not like the next: models of three weeks or more, decisions on three days.
+    "training_min_rows": 20_000,
+    "training_windows": [],
+    "gate_min_rows": 3_000,
     "gate_alpha": 0.05,
     "gate_margin": 0.0,
 }

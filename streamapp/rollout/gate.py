@@ -39,6 +39,9 @@ class PromotionGate:
         In units of the loss, in (-1, 1). A negative margin asks for "not worse by -margin".
     max_rows
         Pairs after which an undecided challenger is rejected, ≥ 1.
+    min_rows
+        Pairs before which nothing is decided, in [0, max_rows]. Where rows of an hour or a day resemble each
+        other the claim above fails, as each row's expected d follows from the day: let it see some days.
     margin_in_alarm
         For rows that `update` is told to be in alarm; None, or one above `margin`: `margin` there, too.
 
@@ -83,6 +86,7 @@ class PromotionGate:
         alpha: float = 0.05,
         margin: float = 0.0,
         max_rows: int = 10_000,
+        min_rows: int = 0,
         margin_in_alarm: float | None = None,
     ) -> None:
         if not 0.0 < alpha < 1.0:
@@ -91,6 +95,8 @@ class PromotionGate:
             raise ConfigError(f"margin is {margin}; differences of losses lie between -1 and 1")
         if max_rows < 1:
             raise ConfigError(f"max_rows is {max_rows}; it must be 1 or more")
+        if not 0 <= min_rows <= max_rows:
+            raise ConfigError(f"min_rows is {min_rows}; it must lie between 0 and max_rows, {max_rows}")
         if margin_in_alarm is not None and not -1.0 < margin_in_alarm < 1.0:
             raise ConfigError(
                 f"margin_in_alarm is {margin_in_alarm}; differences of losses lie between -1 and 1"
@@ -98,6 +104,7 @@ class PromotionGate:
         self.alpha = alpha
         self.margin = margin
         self.max_rows = max_rows
+        self.min_rows = min_rows
         self.margin_in_alarm = margin_in_alarm
         self._eased_margin = margin if margin_in_alarm is None else min(margin, margin_in_alarm)
         self.rows = 0
@@ -182,6 +189,7 @@ class PromotionGate:
         if in_alarm and self._eased_margin < self.margin:
             deciding = self._grown(self._deciding, difference - self._eased_margin)
         reached = deciding.sum(axis=2) >= 1.0 / self.alpha
+        reached[: max(self.min_rows - self.rows - 1, 0)] = False
         decided = reached.any(axis=1)
         last = int(decided.argmax()) if decided.any() else len(champion) - 1
         self._wealth = wealth[last]
@@ -207,6 +215,7 @@ class PromotionGate:
             "alpha": self.alpha,
             "margin": self.margin,
             "max_rows": self.max_rows,
+            "min_rows": self.min_rows,
             "margin_in_alarm": self.margin_in_alarm,
             "rows": self.rows,
             "verdict": self.verdict,
@@ -218,7 +227,8 @@ class PromotionGate:
     @classmethod
     def restore(cls, snapshot: dict[str, Any]) -> Self:
         """Return the gate that :meth:`snapshot` was taken from."""
-        gate = cls(**{name: snapshot[name] for name in ("alpha", "margin", "max_rows", "margin_in_alarm")})
+        names = ("alpha", "margin", "max_rows", "min_rows", "margin_in_alarm")
+        gate = cls(**{name: snapshot[name] for name in names})
         gate.rows, gate.verdict = snapshot["rows"], snapshot["verdict"]
         gate._wealth, gate._sums = np.array(snapshot["wealth"]), np.array(snapshot["sums"])
         gate._in_alarm = None if snapshot["in_alarm"] is None else np.array(snapshot["in_alarm"])

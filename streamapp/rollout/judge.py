@@ -56,8 +56,10 @@ class Judge:
     gate
         Off: of the challengers there are, the one with the newest data is promoted with the next row, without
         comparison, and the others are rejected.
-    gate_alpha, gate_margin, gate_margin_in_alarm, gate_max_rows, gate_segment_margin, gate_segment_rows
+    gate_alpha, gate_margin, gate_margin_in_alarm, gate_min_rows, gate_max_rows
         What is asked of each challenger: :class:`~streamapp.rollout.terms.Terms`.
+    gate_segment_margin, gate_segment_rows
+        And in each segment.
     keep_champions
         Former champions that stay challengers.
     rollback_alpha, rollback_rows, rollback_cooldown_rows
@@ -89,6 +91,7 @@ class Judge:
         gate_alpha: float,
         gate_margin: float,
         gate_max_rows: int,
+        gate_min_rows: int = 0,
         retrain_every_ms: int | None,
         retrain_cooldown_rows: int,
         retrain_every_rows: int = 0,
@@ -113,6 +116,7 @@ class Judge:
             alpha=gate_alpha,
             margin=gate_margin,
             margin_in_alarm=gate_margin_in_alarm,
+            min_rows=gate_min_rows,
             max_rows=gate_max_rows,
             segment_margin=gate_segment_margin,
             segment_rows=gate_segment_rows,

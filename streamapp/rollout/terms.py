@@ -20,7 +20,7 @@ class Terms:
     gate
         Off: the newest challenger is promoted without comparison, and former champions do not come back by
         themselves.
-    alpha, margin, margin_in_alarm, max_rows
+    alpha, margin, margin_in_alarm, min_rows, max_rows
         Of each challenger's :class:`~streamapp.rollout.gate.PromotionGate`.
     segment_margin
         By how much loss a challenger may be worse in a segment; None: segments are not looked at.
@@ -45,6 +45,7 @@ class Terms:
     alpha: float = 0.05
     margin: float = 0.0
     margin_in_alarm: float | None = -0.01
+    min_rows: int = 0
     max_rows: int = 10_000
     segment_margin: float | None = 0.05
     segment_rows: int = 100
@@ -64,13 +65,17 @@ class Terms:
         if self.segment_margin is not None and not 0.0 <= self.segment_margin < 1.0:
             raise ConfigError(f"segment_margin is {self.segment_margin}; it must lie in [0, 1)")
 
-    def new_gate(self) -> PromotionGate:
-        """Return the gate of a challenger that begins."""
+    def new_gate(self, *, is_former: bool = False) -> PromotionGate:
+        """Return the gate of a challenger that begins.
+
+        One that has served before must be better, in alarm too: to be hardly worse speaks for what is new.
+        """
         return PromotionGate(
             alpha=self.alpha,
             margin=self.margin,
             max_rows=self.max_rows,
-            margin_in_alarm=self.margin_in_alarm,
+            min_rows=self.min_rows,
+            margin_in_alarm=None if is_former else self.margin_in_alarm,
         )
 
     def new_guard(self, tolerance: float) -> PromotionGate:

@@ -62,7 +62,8 @@ class Trial:
         self.from_row = from_row
         self.champion = champion
         self._terms = terms
-        self.gate = terms.new_guard(tolerance) if role == "guard" else terms.new_gate()
+        is_guard = role == "guard"
+        self.gate = terms.new_guard(tolerance) if is_guard else terms.new_gate(is_former=role == "former")
         self._segments = SegmentLosses(champion.segments or Segments())
         self.failure: str | None = None
         """Why it cannot be judged, or need not."""
@@ -84,7 +85,7 @@ class Trial:
     def begin_again(self, from_row: int) -> None:
         """Begin afresh, as a former champion, with the rows after the first label of number `from_row`."""
         self.role, self.from_row = "former", from_row
-        self.gate, self.objection = self._terms.new_gate(), None
+        self.gate, self.objection = self._terms.new_gate(is_former=True), None
         self._segments = SegmentLosses(self.champion.segments or Segments())
 
     def judge(

@@ -192,3 +192,26 @@ def test_no_row_ruins_a_bettor(margin: float, losses: tuple[float, float]) -> No
     wealth = np.array(gate.snapshot()["wealth"])
     assert (wealth > 0.0).all()
     assert wealth.min() < 0.5 / wealth.shape[1]
+
+
+def test_nothing_is_decided_before_the_least_number_of_rows() -> None:
+    early = PromotionGate(min_rows=50, max_rows=200)
+    assert early.update(np.ones(49), np.zeros(49)) is None
+    assert early.e_better > 1_000.0
+    assert early.update(np.ones(9), np.zeros(9)) == "promote"
+    assert early.rows == 50
+    worse = PromotionGate(min_rows=50, max_rows=200)
+    assert worse.update(np.zeros(80), np.ones(80)) == "reject"
+    assert worse.rows == 50
+    # A lead that is lost again by then decides nothing.
+    fallen = PromotionGate(min_rows=50, max_rows=200)
+    assert fallen.update(np.repeat([1.0, 0.0], [12, 12]), np.repeat([0.0, 1.0], [12, 12])) is None
+    assert fallen.update(np.zeros(30), np.zeros(30)) is None
+    restored = PromotionGate.restore(early.snapshot())
+    assert (restored.min_rows, restored.verdict) == (50, "promote")
+
+
+@pytest.mark.parametrize("min_rows", [-1, 201])
+def test_the_least_number_of_rows_is_bounded_by_the_most(min_rows: int) -> None:
+    with pytest.raises(ConfigError, match=f"min_rows is {min_rows}; it must lie between 0 and max_rows, 200"):
+        PromotionGate(min_rows=min_rows, max_rows=200)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from streamapp.errors import ConfigError
 from streamapp.models.segments import SegmentColumn, Segments
 from streamapp.rollout import Candidate, Judge, Judged
+from streamapp.rollout.terms import Terms
 
 from .conftest import MINUTE_MS, SETTINGS, Log, baseline, candidate
 
@@ -242,3 +244,11 @@ def test_rows_from_before_it_was_replaced_do_not_count_for_a_former_champion() -
 def test_terms_outside_their_bounds_are_refused(setting: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Judge("bikes", **(SETTINGS | setting))
+
+
+def test_who_has_served_before_must_be_better_in_alarm_too() -> None:
+    terms = Terms(margin=0.0, margin_in_alarm=-0.1)
+    worse = np.repeat([0.0, 1.0], 500)[np.random.default_rng(1).permutation(1_000)]
+    in_alarm = np.ones(1_000, dtype=bool)
+    assert terms.new_gate().update(worse, worse, in_alarm) == "promote"
+    assert terms.new_gate(is_former=True).update(worse, worse, in_alarm) is None
