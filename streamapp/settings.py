@@ -172,7 +172,7 @@ class Settings(BaseSettings):
         default=3.0, ge=1, description="How many times the champion's time a challenger may take to predict."
     )
     gate_latency_ms: float = Field(
-        default=10.0, ge=0, description="Milliseconds for a hundred rows that it may take in any case."
+        default=100.0, ge=0, description="Milliseconds for a hundred rows that it may take in any case."
     )
     keep_champions: int = Field(default=2, ge=0, le=10, description="Former champions that may come back.")
     rollback_alpha: float = Field(
