@@ -52,12 +52,14 @@ class ShownEstimate:
         if self._mark is not None:
             self._mark()
 
-    def show(self) -> EstimatedAccuracy | None:
-        """Let the gauge of its state say what is known now, and return it."""
-        now = self._estimate.now()
+    def now(self) -> EstimatedAccuracy | None:
+        """Return what is known now; None if there is no estimate."""
+        return self._estimate.now()
+
+    def show(self, now: EstimatedAccuracy | None) -> None:
+        """Let the gauge of its state say `now`, once that of its number does."""
         for state in _STATES:
             self._metrics.estimate_state.labels(state).set(now is not None and now.state == state)
-        return now
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state, JSON-able."""

@@ -232,7 +232,7 @@ class JudgeAgent:
         """Show what is new: once a second, as it takes longer than to judge a small batch."""
         if self._is_folding:
             return
-        estimate = self._estimate.show()
+        estimate = self._estimate.now()
         if self._is_shown and estimate == self._shown_estimate:
             return
         self._is_shown, self._shown_estimate = True, estimate
@@ -242,6 +242,7 @@ class JudgeAgent:
         self._host.pages["/quality"] = page(quality, estimate)
         found = gauges(quality, estimate)
         set_all(metrics.quality, {(metric,): value for metric, value in found.items()})
+        self._estimate.show(estimate)
         if quality is not None:
             metrics.coverage.set(quality.coverage.ratio)
             set_all(metrics.segments, {(s.column, s.level): s.loss for s in quality.segments})

@@ -154,7 +154,6 @@ class WatchAgent:
             self._warned |= unknown
             names = ", ".join(sorted(unknown))
             log.warning("setting drift names what version %s has not: %s", self._watch.version, names)
-        self._estimate.show()
         monitor, metrics = self._watch.monitor, self._host.metrics
         metrics.open_alerts.labels("no-data").set(self._silence.alert is not None)
         if monitor is None:

@@ -99,14 +99,18 @@ def test_a_person_sees_a_line_for_each_finding(cli: Cli, bundles: list[str]) -> 
 
 def test_a_broker_that_is_away_fails_and_what_needs_it_is_not_looked_at(cli: Cli) -> None:
     result = cli("doctor", bootstrap="127.0.0.1:1", status=1)
-    assert [line.split()[:2] for line in result.stdout.splitlines()] == [["FAIL", "broker"], ["ok", "store"]]
+    assert [line.split()[:2] for line in result.stdout.splitlines()] == [
+        ["FAIL", "broker"],
+        ["ok", "store"],
+        ["ok", "trainer"],
+    ]
     assert "no Kafka broker answers at 127.0.0.1:1: start one with streamapp broker" in result.stdout
-    assert result.stderr == "streamapp doctor: 1 of 2 findings FAIL\n"
+    assert result.stderr == "streamapp doctor: 1 of 3 findings FAIL\n"
 
 
 def test_a_deployment_that_is_unknown_fails_once(cli: Cli, name: str) -> None:
     found = lines(cli, status=1)
-    assert list(found) == ["broker", "topics", "store"]
+    assert list(found) == ["broker", "topics", "store", "trainer"]
     [topics] = found["topics"]
     assert topics["status"] == "FAIL"
     assert f"streamapp deploy {name} BUNDLE" in topics["message"]
