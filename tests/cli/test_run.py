@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -24,12 +25,12 @@ Cli = Callable[..., Result]
 
 @pytest.fixture
 def ports() -> int:
-    """The first of three free ports in a row."""
+    """The first of three free ports in a row, below those that the system gives to connections."""
     while True:
         with socket.socket() as first, socket.socket() as second, socket.socket() as third:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
+            port = random.randrange(20_000, 30_000)
             try:
+                first.bind(("127.0.0.1", port))
                 second.bind(("127.0.0.1", port + 1))
                 third.bind(("127.0.0.1", port + 2))
             except OSError:

@@ -84,12 +84,16 @@ def test_drift_is_seen_and_a_better_model_takes_over(make: Make, bundle: Bundle)
     until(lambda: deployment.count("labelled") >= 1_000 - LABEL_AFTER, what="labels joined")
     assert not deployment.values("drift-alerts"), "an alarm although nothing has changed"
 
-    def knows_the_new_world() -> bool:
-        # One trained at the first alarm has hardly seen it: it may win too, until the next one does.
-        world.go_on(100)
-        return any(data.start >= world.turns for data in champion(deployment).training_data)
+    def knows_it(model: Model) -> bool:
+        """Return whether most of what a version was trained on is of the new world."""
+        return sum(max(data.end - max(data.start, world.turns), 0) for data in model.training_data) >= 400
 
-    until(knows_the_new_world, what="a champion of the new world", patience_s=150, every_s=1.0)
+    def knows_the_new_world() -> bool:
+        # One trained by the schedule just after the turn may win too, until the next one does.
+        world.go_on(100)
+        return knows_it(champion(deployment))
+
+    until(knows_the_new_world, what="a champion of the new world", patience_s=100, every_s=1.0)
     successor = champion(deployment).version
     until(
         lambda: roles[0].metric(f'streamapp_model_info{{format="joblib",version="{successor}"}}') == 1,
@@ -118,7 +122,10 @@ def test_drift_is_seen_and_a_better_model_takes_over(make: Make, bundle: Bundle)
     assert Counter(answer.id for answer in answers) == Counter({f"r-{i}": 1 for i in range(world.count)})
     truth = {f"r-{i}": label for i, label in enumerate(world.labels)}
     last = [answer for answer in answers if int(answer.id[2:]) >= world.count - 300]
-    assert {answer.model.version for answer in last} == {successor}
+    records = {
+        value["version"]: Model.parse(value) for value in deployment.values("models") if "state" in value
+    }
+    assert all(knows_it(records[answer.model.version]) for answer in last)
     first_would_say = bundle.predict([answer.features for answer in last]).values
     is_right = np.mean([answer.prediction == truth[answer.id] for answer in last])
     would_be = np.mean([said == truth[answer.id] for answer, said in zip(last, first_would_say, strict=True)])
@@ -147,7 +154,7 @@ def test_drift_is_seen_and_a_better_model_takes_over(make: Make, bundle: Bundle)
     trained = next(each for each in decisions if each.version == successor)
     assert trained.outcome == "trained"
     assert trained.candidates
-    assert trained.data[0].start >= world.turns
+    assert trained.data[0].end >= world.turns + 400
     # Inputs moved before the labels of those rows had come: it waited for these.
     first_input = next(event for event in events.values() if event.reason == "input")
     assert any(
@@ -157,7 +164,7 @@ def test_drift_is_seen_and_a_better_model_takes_over(make: Make, bundle: Bundle)
 
     models = asyncio.run(latest_models(deployment.bootstrap, deployment.settings.topics))
     model = models.versions[successor]
-    assert model.state == "champion"
+    assert model.state in {"champion", "retired"}  # a later one, with more of the new rows, may follow it
     assert model.caused_by in events
     assert model.training_data[0].topic == deployment.settings.topics.labelled
     assert model.newest_training_data_at is not None

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pytest
 from river import naive_bayes
 
 from streamapp.messages import Prediction
@@ -32,6 +33,8 @@ def models_of(deployment: Deployment) -> Any:
     return asyncio.run(latest_models(deployment.bootstrap, deployment.settings.topics))
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(300)
 def test_it_learns_wins_and_goes_on_learning(make: Make, bundle: Bundle) -> None:
     # Row by row it is slow, and slower where others use the machine: admission has tests of its own.
     deployment = make(

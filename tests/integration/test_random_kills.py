@@ -139,14 +139,10 @@ def run(deployment: Deployment, kills: int, chance: random.Random) -> Traffic:
     return traffic
 
 
-@pytest.mark.parametrize(
-    "kills",
-    [
-        2,
-        pytest.param(20, marks=[pytest.mark.soak, pytest.mark.timeout(900)]),
-    ],
-)
-def test_kills_of_monitor_and_train_lose_and_double_nothing(make: Make, bundle: Bundle, kills: int) -> None:
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_kills_of_monitor_and_train_lose_and_double_nothing(make: Make, bundle: Bundle) -> None:
+    kills = 20
     deployment = make(
         pane_seconds=0.5,
         commit_interval=0.1,
