@@ -9,10 +9,10 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamapp.agents.labelled_log import LabelledLog
-from streamapp.messages import Model, OffsetRange
+from streamapp.messages import Model
 from streamapp.models import Bundle
 from streamapp.models.losses import Floats
-from streamapp.quality.labelled_rows import Ints, LabelledRows, losses_of
+from streamapp.quality.labelled_rows import Ints, losses_of
 from streamapp.training.harm import Harm, harm_of
 
 __all__ = ["HarmReader"]
@@ -82,13 +82,7 @@ class HarmReader:
         return harm
 
     async def _read(self, seen: _Seen, bundle: Bundle, end: int) -> None:
-        part = OffsetRange(topic=self._at.topic, partition=0, start=seen.next_offset, end=end)
-        records = await self._log.rows([part])
-        rows = LabelledRows.read(
-            [value for _, value, _ in records],
-            [offset for offset, _, _ in records],
-            [time_ms for _, _, time_ms in records],
-        )
+        rows = await self._log.table(seen.next_offset, end)
         rows = rows.take(np.flatnonzero((rows.versions == seen.version) & (rows.revisions == 0)))
         manifest = bundle.manifest
         losses = losses_of(rows, manifest.loss, manifest.loss_scale, bundle.signature.classes)

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamapp.messages import OffsetRange, event_time_ms
+from streamapp.quality.labelled_rows import LabelledRows
 from streamapp.runtime.client import next_batch
 
-__all__ = ["LabelledLog", "read_to_end"]
+__all__ = ["LabelledLog", "log_consumer", "read_to_end"]
 
 Row = tuple[int, bytes | None, int]
 """Offset, value and event time of a record."""
+
+
+@asynccontextmanager
+async def log_consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """Give a consumer without a group, to be assigned to what is read, for the time of the block."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=8 << 20,
+    )
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
 
 
 class LabelledLog:
@@ -47,6 +65,15 @@ class LabelledLog:
         for part in parts:
             rows += await self._part(part.start, part.end)
         return rows
+
+    async def table(self, start: int, end: int) -> LabelledRows:
+        """Return the rows from offset `start` up to `end`, exclusive, as columns."""
+        rows = await self._part(start, end)
+        return LabelledRows.read(
+            [value for _, value, _ in rows],
+            [offset for offset, _, _ in rows],
+            [time_ms for _, _, time_ms in rows],
+        )
 
     async def _part(self, start: int, end: int) -> list[Row]:
         kept = self._kept

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from streamapp.agents.labelled_log import LabelledLog
+from streamapp.agents.labelled_log import LabelledLog, log_consumer
 from streamapp.errors import StoreError, StreamappError
-from streamapp.messages import Model, OffsetRange
+from streamapp.messages import Model
 from streamapp.models import Bundle, Keys, Store
 from streamapp.models.lineage import is_gone_back_to
-from streamapp.quality import LabelledRows
 from streamapp.runtime.host import Host
 from streamapp.runtime.models_log import ModelsLog
 from streamapp.training.online import OnlineChampion
@@ -47,16 +45,9 @@ class OnlineAgent:
 
     async def _work(self) -> None:
         await self._models.caught_up.wait()
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._host.settings.bootstrap,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=8 << 20,
-        )
-        await consumer.start()
-        labelled = LabelledLog(consumer, self._host.topics.labelled, keep=0)
-        generation = 0
-        try:
+        async with log_consumer(self._host.settings.bootstrap) as consumer:
+            labelled = LabelledLog(consumer, self._host.topics.labelled, keep=0)
+            generation = 0
             while True:
                 await asyncio.sleep(_LOOK_EVERY_S)
                 if not self._host.assigned() or self._host.app.rebalancing:
@@ -69,8 +60,6 @@ class OnlineAgent:
                 except (KafkaError, StoreError) as exc:  # nothing is lost: it goes on from where it was
                     log.warning("learning waits: %s", exc)
                     await asyncio.sleep(_RETRY_S)
-        finally:
-            await consumer.stop()
 
     async def _go_on(self, labelled: LabelledLog) -> None:
         """Learn what is there, and publish what is due."""
@@ -84,14 +73,7 @@ class OnlineAgent:
             online.skip_to(begin)
             start = online.offset
             until = min(start + _ROWS_AT_ONCE, end)
-            part = OffsetRange(topic=self._host.topics.labelled, partition=0, start=start, end=until)
-            read = await labelled.rows([part])
-            rows = LabelledRows.read(
-                [value for _, value, _ in read],
-                [offset for offset, _, _ in read],
-                [time_ms for _, _, time_ms in read],
-            )
-            await asyncio.to_thread(online.learn, rows, until)
+            await asyncio.to_thread(online.learn, await labelled.table(start, until), until)
             if online.is_due(end):
                 await self._publish(online)
             online = await self._follow(end)

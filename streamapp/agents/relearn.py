@@ -7,10 +7,8 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from aiokafka import AIOKafkaConsumer
-
-from streamapp.agents.labelled_log import LabelledLog
-from streamapp.messages import Model, OffsetRange
+from streamapp.agents.labelled_log import LabelledLog, log_consumer
+from streamapp.messages import Model
 from streamapp.models.lineage import original
 from streamapp.quality.labelled_rows import LabelledRows, as_objects
 from streamapp.rollout.online_trial import OnlineTrials
@@ -38,14 +36,7 @@ async def relearn(host: Host, models: ModelsLog, online: OnlineTrials, end: int)
     start = online.relearn_from
     if start is None:
         return
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=host.settings.bootstrap,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=8 << 20,
-    )
-    await consumer.start()
-    try:
+    async with log_consumer(host.settings.bootstrap) as consumer:
         topic = host.topics.labelled
         labelled = LabelledLog(consumer, topic, keep=0)
         begin, _ = await labelled.bounds()
@@ -59,15 +50,7 @@ async def relearn(host: Host, models: ModelsLog, online: OnlineTrials, end: int)
             online.begin_anew_before(begin)
         for first in range(max(begin, start), end, _ROWS_AT_ONCE):
             until = min(first + _ROWS_AT_ONCE, end)
-            part = OffsetRange(topic=topic, partition=0, start=first, end=until)
-            read = await labelled.rows([part])
-            rows = LabelledRows.read(
-                [value for _, value, _ in read],
-                [offset for offset, _, _ in read],
-                [time_ms for _, _, time_ms in read],
-            )
+            rows = await labelled.table(first, until)
             await asyncio.to_thread(online.relearn, by_original(rows, models.versions))
         log.info("online challengers have learned labelled rows %d to %d again", max(begin, start), end)
-    finally:
-        await consumer.stop()
     online.caught_up()

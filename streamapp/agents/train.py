@@ -8,15 +8,13 @@ from bisect import bisect_left
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from streamapp.agents.harm import HarmReader
-from streamapp.agents.labelled_log import LabelledLog, read_to_end
+from streamapp.agents.labelled_log import LabelledLog, log_consumer, read_to_end
 from streamapp.agents.online import OnlineAgent
 from streamapp.errors import MessageError, StoreError, StreamappError, TrainingError
-from streamapp.messages import DecisionRecord, OffsetRange, OutRecord, Retrain, event_headers, event_time_ms
-from streamapp.quality.labelled_rows import LabelledRows
+from streamapp.messages import DecisionRecord, OutRecord, Retrain, event_headers, event_time_ms
 from streamapp.runtime.host import Host
 from streamapp.runtime.models_log import ModelsLog
 from streamapp.runtime.transport import RecordBatch
@@ -125,17 +123,10 @@ class Train:
     async def _work(self) -> None:
         """Plan and train, for ever, while this process owns the partition."""
         await self._models.caught_up.wait()
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._host.settings.bootstrap,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=8 << 20,
-        )
-        await consumer.start()
-        labelled = LabelledLog(consumer, self._host.topics.labelled, keep=self._rules.max_rows)
-        tail = LabelledLog(consumer, self._host.topics.labelled, keep=_TAIL)
-        harm = HarmReader(consumer, self._host.topics.labelled)
-        try:
+        async with log_consumer(self._host.settings.bootstrap) as consumer:
+            labelled = LabelledLog(consumer, self._host.topics.labelled, keep=self._rules.max_rows)
+            tail = LabelledLog(consumer, self._host.topics.labelled, keep=_TAIL)
+            harm = HarmReader(consumer, self._host.topics.labelled)
             generation = 0
             while True:
                 await asyncio.sleep(_LOOK_EVERY_S)
@@ -152,8 +143,6 @@ class Train:
                     except KafkaError as exc:  # nothing is lost: the plan is made again
                         log.warning("a training waits for the broker: %s", exc)
                         await asyncio.sleep(_RETRY_S)
-        finally:
-            await consumer.stop()
 
     async def _plan(self, labelled: LabelledLog, tail: LabelledLog, harm: HarmReader) -> None:
         topic = self._host.topics.labelled
@@ -185,13 +174,7 @@ class Train:
     async def _stream_time(self, tail: LabelledLog, begin: int, end: int) -> int:
         """Return when the newest labels had been given; 0 before the first."""
         if self._now[0] != end:
-            part = OffsetRange(
-                topic=self._host.topics.labelled, partition=0, start=max(begin, end - _TAIL), end=end
-            )
-            records = await tail.rows([part])
-            rows = LabelledRows.read(
-                [value for _, value, _ in records], [0] * len(records), [time_ms for _, _, time_ms in records]
-            )
+            rows = await tail.table(max(begin, end - _TAIL), end)
             self._now = end, int(rows.labelled_at_ms.max(initial=self._now[1]))
         return self._now[1]
 
