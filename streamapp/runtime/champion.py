@@ -6,13 +6,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from streamapp.errors import StreamappError
+from streamapp.errors import ConfigError, StreamappError
 from streamapp.messages import Alert, Champion, Model, ModelRef, caused_id
 from streamapp.models import Bundle
+from streamapp.runtime.client import latest_models
 from streamapp.runtime.models_log import ModelsLog
 from streamapp.settings import Settings
 
-__all__ = ["ServedModel", "load_verified"]
+__all__ = ["ServedModel", "inspect_champion", "load_verified"]
 
 _RETRY_S = 5.0
 
@@ -24,6 +25,24 @@ def load_verified(record: Model, settings: Settings) -> Bundle:
     bundle = Bundle.load(record.bundle, trust=settings.keys, sha256=record.sha256)
     bundle.check_golden()
     return bundle
+
+
+async def inspect_champion(settings: Settings) -> Bundle:
+    """Return the champion's bundle as ``models`` and the store have it now, the model not loaded.
+
+    Raises
+    ------
+    ConfigError
+        If there is no champion.
+    BundleError, IntegrityError
+        If the bundle is not as it was.
+    BrokerError, StoreError
+        If one of them does not answer.
+    """
+    serving = (await latest_models(settings.bootstrap, settings.topics)).serving
+    if serving is None:
+        raise ConfigError(f"{settings.name} has no champion yet: streamapp deploy {settings.name} BUNDLE")
+    return await asyncio.to_thread(Bundle.inspect, serving.bundle, trust=settings.keys, sha256=serving.sha256)
 
 
 class ServedModel:

@@ -19,7 +19,8 @@ from streamapp.models import Bundle, Signature
 from streamapp.profile.policy_text import parse_policy
 from streamapp.profile.subjects import with_policy
 from streamapp.runtime.answered_rows import AnsweredRows, read_newest, rows_of_answers
-from streamapp.runtime.client import latest_models, partition_counts
+from streamapp.runtime.champion import inspect_champion
+from streamapp.runtime.client import partition_counts
 from streamapp.runtime.csv_rows import read_csv_rows
 from streamapp.settings import Settings
 
@@ -86,12 +87,7 @@ async def prepare_drift_test(
         If one of them does not answer.
     """
     topics = settings.topics
-    serving = (await latest_models(settings.bootstrap, topics)).serving
-    if serving is None:
-        raise ConfigError(f"{settings.name} has no champion to test: streamapp deploy {settings.name} BUNDLE")
-    bundle = await asyncio.to_thread(
-        Bundle.inspect, serving.bundle, trust=settings.keys, sha256=serving.sha256
-    )
+    bundle = await inspect_champion(settings)
     if file is None:
         records = await read_newest(settings.bootstrap, topics.predictions, ROWS)
         rows = rows_of_answers(records, bundle.version, bundle.signature)
