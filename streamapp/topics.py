@@ -33,10 +33,25 @@ class Topic:
         Whether its records can be as large as the largest request or answer.
     messages
         Names of the message types in it (``streamapp.messages``).
+    summary
+        What is in it, for documents.
+    key
+        What the keys of its records are, for documents.
+    reader
+        The role, and so the consumer group, that takes what users write there; None if users only read it.
+    reply
+        The topic in which each of its records is answered.
+    written
+        Whether streamapp itself writes there; what it forwards or sends again does not count.
     """
 
     name: str
     messages: tuple[str, ...]
+    summary: str
+    key: str
+    reader: str | None = None
+    reply: str | None = None
+    written: bool = True
     partitioned: bool = False
     cleanup: Literal["delete", "compact"] = "delete"
     retention: Literal["default", "horizon", "long"] = "default"
@@ -52,20 +67,102 @@ class Changelog:
     partitioned: bool = False
 
 
+_REQUEST_KEY = "The request's key."
+_ANY_KEY = "Any bytes, or none. Requests with the same key are answered in their order."
+
 TOPICS: tuple[Topic, ...] = (
-    Topic("requests", ("request",), partitioned=True, retention="horizon", holds_requests=True),
     Topic(
-        "predictions", ("prediction", "rejection"), partitioned=True, retention="horizon", holds_requests=True
+        "requests",
+        ("request",),
+        "Rows to be answered.",
+        _ANY_KEY,
+        reader="score",
+        reply="predictions",
+        written=False,
+        partitioned=True,
+        retention="horizon",
+        holds_requests=True,
     ),
-    Topic("feedback", ("feedback",), partitioned=True, retention="horizon"),
-    Topic("drift-alerts", ("alert",), cleanup="compact"),
-    Topic("retrain-events", ("retrain",), retention="long"),
-    Topic("decisions", ("decision",), retention="long"),
-    Topic("models", ("model", "champion"), cleanup="compact"),
-    Topic("labelled", ("labelled",), retention="long", holds_requests=True),
-    Topic("distributions", ("distribution",), retention="long", holds_requests=True),
-    Topic("review", ("review",), retention="horizon", holds_requests=True),
-    Topic("dead-letters", (), retention="long", holds_requests=True),
+    Topic(
+        "predictions",
+        ("prediction", "rejection"),
+        "One answer per request, in the request's partition. One that is repeated has the same ce_id.",
+        _REQUEST_KEY,
+        partitioned=True,
+        retention="horizon",
+        holds_requests=True,
+    ),
+    Topic(
+        "feedback",
+        ("feedback",),
+        "Labels, late or early, from systems or from people.",
+        _REQUEST_KEY,
+        reader="monitor",
+        written=False,
+        partitioned=True,
+        retention="horizon",
+    ),
+    Topic(
+        "drift-alerts",
+        ("alert",),
+        "Alerts with a life: opened, updated, resolved.",
+        "KIND/SUBJECT of the alert.",
+        cleanup="compact",
+    ),
+    Topic(
+        "retrain-events",
+        ("retrain",),
+        "Reasons to train a new model.",
+        "The name of the deployment.",
+        reader="train",
+        retention="long",
+    ),
+    Topic(
+        "decisions",
+        ("decision",),
+        "What became of each reason to train, and why.",
+        "The name of the deployment.",
+        retention="long",
+    ),
+    Topic(
+        "models",
+        ("model", "champion"),
+        "Every version and its state, and which one is champion.",
+        "A version, or the word champion for the pointer.",
+        cleanup="compact",
+    ),
+    Topic(
+        "labelled",
+        ("labelled",),
+        "Answers joined with their labels.",
+        _REQUEST_KEY,
+        retention="long",
+        holds_requests=True,
+    ),
+    Topic(
+        "distributions",
+        ("distribution",),
+        "Summaries of inputs and outputs that can be added up, one for each closed pane.",
+        "VERSION/PARTITION/FIRST_OFFSET of the pane.",
+        retention="long",
+        holds_requests=True,
+    ),
+    Topic(
+        "review",
+        ("review",),
+        "Answers that a person should look at, with the probability that they were drawn with.",
+        _REQUEST_KEY,
+        retention="horizon",
+        holds_requests=True,
+    ),
+    Topic(
+        "dead-letters",
+        (),
+        "What could not be processed: the original bytes and headers, and why.",
+        "The original key.",
+        retention="long",
+        holds_requests=True,
+    ),
 )
 
 CHANGELOGS: tuple[Changelog, ...] = (

@@ -28,7 +28,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "retrain": ("streamapp.cli.retrain:command", "Ask for a new model now."),
     "review": ("streamapp.cli.review:command", "Look at drawn answers, and say what is right."),
     "replay": ("streamapp.cli.replay:command", "Judge recorded distributions again, as set or otherwise."),
-    "schemas": ("streamapp.cli.schemas:command", "Write the JSON Schema of every message, or check them."),
+    "schemas": (
+        "streamapp.cli.schemas:command",
+        "Write the schemas of messages and an AsyncAPI document, or check them.",
+    ),
     "doctor": ("streamapp.cli.doctor:command", "Examine a deployment, and how soon it would see drift."),
 }
 """Where each command is, and its line in ``streamapp --help``, for which none is imported."""

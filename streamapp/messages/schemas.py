@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from streamapp.messages import MESSAGES
 
-__all__ = ["DIALECT", "schema_documents", "schema_of"]
+__all__ = ["DIALECT", "Schema", "message_schemas", "schema_documents", "schema_of"]
+
+Schema = dict[str, Any]
+"""A JSON Schema."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -16,7 +20,7 @@ _ORDER = ("$schema", "$id", "$ref", "title", "description", "type", "format", "p
 _LAST = "$defs"
 
 
-def schema_of(name: str) -> dict[str, Any]:
+def schema_of(name: str) -> Schema:
     """Return the JSON Schema of the message type `name`, a key of ``MESSAGES``.
 
     Examples
@@ -26,15 +30,26 @@ def schema_of(name: str) -> dict[str, Any]:
     ('urn:streamapp:champion:v1', ['version', 'at'])
     """
     schema = MESSAGES[name].model_json_schema(by_alias=True, mode="validation")
-    tidied: dict[str, Any] = _tidy(schema | {"$schema": DIALECT, "$id": f"urn:streamapp:{name}:v1"})
+    tidied: Schema = _tidy(schema | {"$schema": DIALECT, "$id": f"urn:streamapp:{name}:v1"})
     return tidied
 
 
-def schema_documents() -> dict[str, str]:
-    """Return file name to text of every schema, for example ``prediction.v1.json``."""
+def message_schemas() -> dict[str, Schema]:
+    """Return the JSON Schema of every message type, by name."""
+    return {name: schema_of(name) for name in sorted(MESSAGES)}
+
+
+def schema_documents(schemas: Mapping[str, Schema] | None = None) -> dict[str, str]:
+    """Return file name to text of every schema, for example ``prediction.v1.json``.
+
+    Parameters
+    ----------
+    schemas
+        By name of the message type; default: :func:`message_schemas`.
+    """
     return {
-        f"{name}.v1.json": json.dumps(schema_of(name), indent=2, ensure_ascii=False) + "\n"
-        for name in sorted(MESSAGES)
+        f"{name}.v1.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        for name, schema in (message_schemas() if schemas is None else schemas).items()
     }
 
 
