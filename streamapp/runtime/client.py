@@ -35,6 +35,8 @@ __all__ = [
 
 TIMEOUT_S = 5.0
 _MAX_REQUEST_BYTES = 64 << 20  # each topic has its own, smaller limit, which the broker knows
+_FETCH_WAIT_MS = 50
+"""How long a fetch waits for records: a question about offsets waits behind it, on the same connection."""
 
 Start = Literal["beginning", "end"] | int
 
@@ -266,6 +268,7 @@ async def reader(
         enable_auto_commit=False,
         auto_offset_reset="earliest",  # of a position that retention has overtaken
         max_partition_fetch_bytes=fetch_bytes,
+        fetch_max_wait_ms=_FETCH_WAIT_MS,
     )
     async with _started(client, bootstrap, timeout_s) as consumer:
         partitions = [TopicPartition(topic, p) for topic in topics for p in range(counts[topic])]

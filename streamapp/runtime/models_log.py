@@ -58,9 +58,10 @@ class ModelsLog:
         )
         await consumer.start()
         try:
+            # Asked before anything is fetched: the answer would wait behind a fetch that waits for records.
+            end = (await consumer.end_offsets([partition]))[partition]
             consumer.assign([partition])
             await consumer.seek_to_beginning(partition)
-            end = (await consumer.end_offsets([partition]))[partition]
             while True:
                 if not self.caught_up.is_set() and await consumer.position(partition) >= end:
                     self.caught_up.set()
