@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -163,7 +163,8 @@ class SegmentedLossMonitor:
         places = self._place(levels or {}, len(each))
         found = []
         start = 0
-        while (length := self._run(each[start:], places[start:])) is not None:
+        rows = zip(each.tolist(), places.tolist(), strict=True)
+        while (length := self._run(rows)) is not None:
             start += length
             self._remember(each[start - length : start], places[start - length : start])
             found.append(self._alarm(start))
@@ -184,17 +185,17 @@ class SegmentedLossMonitor:
                 ]
         return places
 
-    def _run(self, losses: Floats, places: _Ints) -> int | None:
-        """Move the statistics; return after how many rows they alarm, or None if all were taken."""
+    def _run(self, rows: Iterator[tuple[float, list[int]]]) -> int | None:
+        """Move the statistics; return after how many of `rows` they alarm, or None if all were taken."""
         threshold = float(self.false_alarm_every)
         detectors, weights = self._detectors, self._weights
         terms = self._terms()
-        for row, (loss, moved) in enumerate(zip(losses.tolist(), places.tolist(), strict=True)):
+        for taken, (loss, moved) in enumerate(rows, 1):
             for place in moved:
                 if place >= 0:
                     terms[place] = weights[place] * detectors[place].take(loss)
             if sum(terms) >= threshold:
-                return row + 1
+                return taken
         return None
 
     def _terms(self) -> list[float]:
