@@ -15,15 +15,23 @@ import pytest
 pytestmark = pytest.mark.broker
 
 OWNER = """
-import os, signal, sys
+import os, signal, sys, tempfile
+from pathlib import Path
 from streamapp.runtime.broker import Broker
-with Broker() as broker:
-    forked = os.fork() if sys.argv[1] == "fork" else None
-    if forked == 0:
-        signal.pause()
-    print(broker.pid, broker.data_dir, forked or 0, flush=True)
-    sys.stdin.readline()
-    os._exit(0)
+from streamapp.runtime.broker.child import GuardedChild
+how, what = sys.argv[1:]
+if what == "broker":
+    guarded = Broker().start()
+    folder = guarded.data_dir
+else:
+    folder = Path(tempfile.mkdtemp())
+    guarded = GuardedChild(["sleep", "600"], log=folder / "log", cwd=folder, removed=folder)
+forked = os.fork() if how == "fork" else None
+if forked == 0:
+    signal.pause()
+print(guarded.pid, folder, forked or 0, flush=True)
+sys.stdin.readline()
+os._exit(0)
 """
 
 
@@ -42,10 +50,11 @@ def children(pid: int) -> set[int]:
     return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
 
 
-@pytest.mark.parametrize("how", ["killed", "fork", "exit"])
-def test_broker_ends_with_its_owner(how: str) -> None:
-    # With "fork", another process goes on holding every pipe that the owner had.
-    command = [sys.executable, "-c", OWNER, how]
+# The guard does not know what it watches over: a broker, which takes seconds to start, is one case of it.
+@pytest.mark.parametrize(("how", "what"), [("fork", "broker"), ("killed", "program"), ("exit", "program")])
+def test_broker_ends_with_its_owner(how: str, what: str) -> None:
+    # With "fork", another process goes on holding every pipe that the killed owner had.
+    command = [sys.executable, "-c", OWNER, how, what]
     with ExitStack() as stack:
         owner = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         stack.enter_context(owner)
@@ -53,7 +62,7 @@ def test_broker_ends_with_its_owner(how: str) -> None:
         assert owner.stdin is not None
         assert owner.stdout is not None
         pid, folder, forked = owner.stdout.readline().split()
-        java = watch(stack, int(pid))
+        guarded = watch(stack, int(pid))
         guards = [watch(stack, child) for child in children(owner.pid) - {int(pid), int(forked)}]
         assert len(guards) == 1
         assert Path(folder).is_dir()
@@ -64,6 +73,6 @@ def test_broker_ends_with_its_owner(how: str) -> None:
             owner.stdin.flush()
         else:
             owner.kill()
-        assert ends(java, within_s=30)
+        assert ends(guarded, within_s=30)
         assert ends(guards[0], within_s=30)
         assert not Path(folder).exists()
