@@ -166,22 +166,21 @@ def test_what_is_frozen_stays_as_it_is(make_job: MakeJob, home: Path) -> None:
 
 
 @pytest.fixture
-def two_pools() -> Iterator[tuple[TrainingPool, TrainingPool]]:
-    pools = TrainingPool(warm=False), TrainingPool(warm=False)
-    yield pools
-    for pool in pools:
-        pool.close(kill=True)
+def pool() -> Iterator[TrainingPool]:
+    pool = TrainingPool(warm=False)
+    yield pool
+    pool.close(kill=True)
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_equal_rows_give_equal_models_in_any_process(
-    n_jobs: int | None, make_job: MakeJob, home: Path, two_pools: tuple[TrainingPool, TrainingPool]
+    n_jobs: int | None, make_job: MakeJob, home: Path, pool: TrainingPool
 ) -> None:
     model = encoded(RandomForestClassifier(20, n_jobs=n_jobs))
     job = make_job(bundle=champion_of(model, home, regression=False))
-    before = two_pools[1].submit(make_job(values_of(*frame_of(700, seed=8)))).result(WAIT_S)
-    there, elsewhere = (pool.submit(job).result(WAIT_S) for pool in two_pools)
-    assert there == elsewhere == train(job) != before  # the version is the hash of all bytes
+    other = make_job(values_of(*frame_of(700, seed=8)))
+    there, between, again = (pool.submit(each).result(WAIT_S) for each in (job, other, job))
+    assert there == again == train(job) != between  # the version is the hash of all bytes
     bundle = Bundle.load(there.model.bundle, trust=home / "keys")
     trees = bundle.estimator[-1].estimators_
     assert bundle.estimator[-1].random_state is None
