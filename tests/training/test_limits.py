@@ -63,13 +63,13 @@ def limited() -> Iterator[TrainingPool]:
 def test_one_that_takes_too_long_ends_with_what_it_has_started(
     make_job: MakeJob, child_pid_file: Path
 ) -> None:
-    pool = TrainingPool(limits=TrainingLimits(timeout_s=3))
+    pool = TrainingPool(limits=TrainingLimits(timeout_s=10))
     try:
         hanging = pool.submit(make_job(trainer=f"{HERE}:hanging"))
         after = pool.submit(make_job())
         with pytest.raises(
             TrainingError,
-            match="the training was ended after 3 s, of which training_timeout_s allows 3: allow more, or",
+            match="the training was ended after 10 s, of which training_timeout_s allows 10: allow more, or",
         ):
             hanging.result(WAIT_S)
         assert after.result(WAIT_S).rows == 900
