@@ -5,6 +5,8 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PARSER := .venv/asyncapi-parser-3.6.6.tgz
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Where it is set, each of the hundreds of processes that the tests start compiles the package for itself.
+unexport PYTHONDONTWRITEBYTECODE
 
 # What is new enough, the version that is tested first.
 PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3.14 python3,$(shell \
@@ -23,7 +25,7 @@ demo: $(STAMP) ## show the whole loop on real data (ARGS=--fast: the first month
 	@$(BIN)/streamapp demo $(ARGS)
 
 test: $(STAMP) $(PARSER) ## run all tests and doctests (ARGS='-k scorer' runs some)
-	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(STAMP) ## run the long fault tests (ARGS='-k storm' runs some)
 	@$(BIN)/pytest -m soak $(ARGS)
