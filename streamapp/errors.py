@@ -36,6 +36,7 @@ __all__ = [
     "StreamappError",
     "TrainingError",
     "in_one_line",
+    "shown",
 ]
 
 
@@ -131,6 +132,23 @@ class StoreError(InfrastructureError):
     """The bundle store cannot be read or written."""
 
     code = "store"
+
+
+def shown(text: str, limit: int = 300) -> str:
+    """Return `text` from outside so that it fits into a message, and no terminal obeys it.
+
+    The middle is left out of what is longer than `limit` characters.
+
+    Examples
+    --------
+    >>> shown("0123456789", 5), shown("a" + chr(27) + "[2J")
+    ('01…89', 'a�[2J')
+    """
+    if len(text) > limit:
+        text = f"{text[: limit // 2]}…{text[-(limit // 2) :]}"
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
 
 
 def in_one_line(exc: BaseException) -> str:

@@ -9,18 +9,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import orjson
-
-from streamapp.errors import BundleError, PredictionError
+from streamapp.errors import PredictionError
 from streamapp.messages import Model, ModelState, OffsetRange
 from streamapp.models.baseline import Baseline
 from streamapp.models.column import Columns
-from streamapp.models.formats import Predict, load_format
+from streamapp.models.formats import Predict
 from streamapp.models.golden import Golden
 from streamapp.models.loading import check_trust, load_model
 from streamapp.models.manifest import Manifest, version_warnings
-from streamapp.models.pack import BASELINE, GOLDEN, PROFILE, SEGMENTS, SIGNATURE, Choices, Facts, pack
-from streamapp.models.packed import Packed, read_packed, write_packed
+from streamapp.models.pack import Choices, Facts, pack
+from streamapp.models.packed import Header, Packed, read_header, read_packed, write_packed
+from streamapp.models.parts import OWN, read_parts
 from streamapp.models.predictions import Predictions
 from streamapp.models.seal import Keys, Seal, SealStatus
 from streamapp.models.segments import Segments
@@ -31,8 +30,6 @@ from streamapp.profile.policy import read_policy
 __all__ = ["Bundle"]
 
 _B = TypeVar("_B", bound="Bundle")
-
-_OWN = {SIGNATURE, PROFILE, GOLDEN, BASELINE, SEGMENTS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,9 +234,10 @@ class Bundle:
         StoreError
             If the store does not answer.
         """
-        bundle = cls.inspect(url, trust=trust, sha256=sha256)
-        check_trust(bundle.packed, bundle.seal_status, Keys(trust))
-        return _with_model(bundle)
+        keys, header = Keys(trust), read_header(url, sha256=sha256)
+        status = keys.status(header.seal)
+        check_trust(header, status, keys)  # before any file is read: what is not trusted may be of any size
+        return _with_model(cls._read(header, status))
 
     @classmethod
     def inspect(
@@ -253,25 +251,14 @@ class Bundle:
 
         An absent or untrusted seal is no error here: see ``seal_status``.
         """
-        packed = read_packed(url, sha256=sha256)
-        status = Keys(trust).status(packed.seal)
-        try:
-            parts = {path: orjson.loads(data) for path, data in packed.files.items() if path in _OWN}
-            baseline = parts.get(BASELINE)
-            return cls(
-                packed,
-                Signature.from_dict(parts[SIGNATURE]),
-                Profile.from_bytes(packed.files[PROFILE]),
-                Golden.from_dict(parts[GOLDEN]),
-                None if baseline is None else Baseline.from_dict(baseline),
-                Segments.from_dict(parts.get(SEGMENTS, {})),
-                warnings=version_warnings(packed.manifest.libraries),
-                seal_status=status,
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as exc:  # ProfileError is a ValueError
-            raise BundleError(
-                f"{packed.url}: signature, profile, golden rows or baseline cannot be read: {exc!r}"
-            ) from exc
+        header = read_header(url, sha256=sha256)
+        return cls._read(header, Keys(trust).status(header.seal))
+
+    @classmethod
+    def _read(cls, header: Header, status: SealStatus) -> Self:
+        packed = read_packed(header, is_trusted=status == "trusted")
+        warnings = version_warnings(packed.manifest.libraries)
+        return cls(packed, **read_parts(packed)._asdict(), warnings=warnings, seal_status=status)
 
     def save(self, url: str | os.PathLike[str], *, key: str | os.PathLike[str] | None = None) -> str:
         """Write the bundle to a folder, manifest last, and return the folder's absolute URL.
@@ -394,7 +381,6 @@ class Bundle:
 
 
 def _with_model(bundle: _B) -> _B:
-    files = {path: data for path, data in bundle.packed.files.items() if path not in _OWN}
-    estimator = load_model(bundle.manifest, files, where=bundle.url)
-    predictor = load_format(bundle.manifest.format).predictor(estimator, bundle.signature.classes)
+    files = {path: data for path, data in bundle.packed.files.items() if path not in OWN}
+    estimator, predictor = load_model(bundle.manifest, files, bundle.signature.classes, where=bundle.url)
     return replace(bundle, estimator=estimator, predictor=predictor)

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from streamapp.errors import BundleError, ConfigError, IntegrityError, StoreError, StreamappError
+from streamapp.errors import BundleError, ConfigError, StoreError, StreamappError
+from streamapp.models.plain_files import plain_names, read_plain
+from streamapp.models.urls import expand_url, scheme_of, without_secrets
 
-__all__ = ["Folder", "expand_url"]
+__all__ = ["Folder"]
 
 _PART = re.compile(r"\.\d+\.part$")
 
@@ -24,26 +26,6 @@ _REMEDIES = {
     errno.ENOTDIR: "a file stands where a folder is needed: choose another place",
     errno.EISDIR: "a folder stands where a file is needed: choose another place",
 }
-
-
-def expand_url(url: str | os.PathLike[str]) -> str:
-    """Return an absolute URL for a path or URL; other processes may have another working directory.
-
-    Examples
-    --------
-    >>> expand_url("/models/../bikes"), expand_url("s3://models/bikes/")
-    ('file:///bikes', 's3://models/bikes')
-    """
-    text = os.fspath(url)
-    if text.startswith("file://"):
-        text = text.removeprefix("file://")
-    elif "://" in text:
-        scheme, _, path = text.partition("://")
-        return f"{scheme}://{path.rstrip('/')}"
-    if not text:
-        raise ConfigError("an empty path names no folder; write a path or a URL such as s3://bucket/folder")
-    # Not Path.as_uri: fsspec takes what follows file:// as it stands, and would not undo %20.
-    return f"file://{os.path.abspath(Path(text).expanduser())}"
 
 
 class Folder:
@@ -79,7 +61,7 @@ class Folder:
     @property
     def is_local(self) -> bool:
         """Whether it lies in this machine's file system."""
-        return self.url.startswith("file://")
+        return scheme_of(self.url) == "file"
 
     def _path(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}"
@@ -90,16 +72,15 @@ class Folder:
         Raises
         ------
         IntegrityError
-            If it is a symbolic link.
+            If it is a link, or no plain file.
         StoreError
             If the store does not answer.
         """
-        path = self._path(name)
-        if self.is_local and os.path.islink(path):
-            raise IntegrityError(f"{self.url}: {name} is a symbolic link; a bundle holds plain files only")
         with self._mapped(f"read {name}"):
+            if self.is_local:
+                return read_plain(self._root, name, limit=limit)
             try:
-                with self._fs.open(path, "rb") as file:
+                with self._fs.open(self._path(name), "rb") as file:
                     return bytes(file.read(limit + 1))
             except FileNotFoundError:
                 return None
@@ -110,10 +91,11 @@ class Folder:
         Files that are just being written (see :meth:`write`) are not there yet.
         """
         with self._mapped("list"):
+            if self.is_local and os.path.isdir(self._root):
+                return {path for path in plain_names(self._root) if not _PART.search(path)}
             self._fs.invalidate_cache()
             prefix = self._path("")
             found = {path.removeprefix(prefix) for path in self._fs.find(self._root)}
-        found = {path for path in found if not _PART.search(path)}
         # A file in the folder's place is listed as itself.
         if self._root in found:
             raise BundleError(f"{self.url} is a file; a bundle is a folder")
@@ -128,8 +110,9 @@ class Folder:
                 self._fs.pipe_file(path, data)  # object stores show an object when it is complete
                 return
             part = f"{path}.{os.getpid()}.part"
+            Path(part).unlink(missing_ok=True)
             try:
-                with open(part, "wb") as file:
+                with open(part, "xb") as file:  # never through a link that somebody has left there
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
@@ -153,12 +136,12 @@ class Folder:
         except StreamappError:
             raise
         except OSError as exc:
-            remedy = _REMEDIES.get(exc.errno or 0, _first_line(exc))
+            remedy = _REMEDIES.get(exc.errno or 0) or _first_line(exc)
             raise StoreError(f"{self.url}: cannot {action}: {remedy}") from exc
         except Exception as exc:  # each kind of store has errors of its own
             raise StoreError(f"{self.url}: cannot {action}: {_first_line(exc)}") from exc
 
 
 def _first_line(exc: BaseException) -> str:
-    lines = str(exc).strip().splitlines()
+    lines = without_secrets(str(exc)).strip().splitlines()
     return f"{type(exc).__name__}: {lines[0]}" if lines else type(exc).__name__

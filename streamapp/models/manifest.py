@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 import re
+from collections import Counter
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+)
 
 from streamapp import __version__
-from streamapp.errors import BundleError, IntegrityError, StreamappError
+from streamapp.errors import BundleError, IntegrityError, StreamappError, shown
 from streamapp.messages import OffsetRange, Time
 from streamapp.topics import check_name
 
@@ -23,6 +33,10 @@ BUNDLE_FORMAT = 1
 
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 _MAX_FILES = 1_000
+_MAX_LIBRARIES = 100
+
+_Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+!-]{0,63}$")]
+"""What is shown as it stands: a name or a version, and nothing that a terminal would obey."""
 
 
 def _check_path(path: str) -> str:
@@ -37,7 +51,7 @@ class FileEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    bytes: int = Field(ge=0)
+    bytes: int = Field(ge=0, le=1 << 40)
 
 
 class Manifest(BaseModel):
@@ -48,16 +62,18 @@ class Manifest(BaseModel):
     bundle_format: Literal[1] = 1
     name: str
     task: Literal["classification", "regression"]
-    format: str = Field(description="Of the model files.")
+    format: _Word = Field(description="Of the model files.")
     files: dict[Annotated[str, AfterValidator(_check_path)], FileEntry] = Field(max_length=_MAX_FILES)
-    libraries: dict[str, str] = Field(description="Versions that the model was packed with.")
+    libraries: dict[_Word, _Word] = Field(
+        max_length=_MAX_LIBRARIES, description="Versions that the model was packed with."
+    )
     created_at_ms: Time | None = Field(default=None, alias="created_at")
     trained_at_ms: Time | None = Field(default=None, alias="trained_at")
     newest_training_data_at_ms: Time | None = Field(default=None, alias="newest_training_data_at")
     training_data: list[OffsetRange] = []
     reference_rows: int = Field(ge=1)
     holdout_rows: int = Field(default=0, ge=0)
-    loss: str
+    loss: _Word
     loss_scale: float | None = Field(default=None, gt=0, description="Error that counts as a loss of 1.")
     caused_by: str | None = Field(
         default=None, description="The retrain event it was trained for, or the version it is a snapshot of."
@@ -94,31 +110,51 @@ class Manifest(BaseModel):
         BundleError
             If it is no manifest, or one of another bundle format.
         IntegrityError
-            If it names a file outside the bundle.
+            If it names a file outside the bundle, or a field twice.
         """
         try:
             fields = orjson.loads(data)
-        except orjson.JSONDecodeError as exc:
+            _check_keys(data)
+        except (orjson.JSONDecodeError, RecursionError) as exc:
             raise BundleError(f"{where}: manifest.json is no JSON: {exc}") from None
+        except _RepeatedKeyError as exc:
+            raise IntegrityError(
+                f"{where}: manifest.json names {exc} twice, so that it says two things; pack the model again"
+            ) from None
         if not isinstance(fields, dict) or "bundle_format" not in fields:
             raise BundleError(f"{where}: manifest.json is not that of a bundle")
         if fields["bundle_format"] != BUNDLE_FORMAT:
             raise BundleError(
-                f"{where}: bundle format {fields['bundle_format']!r}; this version of streamapp reads "
-                f"{BUNDLE_FORMAT}: pack the model again, or run another version"
+                f"{where}: bundle format {shown(repr(fields['bundle_format']))}; this version of streamapp "
+                f"reads {BUNDLE_FORMAT}: pack the model again, or run another version"
             )
         try:
             manifest = cls.model_validate(fields)
             check_name(manifest.name)
         except ValidationError as exc:
             first = exc.errors(include_url=False, include_context=False)[0]
-            field = ".".join(map(str, first["loc"]))
+            field = shown(".".join(map(str, first["loc"])))
             kind = IntegrityError if field.startswith("files") else BundleError
-            raise kind(f"{where}: manifest.json: {field}: {first['msg']}") from None
+            raise kind(f"{where}: manifest.json: {field}: {shown(first['msg'])}") from None
         except StreamappError as exc:
-            raise BundleError(f"{where}: manifest.json: {exc}") from None
+            raise BundleError(f"{where}: manifest.json: {shown(str(exc))}") from None
         manifest._data = data
         return manifest
+
+
+class _RepeatedKeyError(Exception):
+    """A key that stands twice in one object; the text shows it."""
+
+
+def _check_keys(data: bytes) -> None:
+    """Raise _RepeatedKeyError if readers could differ in which of two values they take."""
+
+    def check(pairs: list[tuple[str, Any]]) -> None:
+        (key, count), *_ = Counter(key for key, _ in pairs).most_common(1) or [("", 0)]
+        if count > 1:
+            raise _RepeatedKeyError(shown(repr(key)))
+
+    json.loads(data, object_pairs_hook=check)
 
 
 def library_versions(*others: str) -> dict[str, str]:

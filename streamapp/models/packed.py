@@ -7,15 +7,27 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from streamapp.errors import BundleError, IntegrityError
+from streamapp.errors import BundleError, IntegrityError, shown
 from streamapp.models.folder import Folder
 from streamapp.models.manifest import Manifest
 from streamapp.models.seal import Seal
 
-__all__ = ["MANIFEST", "SEAL", "Packed", "read_packed", "write_packed"]
+__all__ = [
+    "MANIFEST",
+    "MAX_UNTRUSTED",
+    "SEAL",
+    "Header",
+    "Packed",
+    "read_header",
+    "read_packed",
+    "write_packed",
+]
 
 MANIFEST = "manifest.json"
 SEAL = "seal.json"
+
+MAX_UNTRUSTED = 1 << 30
+"""Bytes of all files together that are read without a trusted seal."""
 
 _MAX_MANIFEST = 1 << 20
 _MAX_SEAL = 1 << 14
@@ -47,8 +59,27 @@ class Packed:
         return replace(self, seal=seal)
 
 
-def read_packed(url: str | os.PathLike[str], *, sha256: str | None = None) -> Packed:
-    """Return the bundle at `url`, all hashes and the seal's signature verified.
+@dataclass(frozen=True, slots=True, eq=False)
+class Header:
+    """Manifest and seal of a bundle, which fit each other; no other file has been read.
+
+    Attributes
+    ----------
+    folder
+        Where the bundle lies.
+    manifest
+        What it says that it is.
+    seal
+        Its signature fits the manifest; whether its key is trusted is another question.
+    """
+
+    folder: Folder
+    manifest: Manifest
+    seal: Seal | None
+
+
+def read_header(url: str | os.PathLike[str], *, sha256: str | None = None) -> Header:
+    """Return manifest and seal of the bundle at `url`, the seal's signature verified.
 
     Parameters
     ----------
@@ -62,7 +93,7 @@ def read_packed(url: str | os.PathLike[str], *, sha256: str | None = None) -> Pa
     BundleError
         If there is no bundle, or one of another format version.
     IntegrityError
-        If manifest, files or seal do not fit each other, or a file is missing, or there is one too many.
+        If manifest or seal are not what they must be, or do not fit each other.
     StoreError
         If the store does not answer.
     """
@@ -70,6 +101,7 @@ def read_packed(url: str | os.PathLike[str], *, sha256: str | None = None) -> Pa
     where = folder.url
     data = folder.read(MANIFEST, limit=_MAX_MANIFEST)
     if data is None:
+        folder.names()  # a store that is not there at all says so
         raise BundleError(f"no bundle at {where}: it has no {MANIFEST}; make one with `streamapp bundle`")
     if len(data) > _MAX_MANIFEST:
         raise IntegrityError(
@@ -81,10 +113,36 @@ def read_packed(url: str | os.PathLike[str], *, sha256: str | None = None) -> Pa
             f"{where}: the manifest's hash is {found[:12]}…, and {sha256[:12]}… was announced"
         )
     seal = _read_seal(folder, data)
-    manifest = Manifest.decode(data, where=where)
+    return Header(folder, Manifest.decode(data, where=where), seal)
+
+
+def read_packed(header: Header, *, is_trusted: bool) -> Packed:
+    """Return the bundle of `header`, all hashes verified: the bytes that are returned are those hashed.
+
+    Parameters
+    ----------
+    header
+        Of :func:`read_header`.
+    is_trusted
+        Whether a trusted key has sealed it. Without that its size is bounded: it is read into memory.
+
+    Raises
+    ------
+    IntegrityError
+        If a file is missing, or there is one too many, or one is larger than may be or has another hash.
+    StoreError
+        If the store does not answer.
+    """
+    folder, manifest = header.folder, header.manifest
+    total = sum(entry.bytes for entry in manifest.files.values())
+    if total > MAX_UNTRUSTED and not is_trusted:
+        raise IntegrityError(
+            f"{folder.url}: the manifest tells of {total:,} bytes, and without the seal of a trusted key "
+            f"{MAX_UNTRUSTED:,} are the most; see `streamapp keys`"
+        )
     _check_names(folder, manifest)
     files = {path: _read_file(folder, path, manifest) for path in manifest.files}
-    return Packed(manifest, files, seal, where)
+    return Packed(manifest, files, header.seal, folder.url)
 
 
 def _read_seal(folder: Folder, manifest: bytes) -> Seal | None:
@@ -103,7 +161,7 @@ def _check_names(folder: Folder, manifest: Manifest) -> None:
         raise IntegrityError(f"{folder.url}: {missing[0]} is missing; copy the bundle whole")
     if strange := sorted(found - expected):
         raise IntegrityError(
-            f"{folder.url}: {strange[0]} is not in the manifest; remove it, or pack the model again"
+            f"{folder.url}: {shown(strange[0])} is not in the manifest; remove it, or pack the model again"
         )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from streamapp.errors import IntegrityError
 from streamapp.models.bundle import Bundle
-from streamapp.models.folder import Folder, expand_url
+from streamapp.models.folder import Folder
+from streamapp.models.urls import expand_url
 
 __all__ = ["Store", "expand_url"]
 
@@ -55,5 +57,13 @@ class Store:
         return bundle.save(self.url_of(bundle.manifest.name, bundle.version), key=key)
 
     def get(self, name: str, version: str, *, trust: str | os.PathLike[str] | None = None) -> Bundle:
-        """Return a stored bundle, loaded; errors as in :meth:`streamapp.models.Bundle.load`."""
-        return Bundle.load(self.url_of(name, version), trust=trust)
+        """Return a stored bundle, loaded; errors as in :meth:`streamapp.models.Bundle.load`.
+
+        A bundle of another name or version in its place is an IntegrityError, whoever has sealed it.
+        """
+        bundle = Bundle.load(self.url_of(name, version), trust=trust)
+        if (bundle.manifest.name, bundle.version) != (name, version):
+            raise IntegrityError(
+                f"{bundle.url}: this is {bundle.manifest.name} {bundle.version}; put {name} {version} there"
+            )
+        return bundle

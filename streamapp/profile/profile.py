@@ -32,6 +32,7 @@ from streamapp.profile.reference import (
     time_columns,
 )
 from streamapp.profile.season import Season
+from streamapp.profile.shapes import check_shapes
 from streamapp.profile.subjects import policy_given, with_policy
 from streamapp.profile.summary import Summary
 
@@ -311,7 +312,7 @@ class Profile:
             if fields["format"] not in _READ:
                 raise ProfileError(f"profile of format {fields['format']!r}; this version reads 1 to 3")
             labelled, season = fields.get("labelled"), fields.get("season")
-            return cls(
+            profile = cls(
                 columns=tuple(ColumnProfile.from_dict(column) for column in fields["columns"]),
                 pairs=PairProfile.from_dict(fields["pairs"]),
                 outputs=None if fields["outputs"] is None else OutputProfile.from_dict(fields["outputs"]),
@@ -329,6 +330,8 @@ class Profile:
             )
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ConfigError) as exc:
             raise ProfileError(f"not a profile: {exc!r}") from exc
+        check_shapes(profile)
+        return profile
 
     @cached_property
     def digest(self) -> str:

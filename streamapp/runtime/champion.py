@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from streamapp.errors import ConfigError, StreamappError
+from streamapp.errors import ConfigError, IntegrityError, StreamappError, shown
 from streamapp.messages import Alert, Champion, Model, ModelRef, caused_id
 from streamapp.models import Bundle
 from streamapp.runtime.client import latest_models
@@ -23,6 +23,10 @@ log = logging.getLogger(__name__)
 def load_verified(record: Model, settings: Settings) -> Bundle:
     """Return the bundle of `record`: hashes and seal verified, loaded, golden rows answered as recorded."""
     bundle = Bundle.load(record.bundle, trust=settings.keys, sha256=record.sha256)
+    if bundle.version != record.version:
+        raise IntegrityError(
+            f"{bundle.url}: this is version {bundle.version}, and {shown(record.version)} was announced"
+        )
     bundle.check_golden()
     return bundle
 
@@ -131,6 +135,7 @@ class ServedModel:
     async def _refuse(self, pointer: Champion, reason: str) -> None:
         if pointer.version in self._refused:
             return
+        reason = shown(reason, 2_000)  # it must fit into a message
         log.error("champion %s refused: %s", pointer.version, reason)
         alert = Alert(
             id=caused_id("model-refused", pointer.version),
