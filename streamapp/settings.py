@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from streamapp.connection import ConnectionSettings
 from streamapp.errors import ConfigError
 from streamapp.topics import TopicNames, check_name
 
@@ -31,16 +32,17 @@ def config_dir() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "streamapp"
 
 
-class Settings(BaseSettings):
+class Settings(ConnectionSettings):
     """Everything that can be set. Each field is also an environment variable: ``STREAMAPP_`` and its name."""
 
-    model_config = SettingsConfigDict(env_prefix="STREAMAPP_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="STREAMAPP_", env_ignore_empty=True, frozen=True, extra="forbid"
+    )
 
     name: str = Field(description="The deployment.")
     role: Role = "score"
 
     # Where
-    bootstrap: str = Field(default="localhost:9092", description="Kafka brokers, HOST:PORT[,HOST:PORT].")
     store: str = Field(
         default_factory=lambda: (data_dir() / "bundles").as_uri(),  # noqa: PLW0108
         description="fsspec URL of bundles.",
@@ -207,7 +209,8 @@ class Settings(BaseSettings):
         except ValidationError as exc:
             first = exc.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"]))
-            raise ConfigError(f"setting {where} = {first['input']!r}: {first['msg']}") from None
+            given = "" if "password" in where else f" = {first['input']!r}"
+            raise ConfigError(f"setting {where}{given}: {first['msg']}") from None
         check_name(settings.name)
         return settings
 

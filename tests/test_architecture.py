@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "settings", "topics"}),
+    frozenset({"connection", "errors", "settings", "topics"}),
     frozenset({"messages"}),
     frozenset({"profile"}),
     frozenset({"models"}),
@@ -31,6 +31,8 @@ LAYERS: tuple[frozenset[str], ...] = (
 """From the ground up. A package imports from those below its own, and from its own."""
 
 SIDEWAYS: dict[tuple[str, str], str] = {
+    ("connection", "errors"): "a wrong setting is an error like any other",
+    ("settings", "connection"): "how Kafka is reached is a part of what can be set",
     ("settings", "errors"): "a wrong setting is an error like any other",
     ("settings", "topics"): "the name of a deployment is checked where its topics are named",
     ("topics", "errors"): "a wrong name is an error like any other",

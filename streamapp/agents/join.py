@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamapp.agents.versions import Versions
+from streamapp.connection import Connection
 from streamapp.quality.join import LOGS, Join, Joined
 from streamapp.quality.novelty import Novelty
 from streamapp.quality.review import ReviewSampler, Sent, read_sent
@@ -93,7 +94,7 @@ class JoinAgent:
 
     async def _forget(self) -> None:
         """Forget what is over its horizon, for ever, in as many turns as it takes."""
-        async with _consumer(self._host.settings.bootstrap) as consumer:
+        async with _consumer(self._host.settings.connection) as consumer:
             while True:
                 await asyncio.sleep(_LOOK_EVERY_S)
                 try:
@@ -151,7 +152,7 @@ class JoinAgent:
         memory = RocksMemory(settings.join_memory_mb << 20)
         partitions = {tp.partition for tp in host.assigned(topics.predictions, topics.feedback)}
         # The broker is asked: the client may not know when it has just joined its group again.
-        count = (await existing_topics(settings.bootstrap, [topics.feedback]))[topics.feedback]
+        count = (await existing_topics(settings.connection, [topics.feedback]))[topics.feedback]
         max_bytes = answer_limit_bytes(settings.max_request_bytes)
         sampler = self._sampler(count, max_bytes)
         for partition in sorted(partitions):
@@ -195,7 +196,7 @@ class JoinAgent:
             if end is None or (start is not None and start >= end):
                 continue
             log.info("rebuilding the store of partition %d from %s", partition, topic)
-            source = _records(self._host.settings.bootstrap, TopicPartition(topic, partition), start, end)
+            source = _records(self._host.settings.connection, TopicPartition(topic, partition), start, end)
             sent = await self._sent_reviews(partition) if topic == topics.predictions else None
             async with aclosing(source) as batches:
                 async for records in batches:
@@ -204,7 +205,7 @@ class JoinAgent:
     async def _sent_reviews(self, partition: int) -> Sent:
         """Return what stands in ``review`` of a partition: draws are not taken back by new settings."""
         sent: dict[str, tuple[float, int]] = {}
-        source = read_batches(self._host.settings.bootstrap, self._host.topics.review)
+        source = read_batches(self._host.settings.connection, self._host.topics.review)
         async with aclosing(source) as batches:
             async for records in batches:
                 sent |= read_sent(records, partition)
@@ -227,10 +228,10 @@ class _Mark(NamedTuple):
 
 
 async def _records(
-    bootstrap: str, partition: TopicPartition, start: int | None, end: int
+    connection: Connection, partition: TopicPartition, start: int | None, end: int
 ) -> AsyncGenerator[list[Any], None]:
     """Yield the records of a partition from `start`, or its beginning, up to `end`, exclusive."""
-    async with _consumer(bootstrap) as consumer:
+    async with _consumer(connection) as consumer:
         consumer.assign([partition])
         if start is None:
             await consumer.seek_to_beginning(partition)
@@ -241,10 +242,10 @@ async def _records(
 
 
 @asynccontextmanager
-async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def _consumer(connection: Connection) -> AsyncIterator[AIOKafkaConsumer]:
     """Give a consumer without a group."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **connection.client_options,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",  # as the agent itself reads

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from streamapp.connection import Connection
 from streamapp.messages import OffsetRange, event_time_ms
 from streamapp.quality.labelled_rows import LabelledRows
 from streamapp.runtime.client import next_batch
@@ -20,10 +21,10 @@ Row = tuple[int, bytes | None, int]
 
 
 @asynccontextmanager
-async def log_consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def log_consumer(connection: Connection) -> AsyncIterator[AIOKafkaConsumer]:
     """Give a consumer without a group, to be assigned to what is read, for the time of the block."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **connection.client_options,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=8 << 20,

@@ -45,7 +45,7 @@ class OnlineAgent:
 
     async def _work(self) -> None:
         await self._models.caught_up.wait()
-        async with log_consumer(self._host.settings.bootstrap) as consumer:
+        async with log_consumer(self._host.settings.connection) as consumer:
             labelled = LabelledLog(consumer, self._host.topics.labelled, keep=0)
             generation = 0
             while True:

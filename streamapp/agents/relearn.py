@@ -36,7 +36,7 @@ async def relearn(host: Host, models: ModelsLog, online: OnlineTrials, end: int)
     start = online.relearn_from
     if start is None:
         return
-    async with log_consumer(host.settings.bootstrap) as consumer:
+    async with log_consumer(host.settings.connection) as consumer:
         topic = host.topics.labelled
         labelled = LabelledLog(consumer, topic, keep=0)
         begin, _ = await labelled.bounds()

@@ -123,7 +123,7 @@ class Train:
     async def _work(self) -> None:
         """Plan and train, for ever, while this process owns the partition."""
         await self._models.caught_up.wait()
-        async with log_consumer(self._host.settings.bootstrap) as consumer:
+        async with log_consumer(self._host.settings.connection) as consumer:
             labelled = LabelledLog(consumer, self._host.topics.labelled, keep=self._rules.max_rows)
             tail = LabelledLog(consumer, self._host.topics.labelled, keep=_TAIL)
             harm = HarmReader(consumer, self._host.topics.labelled)

@@ -62,7 +62,7 @@ class Verdicts:
         if known is None or record is None:
             return NO_VERDICT
         ranges = lookback(alert.window)
-        records = await read_answers(self._host.settings.bootstrap, self._host.topics.predictions, ranges)
+        records = await read_answers(self._host.settings.connection, self._host.topics.predictions, ranges)
         rows = rows_of_answers(records, version, known.signature)
         changed = any(record.since.get(str(p), 0) > first for p, (first, _) in ranges.items())
         if changed and predecessor is not None:

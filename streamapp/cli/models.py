@@ -58,7 +58,7 @@ def command(name: str, action: str | None, version: str | None, *, bootstrap: st
         return
     from streamapp.runtime.history import read_history  # noqa: PLC0415
 
-    models, stories = asyncio.run(read_history(bootstrap, settings.topics))
+    models, stories = asyncio.run(read_history(settings.connection, settings.topics))
     if action is not None:
         _show_one(_find(stories, action), as_json=as_json)
     elif as_json:

@@ -114,8 +114,8 @@ async def _replay(
     from streamapp.runtime.client import latest_models, read_batches, read_topic  # noqa: PLC0415
 
     names = settings.topics
-    profiles = _Profiles((await latest_models(settings.bootstrap, names)).versions, settings)
-    recorded = Recorded(await read_topic(settings.bootstrap, names.drift_alerts))
+    profiles = _Profiles((await latest_models(settings.connection, names)).versions, settings)
+    recorded = Recorded(await read_topic(settings.connection, names.drift_alerts))
     live = recorded.false_alarm_every or settings.false_alarm_every, settings.clear_after
     chosen = live[0] if every is None else every, live[1] if clear_after is None else clear_after
     live_policy = parse_policy(settings.drift)
@@ -130,7 +130,7 @@ async def _replay(
         with_windows=as_json,
     )
     show, progress, seen = _show_json if as_json else _show, ProgressLine(), 0
-    async with aclosing(read_batches(settings.bootstrap, names.distributions)) as batches:
+    async with aclosing(read_batches(settings.connection, names.distributions)) as batches:
         async for batch in batches:
             if seen:  # a short log is one batch, and no time to speak of
                 progress(f"{seen:,} panes")

@@ -27,13 +27,13 @@ def command(name: str, bootstrap: str) -> None:
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
     from streamapp.messages import Retrain, caused_id  # noqa: PLC0415  # not needed for --help
     from streamapp.runtime.client import Publication, publish  # noqa: PLC0415
-    from streamapp.topics import TopicNames  # noqa: PLC0415
+    from streamapp.settings import Settings  # noqa: PLC0415
 
-    names = TopicNames(name)
+    settings = Settings.of(name=name, bootstrap=bootstrap)
     now_ms = time.time_ns() // 1_000_000
     event = Retrain(id=caused_id("user", name, now_ms), reason="user")
     publication = Publication(
-        topic=names.retrain_events, key=name.encode(), message=event, ce_id=event.id, time_ms=now_ms
+        topic=settings.topics.retrain_events, key=name.encode(), message=event, ce_id=event.id, time_ms=now_ms
     )
-    asyncio.run(publish(bootstrap, name, [publication]))
+    asyncio.run(publish(settings.connection, name, [publication]))
     click.echo(f"asked for a new model of {name} (retrain event {event.id})")

@@ -45,9 +45,10 @@ def command(name: str, person: str | None, last: int, *, bootstrap: str, as_json
       streamapp review bikes --json | jq .features
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
     from streamapp.runtime.reviews import Reviews  # noqa: PLC0415  # not needed for --help
-    from streamapp.topics import TopicNames  # noqa: PLC0415
+    from streamapp.settings import Settings  # noqa: PLC0415
 
-    reviews = Reviews(bootstrap, TopicNames(name), last=last)
+    settings = Settings.of(name=name, bootstrap=bootstrap)
+    reviews = Reviews(settings.connection, settings.topics, last=last)
     if as_json:
         for one in asyncio.run(reviews.refresh()):
             click.echo(one.review.encode())

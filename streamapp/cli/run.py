@@ -187,13 +187,15 @@ def _run_all(settings: Settings, chosen: dict[str, str], web_port: int) -> None:
 
 def _check(settings: Settings, role: Role | None) -> None:
     """Raise BrokerError, with one line, unless the broker answers and the topics are as they must be."""
-    from streamapp.runtime.admin import check_topics, grow_partitions  # noqa: PLC0415
+    from streamapp.runtime.admin import check_group, check_topics, grow_partitions  # noqa: PLC0415
     from streamapp.runtime.client import partition_counts  # noqa: PLC0415
 
     async def problems() -> list[str]:
-        await partition_counts(settings.bootstrap, (), timeout_s=_CHECK_S)  # fails fast if nothing answers
-        await grow_partitions(settings.bootstrap, settings.topics, role=role)
-        return await check_topics(settings.bootstrap, settings.topics, role=role)
+        await partition_counts(settings.connection, (), timeout_s=_CHECK_S)  # fails fast if nothing answers
+        if role is not None:
+            await check_group(settings.connection, settings.app_id)
+        await grow_partitions(settings.connection, settings.topics, role=role)
+        return await check_topics(settings.connection, settings.topics, role=role)
 
     # With a loop factory the runner leaves the thread's event loop alone, of which Faust wants its own.
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:

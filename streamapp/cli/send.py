@@ -14,12 +14,13 @@ import click
 
 from streamapp.cli.options import bootstrap_option, json_option
 from streamapp.cli.progress import ProgressLine
-from streamapp.topics import TopicNames
 
 if TYPE_CHECKING:
+    from streamapp.connection import Connection
     from streamapp.models import Signature
     from streamapp.runtime.csv_rows import CsvRow
     from streamapp.runtime.sending import Sender
+    from streamapp.topics import TopicNames
 
 __all__ = ["command"]
 
@@ -71,13 +72,14 @@ def command(
     if label is None and label_delay:
         raise click.UsageError("--label-delay needs --label COLUMN")
     from streamapp.runtime.csv_rows import read_csv_rows  # noqa: PLC0415  # not needed for --help
+    from streamapp.settings import Settings  # noqa: PLC0415
 
-    names = TopicNames(name)
-    signature = asyncio.run(_signature(bootstrap, names))
+    settings = Settings.of(name=name, bootstrap=bootstrap)
+    signature = asyncio.run(_signature(settings.connection, settings.topics))
     source: str | IO[bytes] = sys.stdin.buffer if file == "-" else file
     rows = read_csv_rows(source, signature=signature, label=label, time=time, key=key, id=id_)
     began = clock.monotonic()
-    sent = asyncio.run(_send(bootstrap, names, rows, label_delay=label_delay, pace=pace))
+    sent = asyncio.run(_send(settings.connection, settings.topics, rows, label_delay=label_delay, pace=pace))
     seconds = clock.monotonic() - began
     counts = {"requests": sent.requests, "labels": sent.labels, "seconds": round(seconds, 3)}
     if as_json:
@@ -87,13 +89,13 @@ def command(
     click.echo(f"sent {sent.requests:,} requests{labels} to {name} in {seconds:.1f} s")
 
 
-async def _signature(bootstrap: str, names: TopicNames) -> Signature | None:
+async def _signature(connection: Connection, names: TopicNames) -> Signature | None:
     """Return the champion's; None, and say so, if there is no champion or its bundle cannot be read."""
     from streamapp.errors import BundleError, IntegrityError, StoreError  # noqa: PLC0415
     from streamapp.models import Bundle  # noqa: PLC0415
     from streamapp.runtime.client import latest_models  # noqa: PLC0415
 
-    serving = (await latest_models(bootstrap, names)).serving
+    serving = (await latest_models(connection, names)).serving
     why = "there is no champion yet"
     if serving is not None:
         try:
@@ -105,16 +107,16 @@ async def _signature(bootstrap: str, names: TopicNames) -> Signature | None:
 
 
 async def _send(
-    bootstrap: str, names: TopicNames, rows: Iterator[CsvRow], *, label_delay: int, pace: float | None
+    connection: Connection, names: TopicNames, rows: Iterator[CsvRow], *, label_delay: int, pace: float | None
 ) -> Sender:
     from streamapp.runtime.client import existing_topics, producer  # noqa: PLC0415
     from streamapp.runtime.sending import Sender  # noqa: PLC0415
 
-    partitions = await existing_topics(bootstrap, [names.requests, names.feedback])
+    partitions = await existing_topics(connection, [names.requests, names.feedback])
     with _progress() as show:
-        async with producer(bootstrap) as client:
+        async with producer(connection) as client:
             sender = Sender(
-                client, bootstrap=bootstrap, names=names, partitions=partitions, label_delay=label_delay
+                client, connection=connection, names=names, partitions=partitions, label_delay=label_delay
             )
             began = clock.monotonic()
             try:

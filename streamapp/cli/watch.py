@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamapp.cli.options import bootstrap_option, json_option, time_of
-from streamapp.topics import TOPICS, TopicNames
+from streamapp.topics import TOPICS
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
 
+    from streamapp.connection import Connection
     from streamapp.runtime.client import Start
+    from streamapp.topics import TopicNames
 
 __all__ = ["command"]
 
@@ -52,10 +54,14 @@ def command(
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
     if from_beginning and since is not None:
         raise click.UsageError("--from-beginning and --since: give one of them")
+    from streamapp.settings import Settings  # noqa: PLC0415  # not needed for --help
+
     start, offset = _start(since, from_beginning=from_beginning)
-    names = TopicNames(name)
+    settings = Settings.of(name=name, bootstrap=bootstrap)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_watch(bootstrap, names, topic, start=start, offset=offset, as_json=as_json))
+        asyncio.run(
+            _watch(settings.connection, settings.topics, topic, start=start, offset=offset, as_json=as_json)
+        )
 
 
 def _start(since: str | None, *, from_beginning: bool) -> tuple[Start, int | None]:
@@ -68,7 +74,13 @@ def _start(since: str | None, *, from_beginning: bool) -> tuple[Start, int | Non
 
 
 async def _watch(
-    bootstrap: str, names: TopicNames, topic: str | None, *, start: Start, offset: int | None, as_json: bool
+    connection: Connection,
+    names: TopicNames,
+    topic: str | None,
+    *,
+    start: Start,
+    offset: int | None,
+    as_json: bool,
 ) -> None:
     from streamapp.cli.lines import line_of  # noqa: PLC0415  # not needed for --help
     from streamapp.runtime.client import reader  # noqa: PLC0415
@@ -78,13 +90,13 @@ async def _watch(
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     topics = [names[one] for one in ([topic] if topic else _DEFAULT)]
     try:
-        async with reader(bootstrap, topics, start=start) as consumer, asyncio.TaskGroup() as tasks:
+        async with reader(connection, topics, start=start) as consumer, asyncio.TaskGroup() as tasks:
             if offset is not None:
                 await _seek(consumer, offset)
             if topic is None and not as_json:
                 if start == "end":
-                    await _show_state(bootstrap, names)
-                tasks.create_task(_show_rate(consumer, bootstrap, names))
+                    await _show_state(connection, names)
+                tasks.create_task(_show_rate(consumer, connection, names))
             followed = topic or f"{', '.join(_DEFAULT[:-1])} and {_DEFAULT[-1]}"
             click.echo(f"following {followed} of {names.deployment}; Ctrl-C ends it", err=True)
             async for record in consumer:
@@ -102,17 +114,17 @@ async def _seek(consumer: AIOKafkaConsumer, offset: int) -> None:
         consumer.seek(partition, min(offset, end))
 
 
-async def _show_state(bootstrap: str, names: TopicNames) -> None:
+async def _show_state(connection: Connection, names: TopicNames) -> None:
     """Say what holds now, before what comes: the champion, and the alerts that are open."""
     from streamapp.cli.lines import line_of  # noqa: PLC0415
     from streamapp.errors import MessageError  # noqa: PLC0415
     from streamapp.messages import Alert  # noqa: PLC0415
     from streamapp.runtime.client import latest_models, read_topic  # noqa: PLC0415
 
-    champion = (await latest_models(bootstrap, names)).champion
+    champion = (await latest_models(connection, names)).champion
     click.echo(f"champion is {champion.version}" if champion else "there is no champion yet")
     latest: dict[bytes, Any] = {}
-    for record in await read_topic(bootstrap, names.drift_alerts):
+    for record in await read_topic(connection, names.drift_alerts):
         latest[record.key] = record
     for record in latest.values():
         with contextlib.suppress(MessageError):
@@ -120,20 +132,21 @@ async def _show_state(bootstrap: str, names: TopicNames) -> None:
                 click.echo(line_of("drift-alerts", record))
 
 
-async def _show_rate(consumer: AIOKafkaConsumer, bootstrap: str, names: TopicNames) -> None:
+async def _show_rate(consumer: AIOKafkaConsumer, connection: Connection, names: TopicNames) -> None:
     """Say every few seconds how many answers were written, if any were."""
     from aiokafka import TopicPartition  # noqa: PLC0415
 
     from streamapp.errors import BrokerError  # noqa: PLC0415
-    from streamapp.runtime.client import broker_errors, existing_topics  # noqa: PLC0415
+    from streamapp.runtime.broker_errors import broker_errors  # noqa: PLC0415
+    from streamapp.runtime.client import existing_topics  # noqa: PLC0415
 
     clock = asyncio.get_running_loop().time
-    count = (await existing_topics(bootstrap, [names.predictions]))[names.predictions]
+    count = (await existing_topics(connection, [names.predictions]))[names.predictions]
     partitions = [TopicPartition(names.predictions, partition) for partition in range(count)]
     before, at = None, clock()
     while True:
         try:
-            with broker_errors(bootstrap, timeout_s=_RATE_EVERY_S):
+            with broker_errors(connection, timeout_s=_RATE_EVERY_S):
                 async with asyncio.timeout(_RATE_EVERY_S):
                     total = sum((await consumer.end_offsets(partitions)).values())
         except BrokerError as exc:

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from aiokafka import AIOKafkaProducer
 
+from streamapp.connection import Connection
 from streamapp.demo.flights import FEATURES, Flights
 from streamapp.demo.follower import Follower
 from streamapp.demo.narrator import Narrator
@@ -17,7 +18,7 @@ from streamapp.demo.record import Record
 from streamapp.demo.stream import in_stream_order
 from streamapp.errors import BrokerError
 from streamapp.messages import format_time
-from streamapp.runtime.client import broker_errors
+from streamapp.runtime.broker_errors import broker_errors
 from streamapp.topics import TopicNames
 
 __all__ = ["Feeder"]
@@ -39,8 +40,8 @@ class Feeder:
     ----------
     client
         A started producer.
-    bootstrap
-        Its brokers, for errors.
+    connection
+        Its own, for errors.
     names
         Of the deployment.
     flights
@@ -59,7 +60,7 @@ class Feeder:
         self,
         client: AIOKafkaProducer,
         *,
-        bootstrap: str,
+        connection: Connection,
         names: TopicNames,
         flights: Flights,
         record: Record,
@@ -68,7 +69,7 @@ class Feeder:
         pace: float | None = None,
     ) -> None:
         self._client = client
-        self._bootstrap = bootstrap
+        self._connection = connection
         self._names = names
         self._flights = flights
         self._record = record
@@ -125,13 +126,13 @@ class Feeder:
         await self._send(self._names.feedback, flights.ids[row].encode(), orjson.dumps(value))
 
     async def _send(self, topic: str, key: bytes, value: bytes, **more: Any) -> None:
-        with broker_errors(self._bootstrap):
+        with broker_errors(self._connection):
             self._deliveries.append(await self._client.send(topic, key=key, value=value, **more))
         if len(self._deliveries) > _AHEAD:
             await self._delivered(_AHEAD // 2)
 
     async def _delivered(self, left: int) -> None:
-        with broker_errors(self._bootstrap):
+        with broker_errors(self._connection):
             while len(self._deliveries) > left:
                 await self._deliveries.popleft()
 

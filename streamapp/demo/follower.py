@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from streamapp.connection import Connection
 from streamapp.demo.record import Record
 from streamapp.runtime.client import reader
 from streamapp.topics import TopicNames
@@ -29,8 +30,8 @@ class Follower:
 
     Parameters
     ----------
-    bootstrap
-        Kafka brokers.
+    connection
+        How the cluster is reached.
     names
         Of the deployment.
     record
@@ -48,8 +49,8 @@ class Follower:
         Records of ``labelled`` and ``distributions`` that their folds have not committed yet.
     """
 
-    def __init__(self, bootstrap: str, names: TopicNames, record: Record, *, train_port: int) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, connection: Connection, names: TopicNames, record: Record, *, train_port: int) -> None:
+        self._connection = connection
         self._names = names
         self._record = record
         self._metrics_url = f"http://127.0.0.1:{train_port}/metrics"
@@ -64,7 +65,7 @@ class Follower:
 
     async def _read(self) -> None:
         topics = {self._names[topic]: topic for topic in (*_FOLLOWED, "distributions")}
-        async with reader(self._bootstrap, list(topics), start="beginning") as consumer:
+        async with reader(self._connection, list(topics), start="beginning") as consumer:
             while True:
                 fetched = await consumer.getmany(timeout_ms=200, max_records=2_000)
                 for partition, records in fetched.items():
@@ -78,7 +79,7 @@ class Follower:
 
     async def _look_at_lag(self) -> None:
         group = self._names.app_id("monitor")
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        admin = AIOKafkaAdminClient(**self._connection.client_options)
         await admin.start()
         try:
             while True:

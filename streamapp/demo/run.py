@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
+from streamapp.connection import Connection
 from streamapp.demo.feeder import Feeder
 from streamapp.demo.flights import LATE, Flights, load_flights
 from streamapp.demo.follower import Follower, is_ready
@@ -155,7 +156,16 @@ def run_demo(
             try:
                 with supervisor:
                     act = None if spoiled is None else partial(sabotage, settings, spoiled)
-                    _run(options, flights, january, broker.bootstrap, supervisor, port=port, say=say, act=act)
+                    _run(
+                        options,
+                        flights,
+                        january,
+                        settings.connection,
+                        supervisor,
+                        port=port,
+                        say=say,
+                        act=act,
+                    )
             except (BrokerError, ConfigError) as exc:
                 tail = log_file.read_text(encoding="utf-8").splitlines()[-12:]
                 say("\n".join(["the roles' last lines:", *tail]))
@@ -166,7 +176,7 @@ def _run(
     options: DemoOptions,
     flights: Flights,
     january: Bundle,
-    bootstrap: str,
+    connection: Connection,
     supervisor: Supervisor,
     *,
     port: int,
@@ -175,7 +185,7 @@ def _run(
 ) -> None:
     with Narrator(len(flights)) as narrator:
         record = Record(flights, narrator.tell)
-        feeding = _feed(record, narrator, bootstrap, supervisor, port=port, pace=options.pace, act=act)
+        feeding = _feed(record, narrator, connection, supervisor, port=port, pace=options.pace, act=act)
         seconds = asyncio.run(feeding)
     answers = january.predict(flights.features)
     assert answers.probabilities is not None  # it is a classifier with probabilities
@@ -190,7 +200,7 @@ def _run(
             raise ConfigError(f"the report cannot be written to {options.report}: {exc.strerror}") from exc
     if options.keep:
         say(
-            f"\nall is still running: streamapp watch {DEPLOYMENT} --bootstrap {bootstrap}\n"
+            f"\nall is still running: streamapp watch {DEPLOYMENT} --bootstrap {connection.bootstrap}\n"
             f"metrics at http://127.0.0.1:{port}/metrics; Ctrl-C stops it"
         )
         supervisor.wait()
@@ -199,7 +209,7 @@ def _run(
 async def _feed(
     record: Record,
     narrator: Narrator,
-    bootstrap: str,
+    connection: Connection,
     supervisor: Supervisor,
     *,
     port: int,
@@ -207,12 +217,12 @@ async def _feed(
     act: Act | None,
 ) -> float:
     names = Settings.of(name=DEPLOYMENT).topics
-    follower = Follower(bootstrap, names, record, train_port=port + _ROLES - 1)
-    async with producer(bootstrap) as client:
+    follower = Follower(connection, names, record, train_port=port + _ROLES - 1)
+    async with producer(connection) as client:
         await _until_ready(range(port, port + _ROLES), supervisor)
         feeder = Feeder(
             client,
-            bootstrap=bootstrap,
+            connection=connection,
             names=names,
             flights=record.flights,
             record=record,

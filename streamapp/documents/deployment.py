@@ -45,4 +45,4 @@ async def read_deployment(settings: Settings) -> Deployment:
         If one of them does not answer, or a topic is missing.
     """
     bundle = await inspect_champion(settings)
-    return Deployment(settings, bundle, await existing_topics(settings.bootstrap, list(settings.topics)))
+    return Deployment(settings, bundle, await existing_topics(settings.connection, list(settings.topics)))

@@ -6,18 +6,23 @@ import asyncio
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
     InvalidPartitionsError,
     InvalidReplicationFactorError,
     TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
     for_code,
 )
 
+from streamapp.connection import Connection
 from streamapp.errors import ConfigError
+from streamapp.runtime.broker_errors import hidden_from
 from streamapp.runtime.client import admin_client, all_partition_counts
 from streamapp.runtime.topic_plans import TopicPlan, topic_plans
 from streamapp.topics import TopicNames
 
-__all__ = ["DEFAULT_PARTITIONS", "check_topics", "create_topics", "grow_partitions"]
+__all__ = ["DEFAULT_PARTITIONS", "check_group", "check_topics", "create_topics", "grow_partitions"]
 
 DEFAULT_PARTITIONS = 4
 
@@ -26,7 +31,7 @@ _LOOK_EVERY_S = 0.05
 
 
 async def create_topics(
-    bootstrap: str,
+    connection: Connection,
     names: TopicNames,
     *,
     partitions: int | None = None,
@@ -39,8 +44,8 @@ async def create_topics(
 
     Parameters
     ----------
-    bootstrap
-        Kafka brokers, ``HOST:PORT[,HOST:PORT]``.
+    connection
+        How the cluster is reached.
     names
         Of the deployment.
     partitions
@@ -64,7 +69,7 @@ async def create_topics(
     if partitions is not None and partitions < 1:
         raise ConfigError(f"--partitions {partitions}: a topic has at least 1")
     plans = topic_plans(names, label_horizon_s=label_horizon_s, max_request_bytes=max_request_bytes)
-    async with admin_client(bootstrap, timeout_s=timeout_s) as admin:
+    async with admin_client(connection, timeout_s=timeout_s) as admin:
         existing = await all_partition_counts(admin)
         missing = [plan for plan in plans if plan.topic not in existing]
         # First of all `requests`, which decides: a user may just have created it, too lately to be seen yet.
@@ -82,13 +87,13 @@ async def create_topics(
 
 
 async def grow_partitions(
-    bootstrap: str, names: TopicNames, *, role: str | None = None, timeout_s: float = _TIMEOUT_S
+    connection: Connection, names: TopicNames, *, role: str | None = None, timeout_s: float = _TIMEOUT_S
 ) -> dict[str, int]:
     """Give `predictions`, `feedback` and the partitioned changelogs as many partitions as `requests` has.
 
     Parameters
     ----------
-    bootstrap, names
+    connection, names
         As in :func:`create_topics`.
     role
         Whose changelogs; None for those of all.
@@ -105,7 +110,7 @@ async def grow_partitions(
     BrokerError
         If the cluster does not answer, or refuses.
     """
-    async with admin_client(bootstrap, timeout_s=timeout_s) as admin:
+    async with admin_client(connection, timeout_s=timeout_s) as admin:
         existing = await all_partition_counts(admin)
         wanted = existing.get(names.requests, 0)
         plans = topic_plans(names, label_horizon_s=0, max_request_bytes=0, role=role)
@@ -128,13 +133,13 @@ async def grow_partitions(
 
 
 async def check_topics(
-    bootstrap: str, names: TopicNames, *, role: str | None = None, timeout_s: float = _TIMEOUT_S
+    connection: Connection, names: TopicNames, *, role: str | None = None, timeout_s: float = _TIMEOUT_S
 ) -> list[str]:
     """Return what is wrong with a deployment's topics: a line each, with the remedy; nothing if all is well.
 
     Parameters
     ----------
-    bootstrap, names
+    connection, names
         As in :func:`create_topics`.
     role
         Whose changelogs; None for those of all.
@@ -146,19 +151,40 @@ async def check_topics(
     BrokerError
         If the cluster does not answer.
     """
-    async with admin_client(bootstrap, timeout_s=timeout_s) as admin:
+    async with admin_client(connection, timeout_s=timeout_s) as admin:
         existing = await all_partition_counts(admin)
     name = names.deployment
     plans = topic_plans(names, label_horizon_s=0, max_request_bytes=0, role=role)
     missing = [plan.topic for plan in plans if plan.topic not in existing]
+    hidden = hidden_from(connection, name)
     if len(missing) == len(plans):
-        return [f"there is no deployment {name} on {bootstrap}: streamapp deploy {name} BUNDLE"]
+        return [
+            f"there is no deployment {name} on {connection.bootstrap}{hidden}: streamapp deploy {name} BUNDLE"
+        ]
     problems = []
     if missing:
         problems.append(
-            f"{', '.join(missing)} missing: streamapp deploy {name} BUNDLE (creates topics that are missing)"
+            f"{', '.join(missing)} missing{hidden}: "
+            f"streamapp deploy {name} BUNDLE (creates topics that are missing)"
         )
     return problems + [line for plan in plans if (line := _unequal(plan, names, existing))]
+
+
+async def check_group(connection: Connection, group: str, *, timeout_s: float = _TIMEOUT_S) -> None:
+    """Ask for the coordinator of a consumer group, as its members will: they would wait for it in silence.
+
+    Raises
+    ------
+    BrokerError
+        If the cluster does not answer, or denies us the group.
+    """
+    async with admin_client(connection, timeout_s=timeout_s) as admin:
+        try:
+            await admin.find_coordinator(group)
+        except GroupAuthorizationFailedError:
+            raise GroupAuthorizationFailedError(group) from None  # it does not say which
+        except GroupCoordinatorNotAvailableError:
+            pass  # a cluster makes ready for groups when it is asked for its first one
 
 
 def _unequal(plan: TopicPlan, names: TopicNames, existing: dict[str, int]) -> str | None:
@@ -217,6 +243,8 @@ async def _send_creation(
         error = for_code(code)
         if not code:
             created.append(topic)
+        elif error is TopicAuthorizationFailedError:
+            raise error(topic)
         elif error is not TopicAlreadyExistsError:
             raise error(f"{topic}: {message or error.description}")
     return created

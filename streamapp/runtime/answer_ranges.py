@@ -9,7 +9,9 @@ from typing import Any
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streamapp.runtime.client import TIMEOUT_S, broker_errors, reader
+from streamapp.connection import Connection
+from streamapp.runtime.broker_errors import TIMEOUT_S, broker_errors
+from streamapp.runtime.client import reader
 
 __all__ = ["read_answers"]
 
@@ -19,14 +21,14 @@ _PROBES = 16
 
 
 async def read_answers(
-    bootstrap: str, topic: str, ranges: Mapping[int, tuple[int, int]], *, timeout_s: float = TIMEOUT_S
+    connection: Connection, topic: str, ranges: Mapping[int, tuple[int, int]], *, timeout_s: float = TIMEOUT_S
 ) -> list[Any]:
     """Return the records of `topic` that answer the requests in `ranges`, as far as they are still there.
 
     Parameters
     ----------
-    bootstrap
-        Kafka brokers.
+    connection
+        How the cluster is reached.
     topic
         Full name of ``predictions``: answers lie in the partition of their requests, in their order.
     ranges
@@ -40,11 +42,11 @@ async def read_answers(
         If no broker answers, or the topic does not exist.
     """
     records: list[Any] = []
-    async with reader(bootstrap, [topic], fetch_bytes=_FETCH_BYTES, timeout_s=timeout_s) as consumer:
+    async with reader(connection, [topic], fetch_bytes=_FETCH_BYTES, timeout_s=timeout_s) as consumer:
         there = {partition.partition for partition in consumer.assignment()}
         for partition in sorted(there & ranges.keys()):
             first, next_ = ranges[partition]
-            with broker_errors(bootstrap, timeout_s=timeout_s):
+            with broker_errors(connection, timeout_s=timeout_s):
                 async with asyncio.timeout(timeout_s):
                     records += await _range(consumer, TopicPartition(topic, partition), first, next_)
     return records

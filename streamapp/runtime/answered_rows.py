@@ -12,10 +12,12 @@ import numpy as np
 import orjson
 from aiokafka import TopicPartition
 
+from streamapp.connection import Connection
 from streamapp.messages import Prediction, event_time_ms, header
 from streamapp.models import Columns, Signature
 from streamapp.models.column import Array
-from streamapp.runtime.client import TIMEOUT_S, broker_errors, next_batch, reader
+from streamapp.runtime.broker_errors import TIMEOUT_S, broker_errors
+from streamapp.runtime.client import next_batch, reader
 
 __all__ = ["AnsweredRows", "read_newest", "rows_of_answers", "shares"]
 
@@ -130,13 +132,15 @@ def shares(held: Sequence[int], wanted: int) -> list[int]:
     return taken
 
 
-async def read_newest(bootstrap: str, topic: str, count: int, *, timeout_s: float = TIMEOUT_S) -> list[Any]:
+async def read_newest(
+    connection: Connection, topic: str, count: int, *, timeout_s: float = TIMEOUT_S
+) -> list[Any]:
     """Return about `count` of the newest records of `topic`, evenly from its partitions.
 
     Parameters
     ----------
-    bootstrap
-        Kafka brokers.
+    connection
+        How the cluster is reached.
     topic
         Full name.
     count
@@ -150,8 +154,8 @@ async def read_newest(bootstrap: str, topic: str, count: int, *, timeout_s: floa
         If no broker answers, or the topic does not exist.
     """
     records: list[Any] = []
-    async with reader(bootstrap, [topic], timeout_s=timeout_s) as consumer:
-        with broker_errors(bootstrap, timeout_s=timeout_s):
+    async with reader(connection, [topic], timeout_s=timeout_s) as consumer:
+        with broker_errors(connection, timeout_s=timeout_s):
             async with asyncio.timeout(timeout_s) as limit:
                 partitions = sorted(consumer.assignment(), key=_number)
                 begins = await consumer.beginning_offsets(partitions)

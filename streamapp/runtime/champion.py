@@ -43,7 +43,7 @@ async def inspect_champion(settings: Settings) -> Bundle:
     BrokerError, StoreError
         If one of them does not answer.
     """
-    serving = (await latest_models(settings.bootstrap, settings.topics)).serving
+    serving = (await latest_models(settings.connection, settings.topics)).serving
     if serving is None:
         raise ConfigError(f"{settings.name} has no champion yet: streamapp deploy {settings.name} BUNDLE")
     return await asyncio.to_thread(Bundle.inspect, serving.bundle, trust=settings.keys, sha256=serving.sha256)

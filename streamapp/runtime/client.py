@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError
 
+from streamapp.connection import Connection
 from streamapp.errors import BrokerError, ConfigError, MessageError
 from streamapp.messages import CHAMPION_KEY, Champion, Message, Model, event_headers
+from streamapp.runtime.broker_errors import TIMEOUT_S, broker_errors, hidden_from
+from streamapp.runtime.refusal import refusal
 from streamapp.topics import TopicNames
 
 __all__ = [
@@ -21,7 +24,6 @@ __all__ = [
     "Publication",
     "admin_client",
     "all_partition_counts",
-    "broker_errors",
     "existing_topics",
     "latest_models",
     "next_batch",
@@ -33,7 +35,6 @@ __all__ = [
     "reader",
 ]
 
-TIMEOUT_S = 5.0
 _MAX_REQUEST_BYTES = 64 << 20  # each topic has its own, smaller limit, which the broker knows
 _FETCH_WAIT_MS = 50
 """How long a fetch waits for records: a question about offsets waits behind it, on the same connection."""
@@ -92,55 +93,43 @@ class Models:
         return self.versions.get(self.champion.version) if self.champion else None
 
 
-@contextmanager
-def broker_errors(bootstrap: str, *, timeout_s: float = TIMEOUT_S) -> Iterator[None]:
-    """Turn what aiokafka raises into errors that say what to do. Wrap calls of aiokafka alone.
-
-    Raises
-    ------
-    BrokerError
-        Naming the address, and the remedy.
-    """
+async def _start(client: Any, connection: Connection) -> None:
+    """Start an aiokafka client, and say why if it is not let in."""
+    malformed = ConfigError(f"--bootstrap {connection.bootstrap!r} must be HOST:PORT[,HOST:PORT]")
+    if not connection.bootstrap.strip():
+        raise malformed
     try:
-        yield
-    except TimeoutError as exc:
-        raise BrokerError(
-            f"Kafka at {bootstrap} did not answer within {timeout_s:g} s: "
-            "are the addresses that it advertises reachable from here?"
-        ) from exc
-    except (KafkaConnectionError, OSError) as exc:
-        raise BrokerError(
-            f"no Kafka broker answers at {bootstrap}: start one with streamapp broker, "
-            "or name yours with --bootstrap HOST:PORT"
-        ) from exc
-    except KafkaError as exc:
-        what = "cannot do it now (are its brokers up?)" if exc.retriable else "refused"
-        raise BrokerError(f"Kafka at {bootstrap} {what}: {exc}") from exc
+        await client.start()
+    except ValueError:
+        raise malformed from None
+    except KafkaConnectionError as exc:
+        if (reason := await refusal(connection)) is not None:
+            raise BrokerError(reason) from exc
+        raise
 
 
 @asynccontextmanager
-async def _started(client: Any, bootstrap: str, timeout_s: float) -> AsyncIterator[Any]:
+async def _started(client: Any, connection: Connection, timeout_s: float) -> AsyncIterator[Any]:
     """Start and stop an aiokafka client; only its own errors are mapped, not those of the block."""
     try:
-        with broker_errors(bootstrap, timeout_s=timeout_s):
+        with broker_errors(connection, timeout_s=timeout_s):
             async with asyncio.timeout(timeout_s):
-                try:
-                    await client.start()
-                except ValueError:
-                    raise ConfigError(f"--bootstrap {bootstrap!r} must be HOST:PORT[,HOST:PORT]") from None
+                await _start(client, connection)
         yield client
     finally:
         await client.stop()
 
 
 @asynccontextmanager
-async def producer(bootstrap: str, *, timeout_s: float = TIMEOUT_S) -> AsyncIterator[AIOKafkaProducer]:
+async def producer(
+    connection: Connection, *, timeout_s: float = TIMEOUT_S
+) -> AsyncIterator[AIOKafkaProducer]:
     """Give a producer that delivers in order and once; what was sent is delivered at the end.
 
     Parameters
     ----------
-    bootstrap
-        Kafka brokers, ``HOST:PORT[,HOST:PORT]``.
+    connection
+        How the cluster is reached.
     timeout_s
         After which the cluster counts as not answering.
 
@@ -149,10 +138,10 @@ async def producer(bootstrap: str, *, timeout_s: float = TIMEOUT_S) -> AsyncIter
     BrokerError
         If no broker answers.
     ConfigError
-        If `bootstrap` is no address.
+        If its `bootstrap` is no address.
     """
     client = AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
+        **connection.client_options,
         acks="all",
         enable_idempotence=True,
         linger_ms=5,
@@ -160,18 +149,20 @@ async def producer(bootstrap: str, *, timeout_s: float = TIMEOUT_S) -> AsyncIter
         max_request_size=_MAX_REQUEST_BYTES,
         request_timeout_ms=int(max(timeout_s, 1.0) * 1000),
     )
-    async with _started(client, bootstrap, timeout_s) as started:
+    async with _started(client, connection, timeout_s) as started:
         yield started
 
 
 @asynccontextmanager
-async def admin_client(bootstrap: str, *, timeout_s: float = TIMEOUT_S) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin_client(
+    connection: Connection, *, timeout_s: float = TIMEOUT_S
+) -> AsyncIterator[AIOKafkaAdminClient]:
     """Give an admin client for `timeout_s`, and turn whatever goes wrong with it into one line.
 
     Parameters
     ----------
-    bootstrap
-        Kafka brokers, ``HOST:PORT[,HOST:PORT]``.
+    connection
+        How the cluster is reached.
     timeout_s
         Of the whole block, after which the cluster counts as not answering.
 
@@ -180,19 +171,13 @@ async def admin_client(bootstrap: str, *, timeout_s: float = TIMEOUT_S) -> Async
     BrokerError
         If the cluster does not answer, or refuses.
     ConfigError
-        If `bootstrap` is no address.
+        If its `bootstrap` is no address.
     """
-    malformed = ConfigError(f"--bootstrap {bootstrap!r} must be HOST:PORT[,HOST:PORT]")
-    if not bootstrap.strip():
-        raise malformed
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(timeout_s * 1000))
+    admin = AIOKafkaAdminClient(**connection.client_options, request_timeout_ms=int(timeout_s * 1000))
     try:
-        with broker_errors(bootstrap, timeout_s=timeout_s):
+        with broker_errors(connection, timeout_s=timeout_s):
             async with asyncio.timeout(timeout_s):
-                try:
-                    await admin.start()
-                except ValueError:
-                    raise malformed from None
+                await _start(admin, connection)
                 yield admin
     finally:
         await admin.close()
@@ -205,16 +190,16 @@ async def all_partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
 
 
 async def partition_counts(
-    bootstrap: str, topics: Sequence[str], *, timeout_s: float = TIMEOUT_S
+    connection: Connection, topics: Sequence[str], *, timeout_s: float = TIMEOUT_S
 ) -> dict[str, int]:
     """Return how many partitions each of `topics` has; those that do not exist are left out."""
-    async with admin_client(bootstrap, timeout_s=timeout_s) as admin:
+    async with admin_client(connection, timeout_s=timeout_s) as admin:
         counts = await all_partition_counts(admin)
     return {topic: counts[topic] for topic in topics if topic in counts}
 
 
 async def existing_topics(
-    bootstrap: str, topics: Sequence[str], *, timeout_s: float = TIMEOUT_S
+    connection: Connection, topics: Sequence[str], *, timeout_s: float = TIMEOUT_S
 ) -> dict[str, int]:
     """Return how many partitions each of `topics` has.
 
@@ -223,19 +208,20 @@ async def existing_topics(
     BrokerError
         If no broker answers, or one of them does not exist.
     """
-    counts = await partition_counts(bootstrap, topics, timeout_s=timeout_s)
+    counts = await partition_counts(connection, topics, timeout_s=timeout_s)
     for topic in topics:
         if topic not in counts:
             name = topic.split(".", 1)[0]
             raise BrokerError(
-                f"there is no topic {topic} on {bootstrap}: streamapp deploy {name} BUNDLE creates it"
+                f"there is no topic {topic} on {connection.bootstrap}{hidden_from(connection, name)}: "
+                f"streamapp deploy {name} BUNDLE creates it"
             )
     return counts
 
 
 @asynccontextmanager
 async def reader(
-    bootstrap: str,
+    connection: Connection,
     topics: Sequence[str],
     *,
     start: Start = "end",
@@ -246,8 +232,8 @@ async def reader(
 
     Parameters
     ----------
-    bootstrap
-        Kafka brokers.
+    connection
+        How the cluster is reached.
     topics
         Full names.
     start
@@ -262,18 +248,18 @@ async def reader(
     BrokerError
         If no broker answers, or a topic does not exist.
     """
-    counts = await existing_topics(bootstrap, topics, timeout_s=timeout_s)
+    counts = await existing_topics(connection, topics, timeout_s=timeout_s)
     client = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **connection.client_options,
         enable_auto_commit=False,
         auto_offset_reset="earliest",  # of a position that retention has overtaken
         max_partition_fetch_bytes=fetch_bytes,
         fetch_max_wait_ms=_FETCH_WAIT_MS,
     )
-    async with _started(client, bootstrap, timeout_s) as consumer:
+    async with _started(client, connection, timeout_s) as consumer:
         partitions = [TopicPartition(topic, p) for topic in topics for p in range(counts[topic])]
         consumer.assign(partitions)
-        with broker_errors(bootstrap, timeout_s=timeout_s):
+        with broker_errors(connection, timeout_s=timeout_s):
             async with asyncio.timeout(timeout_s):
                 await _seek(consumer, partitions, start)
         yield consumer
@@ -291,19 +277,19 @@ async def _seek(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], st
 
 
 async def read_batches(
-    bootstrap: str, topic: str, *, timeout_s: float = TIMEOUT_S
+    connection: Connection, topic: str, *, timeout_s: float = TIMEOUT_S
 ) -> AsyncGenerator[list[Any], None]:
     """Yield the records of `topic` from its beginning to where it ends now, as they come.
 
     Parameters, errors and order as of :func:`read_topic`; only one batch is held in memory.
     """
-    async with reader(bootstrap, [topic], start="beginning", timeout_s=timeout_s) as consumer:
+    async with reader(connection, [topic], start="beginning", timeout_s=timeout_s) as consumer:
         partitions = list(consumer.assignment())
-        with broker_errors(bootstrap, timeout_s=timeout_s):
+        with broker_errors(connection, timeout_s=timeout_s):
             async with asyncio.timeout(timeout_s):
                 ends = await consumer.end_offsets(partitions)
         while True:
-            with broker_errors(bootstrap, timeout_s=timeout_s):
+            with broker_errors(connection, timeout_s=timeout_s):
                 async with asyncio.timeout(timeout_s):
                     batch = await next_batch(consumer, ends)
             if not batch:
@@ -321,13 +307,13 @@ async def next_batch(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]
     return []
 
 
-async def read_topic(bootstrap: str, topic: str, *, timeout_s: float = TIMEOUT_S) -> list[Any]:
+async def read_topic(connection: Connection, topic: str, *, timeout_s: float = TIMEOUT_S) -> list[Any]:
     """Return all records of `topic` from its beginning to where it ends now.
 
     Parameters
     ----------
-    bootstrap
-        Kafka brokers.
+    connection
+        How the cluster is reached.
     topic
         Full name. For compacted topics and small ones: all is held in memory.
     timeout_s
@@ -343,11 +329,11 @@ async def read_topic(bootstrap: str, topic: str, *, timeout_s: float = TIMEOUT_S
     BrokerError
         If no broker answers, or the topic does not exist.
     """
-    async with aclosing(read_batches(bootstrap, topic, timeout_s=timeout_s)) as batches:
+    async with aclosing(read_batches(connection, topic, timeout_s=timeout_s)) as batches:
         return [record async for batch in batches for record in batch]
 
 
-async def latest_models(bootstrap: str, names: TopicNames, *, timeout_s: float = TIMEOUT_S) -> Models:
+async def latest_models(connection: Connection, names: TopicNames, *, timeout_s: float = TIMEOUT_S) -> Models:
     """Return every version of a deployment, and the pointer to its champion.
 
     Raises
@@ -357,7 +343,7 @@ async def latest_models(bootstrap: str, names: TopicNames, *, timeout_s: float =
     """
     versions: dict[str, Model] = {}
     pointers: list[Champion] = []
-    for record in await read_topic(bootstrap, names.models, timeout_s=timeout_s):
+    for record in await read_topic(connection, names.models, timeout_s=timeout_s):
         try:
             if record.key == CHAMPION_KEY:
                 if record.value is None:
@@ -375,7 +361,11 @@ async def latest_models(bootstrap: str, names: TopicNames, *, timeout_s: float =
 
 
 async def publish(
-    bootstrap: str, deployment: str, publications: Sequence[Publication], *, timeout_s: float = TIMEOUT_S
+    connection: Connection,
+    deployment: str,
+    publications: Sequence[Publication],
+    *,
+    timeout_s: float = TIMEOUT_S,
 ) -> None:
     """Write `publications` in their order, each delivered before the next.
 
@@ -384,11 +374,11 @@ async def publish(
     BrokerError
         If a topic does not exist, or one could not be delivered; those before it were.
     """
-    await existing_topics(bootstrap, [one.topic for one in publications], timeout_s=timeout_s)
-    async with producer(bootstrap, timeout_s=timeout_s) as client:
+    await existing_topics(connection, [one.topic for one in publications], timeout_s=timeout_s)
+    async with producer(connection, timeout_s=timeout_s) as client:
         for one in publications:
             headers = event_headers(deployment, one.message.ce_type, one.ce_id, one.time_ms)
-            with broker_errors(bootstrap, timeout_s=timeout_s):
+            with broker_errors(connection, timeout_s=timeout_s):
                 async with asyncio.timeout(timeout_s):
                     await client.send_and_wait(
                         one.topic, key=one.key, value=one.message.encode(), headers=headers

@@ -19,7 +19,8 @@ from streamapp.messages import CHAMPION_KEY, Champion, Model, caused_id
 from streamapp.models import Bundle, Keys, Store
 from streamapp.rollout.states import effective_state
 from streamapp.runtime.admin import create_topics
-from streamapp.runtime.client import TIMEOUT_S, Models, Publication, latest_models, partition_counts, publish
+from streamapp.runtime.broker_errors import TIMEOUT_S
+from streamapp.runtime.client import Models, Publication, latest_models, partition_counts, publish
 from streamapp.settings import Settings
 from streamapp.topics import TopicNames
 
@@ -96,15 +97,17 @@ async def deploy(
         bundle = await asyncio.to_thread(Bundle.load, bundle, trust=settings.keys)
     await asyncio.to_thread(bundle.check_golden)
     names = settings.topics
-    await partition_counts(settings.bootstrap, (), timeout_s=timeout_s)  # to fail fast: creation takes longer
+    await partition_counts(
+        settings.connection, (), timeout_s=timeout_s
+    )  # to fail fast: creation takes longer
     created = await create_topics(
-        settings.bootstrap,
+        settings.connection,
         names,
         partitions=partitions,
         label_horizon_s=settings.label_horizon_s,
         max_request_bytes=settings.max_request_bytes,
     )
-    models = await latest_models(settings.bootstrap, names, timeout_s=timeout_s)
+    models = await latest_models(settings.connection, names, timeout_s=timeout_s)
     if challenger:
         _check_challenger(settings.name, bundle, models)
     notes = await asyncio.to_thread(_notes, settings, bundle, models)
@@ -119,7 +122,7 @@ async def deploy(
     before = models.champion.version if models.champion else None
     if not challenger and before != bundle.version:
         publications.append(_pointer(names, bundle.version, now_ms))
-    await publish(settings.bootstrap, settings.name, publications, timeout_s=timeout_s)
+    await publish(settings.connection, settings.name, publications, timeout_s=timeout_s)
     return Deployed(
         name=settings.name,
         version=bundle.version,
@@ -142,7 +145,7 @@ async def promote(
     ConfigError
         If no version, or more than one, begins like that.
     """
-    models = await latest_models(settings.bootstrap, settings.topics, timeout_s=timeout_s)
+    models = await latest_models(settings.connection, settings.topics, timeout_s=timeout_s)
     found = [known for known in models.versions if known.startswith(version)]
     if version in found:
         found = [version]
@@ -161,7 +164,7 @@ async def rollback(settings: Settings, *, timeout_s: float = TIMEOUT_S) -> tuple
     ConfigError
         If there was none.
     """
-    models = await latest_models(settings.bootstrap, settings.topics, timeout_s=timeout_s)
+    models = await latest_models(settings.connection, settings.topics, timeout_s=timeout_s)
     former = _former(models)
     if former is None:
         raise ConfigError(
@@ -176,7 +179,7 @@ async def _point_at(
     before = models.champion.version if models.champion else None
     if before != version:
         pointer = _pointer(settings.topics, version, _now_ms())
-        await publish(settings.bootstrap, settings.name, [pointer], timeout_s=timeout_s)
+        await publish(settings.connection, settings.name, [pointer], timeout_s=timeout_s)
     return before, version
 
 

@@ -33,6 +33,8 @@ class Health:
         No rebalance was under way.
     waiting_for
         Why the role is not ready; None when it is.
+    trouble
+        What the broker said, or did, when it was asked last and gave no answer; None when it gave one.
     is_standby
         Whether other processes hold all partitions of it.
     idles
@@ -45,6 +47,7 @@ class Health:
     progress_at: float = field(init=False)
     settled_at: float = field(init=False)
     waiting_for: str | None = "partitions"
+    trouble: str | None = None
     is_standby: bool = False
     idles: bool = False
 
@@ -72,7 +75,11 @@ class Health:
         ]
         if not self.idles:
             signs.append((self.progress_at, "there is lag, and nothing was committed for {:.0f} s"))
-        return next((text.format(now - at) for at, text in signs if now - at > STUCK_S), None)
+        found = next((text.format(now - at) for at, text in signs if now - at > STUCK_S), None)
+        return found and found + self._because()
+
+    def _because(self) -> str:
+        return "" if self.trouble is None else f": {self.trouble}"
 
     def must_give_up(self) -> str | None:
         """Return what has been wrong for so long that only a new process helps, or None."""
@@ -87,5 +94,5 @@ class Health:
         if self.is_standby:
             return True, "standby"
         if self.waiting_for is not None:
-            return False, f"waiting for {self.waiting_for}"
+            return False, f"waiting for {self.waiting_for}{self._because()}"
         return True, "ready"

@@ -20,8 +20,10 @@ from typing import Any, NoReturn
 import faust
 from faust.types import TP, StreamT
 
+from streamapp.connection import Connection
 from streamapp.errors import BrokerError, ConfigError
 from streamapp.messages import OutRecord
+from streamapp.runtime.broker_errors import denial
 from streamapp.runtime.health import Health
 from streamapp.runtime.metrics import Metrics
 from streamapp.runtime.transport import BatchTransport, RecordBatch
@@ -203,9 +205,8 @@ class Host:
     def fatal(self, what: str, exc: BaseException) -> NoReturn:
         """End the process at once. Nothing that is open was committed; a restart replays it."""
         debug = bool(os.environ.get("STREAMAPP_DEBUG"))
-        log.critical(
-            "%s: %s: %s; exiting to start again", what, type(exc).__name__, exc, exc_info=debug and exc
-        )
+        why = denial(exc, self.settings.connection) or f"{type(exc).__name__}: {exc}"
+        log.critical("%s: %s; exiting to start again", what, why, exc_info=debug and exc)
         self.end()
         logging.shutdown()
         os._exit(EXIT_RETRY)
@@ -255,6 +256,18 @@ def _state_folder(settings: Settings) -> Path:
     return folder
 
 
+def _credentials(connection: Connection) -> Any:
+    """Return `connection` as Faust has it; None is plain text."""
+    if connection.sasl_password is not None:
+        return faust.SASLCredentials(
+            username=connection.sasl_username,
+            password=connection.sasl_password.get_secret_value(),
+            mechanism=connection.sasl_mechanism,
+            ssl_context=connection.ssl_context,
+        )
+    return connection.ssl_context and faust.SSLCredentials(connection.ssl_context)
+
+
 def _faust_app(settings: Settings) -> faust.App:
     member = settings.member_id
     # There are no heartbeats while the model computes, and a member must not be silent for a whole session.
@@ -262,6 +275,7 @@ def _faust_app(settings: Settings) -> faust.App:
     return faust.App(
         settings.app_id,
         broker=[f"kafka://{server.strip()}" for server in settings.bootstrap.split(",")],
+        broker_credentials=_credentials(settings.connection),
         broker_client_id=member,
         # Static membership: a restart under the same id takes its partitions back without a rebalance. Faust
         # checks that a cached assignment carries its own URL, so the URL must follow from the id alone.

@@ -52,7 +52,7 @@ class ModelsLog:
         """Read and follow for ever."""
         partition = TopicPartition(self._topic, 0)
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._host.settings.bootstrap,
+            **self._host.settings.connection.client_options,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
         )

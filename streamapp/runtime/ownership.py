@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, for_code
 
 from streamapp.errors import BrokerError
 from streamapp.runtime.admin import grow_partitions
@@ -28,10 +28,17 @@ async def unowned(admin: AIOKafkaAdminClient, group: str, topics: Iterable[str])
     """Return the partitions of `topics` that no member of `group` reads.
 
     The group is asked: that a process has no partitions may be an error, and says nothing of others.
+
+    Raises
+    ------
+    KafkaError
+        If Kafka does not tell, for example for want of a right.
     """
     wanted = set(_partitions(await admin.describe_topics(list(topics))))
     response = (await admin.describe_consumer_groups([group]))[0]
     for described in response.groups:
+        if described[0]:
+            raise for_code(described[0])(group)
         for member in described[5]:
             if member[-1]:
                 assignment = ConsumerProtocolMemberAssignment.decode(bytes(member[-1]))
@@ -67,7 +74,7 @@ class Growth:
 
     async def _look_often(self) -> None:
         while True:
-            admin = AIOKafkaAdminClient(bootstrap_servers=self._host.settings.bootstrap)
+            admin = AIOKafkaAdminClient(**self._host.settings.connection.client_options)
             try:
                 await admin.start()
                 while True:
@@ -88,7 +95,7 @@ class Growth:
         count = len(requests["partitions"])
         if count == self._requests and not self._unowned:
             return
-        grown = await grow_partitions(host.settings.bootstrap, names, role=host.settings.role)
+        grown = await grow_partitions(host.settings.connection, names, role=host.settings.role)
         for topic, partitions in grown.items():
             log.info("%s has %d partitions now, as %s has", topic, partitions, names.requests)
         missing = await unowned(admin, host.settings.app_id, host.transport.batched)

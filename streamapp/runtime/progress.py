@@ -10,10 +10,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamapp.errors import BrokerError
+from streamapp.runtime.broker_errors import denial
 from streamapp.runtime.client import admin_client
 from streamapp.runtime.health import GIVE_UP_S, STUCK_S
 from streamapp.runtime.host import Host
 from streamapp.runtime.ownership import unowned
+from streamapp.runtime.refusal import refusal
 
 __all__ = ["Progress"]
 
@@ -53,7 +55,7 @@ class Progress:
 
     async def _look_often(self) -> None:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._host.settings.bootstrap,
+            **self._host.settings.connection.client_options,
             enable_auto_commit=False,
             isolation_level="read_committed",  # what cannot be read yet is no lag
         )
@@ -65,9 +67,17 @@ class Progress:
                     async with asyncio.timeout(_TIMEOUT_S):
                         await self._look(consumer)
                 except (TimeoutError, KafkaError, BrokerError, OSError) as exc:
-                    log.warning("the broker does not answer: %s", str(exc) or type(exc).__name__)
+                    await self._note(exc)
+                else:
+                    self._host.health.trouble = None
         finally:
             await consumer.stop()
+
+    async def _note(self, exc: Exception) -> None:
+        connection = self._host.settings.connection
+        why = denial(exc, connection) or await refusal(connection) or str(exc) or type(exc).__name__
+        self._host.health.trouble = why
+        log.warning("the broker does not answer: %s", why)
 
     async def _look(self, consumer: AIOKafkaConsumer) -> None:
         host, health = self._host, self._host.health
@@ -77,9 +87,9 @@ class Progress:
         if not assigned:
             self._committed = {}
             await consumer.topics()
-            health.contact_at = health.clock()
             if await self._others_hold_all():
                 health.is_standby, health.progress_at = True, health.clock()
+            health.contact_at = health.clock()
             return
         health.is_standby = False
         ends = await consumer.end_offsets(assigned)
@@ -95,5 +105,5 @@ class Progress:
 
     async def _others_hold_all(self) -> bool:
         host = self._host
-        async with admin_client(host.settings.bootstrap, timeout_s=_TIMEOUT_S) as admin:
+        async with admin_client(host.settings.connection, timeout_s=_TIMEOUT_S) as admin:
             return not await unowned(admin, host.settings.app_id, host.transport.batched)

@@ -7,18 +7,12 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
+from streamapp.connection import Connection
 from streamapp.errors import BrokerError
 from streamapp.messages import Feedback, FeedbackRequest, Label
 from streamapp.quality.review_queue import OpenReview, ReviewQueue
-from streamapp.runtime.client import (
-    TIMEOUT_S,
-    Start,
-    broker_errors,
-    existing_topics,
-    next_batch,
-    producer,
-    reader,
-)
+from streamapp.runtime.broker_errors import TIMEOUT_S, broker_errors
+from streamapp.runtime.client import Start, existing_topics, next_batch, producer, reader
 from streamapp.topics import TopicNames
 
 __all__ = ["Reviews"]
@@ -29,16 +23,16 @@ class Reviews:
 
     Parameters
     ----------
-    bootstrap
-        Kafka brokers.
+    connection
+        How the cluster is reached.
     names
         Of the deployment.
     last
         How many of the newest draws are looked at.
     """
 
-    def __init__(self, bootstrap: str, names: TopicNames, *, last: int) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, connection: Connection, names: TopicNames, *, last: int) -> None:
+        self._connection = connection
         self._names = names
         self._queue = ReviewQueue(last)
         self._read: dict[TopicPartition, int] = {}
@@ -66,7 +60,7 @@ class Reviews:
             If it was not delivered.
         """
         topic, (partition, offset) = self._names.feedback, one.position
-        count = (await existing_topics(self._bootstrap, [topic]))[topic]
+        count = (await existing_topics(self._connection, [topic]))[topic]
         if partition >= count:
             raise BrokerError(
                 f"{topic} has {count} partitions and the request lies in partition {partition}: "
@@ -74,8 +68,8 @@ class Reviews:
             )
         request = FeedbackRequest(partition=partition, offset=offset)
         feedback = Feedback(id=one.review.id, label=label, source=source, at=at_ms, request=request)
-        async with producer(self._bootstrap) as client:
-            with broker_errors(self._bootstrap):
+        async with producer(self._connection) as client:
+            with broker_errors(self._connection):
                 async with asyncio.timeout(TIMEOUT_S):
                     await client.send_and_wait(
                         topic, key=one.key, value=feedback.encode(), partition=partition
@@ -84,12 +78,12 @@ class Reviews:
     async def _read_on(self, topic: str, take: Any, *, since_ms: int | None) -> None:
         """Hand over the records of `topic` that were not read yet, from `since_ms` on."""
         start: Start = "beginning" if since_ms is None else since_ms
-        async with reader(self._bootstrap, [topic], start=start) as consumer:
+        async with reader(self._connection, [topic], start=start) as consumer:
             partitions = list(consumer.assignment())
             for partition in partitions:
                 if partition in self._read:
                     consumer.seek(partition, self._read[partition])
-            with broker_errors(self._bootstrap):
+            with broker_errors(self._connection):
                 async with asyncio.timeout(TIMEOUT_S) as limit:
                     ends = await consumer.end_offsets(partitions)
                     while batch := await next_batch(consumer, ends):

@@ -89,7 +89,7 @@ async def prepare_drift_test(
     topics = settings.topics
     bundle = await inspect_champion(settings)
     if file is None:
-        records = await read_newest(settings.bootstrap, topics.predictions, ROWS)
+        records = await read_newest(settings.connection, topics.predictions, ROWS)
         rows = rows_of_answers(records, bundle.version, bundle.signature)
     else:
         rows = await asyncio.to_thread(_rows_of_file, file, bundle.signature)
@@ -117,11 +117,11 @@ async def prepare_drift_test(
 async def _round_events(settings: Settings) -> int:
     """Return the requests between two looks: as the newest panes are, else as the smallest ones would be."""
     topics = settings.topics
-    counts = await partition_counts(settings.bootstrap, [topics.requests, topics.distributions])
+    counts = await partition_counts(settings.connection, [topics.requests, topics.distributions])
     partitions, events = counts.get(topics.requests, 1), settings.pane_events
     if topics.distributions in counts:
         panes = []
-        for record in await read_newest(settings.bootstrap, topics.distributions, _PANES):
+        for record in await read_newest(settings.connection, topics.distributions, _PANES):
             with suppress(MessageError):
                 panes.append(Distribution.decode(record.value))
         if panes:

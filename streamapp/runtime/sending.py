@@ -11,9 +11,10 @@ from typing import Any
 import orjson
 from aiokafka import AIOKafkaProducer
 
+from streamapp.connection import Connection
 from streamapp.errors import BrokerError
 from streamapp.messages import Feedback, FeedbackRequest, Label, format_time
-from streamapp.runtime.client import broker_errors
+from streamapp.runtime.broker_errors import broker_errors
 from streamapp.runtime.csv_rows import CsvRow
 from streamapp.topics import TopicNames
 
@@ -44,8 +45,8 @@ class Sender:
     ----------
     client
         A started producer.
-    bootstrap
-        Its brokers, for errors.
+    connection
+        Its own, for errors.
     names
         Of the deployment.
     partitions
@@ -58,7 +59,7 @@ class Sender:
         self,
         client: AIOKafkaProducer,
         *,
-        bootstrap: str,
+        connection: Connection,
         names: TopicNames,
         partitions: Mapping[str, int],
         label_delay: int = 0,
@@ -69,7 +70,7 @@ class Sender:
                 f"{partitions[names.requests]}: streamapp run {names.deployment} raises them at its start"
             )
         self._client = client
-        self._bootstrap = bootstrap
+        self._connection = connection
         self._names = names
         self._partitions = partitions[names.requests]
         self._label_delay = label_delay
@@ -133,7 +134,7 @@ class Sender:
             await self._delivered(self._feedback.popleft())
 
     async def _queue(self, topic: str, **record: Any) -> asyncio.Future[Any]:
-        with broker_errors(self._bootstrap, timeout_s=_DELIVERY_S):
+        with broker_errors(self._connection, timeout_s=_DELIVERY_S):
             async with asyncio.timeout(_DELIVERY_S):
                 delivery: asyncio.Future[Any] = await self._client.send(topic, **record)
         return delivery
@@ -142,7 +143,7 @@ class Sender:
         if delivery.done() and delivery.exception() is None:
             return delivery.result()
         try:
-            with broker_errors(self._bootstrap, timeout_s=_DELIVERY_S):
+            with broker_errors(self._connection, timeout_s=_DELIVERY_S):
                 async with asyncio.timeout(_DELIVERY_S):
                     return await delivery
         except BrokerError:

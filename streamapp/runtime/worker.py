@@ -12,6 +12,7 @@ import time
 
 import faust
 
+from streamapp.runtime.broker_errors import denial
 from streamapp.runtime.host import EXIT_RETRY, Host
 from streamapp.runtime.ownership import Growth
 from streamapp.runtime.progress import Progress
@@ -55,8 +56,9 @@ class _Worker(faust.Worker):  # type: ignore[misc]
     def _shutdown_loop(self) -> None:
         # All services have stopped and offsets are committed. What Faust does from here on is to wait two
         # seconds for tasks that nobody needs.
-        if self.crash_reason:
-            log.critical("ended by %s: %s", type(self.crash_reason).__name__, self.crash_reason)
+        if exc := self.crash_reason:
+            denied = denial(exc, self.host.settings.connection)
+            log.critical("ended: %s", denied or f"{type(exc).__name__}: {exc}")
         self.host.end()
         logging.shutdown()
         sys.stdout.flush()

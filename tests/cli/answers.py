@@ -22,7 +22,7 @@ def write_answers(broker: Broker, name: str, version: str, count: int, *, with_f
 
     async def run() -> None:
         topic = TopicNames(name).predictions
-        async with producer(broker.bootstrap) as client:
+        async with producer(broker.connection) as client:
             for i in range(count):
                 temp, hour = rng.normal(), int(rng.integers(0, 24))
                 busy = round(1 / (1 + np.exp(12 - hour)), 6)

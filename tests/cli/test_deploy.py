@@ -23,7 +23,7 @@ Cli = Callable[..., Result]
 
 
 def records(broker: Broker, name: str) -> list[Any]:
-    return asyncio.run(read_topic(broker.bootstrap, TopicNames(name).models))
+    return asyncio.run(read_topic(broker.connection, TopicNames(name).models))
 
 
 def test_the_first_deployment_makes_topics_stores_the_bundle_and_points_at_it(
@@ -37,8 +37,8 @@ def test_the_first_deployment_makes_topics_stores_the_bundle_and_points_at_it(
     out = cli("deploy", bundles[0], "--partitions", 3).stdout
     assert f"{version} is the champion of {name}" in out
     names = TopicNames(name)
-    assert asyncio.run(check_topics(broker.bootstrap, names)) == []
-    assert asyncio.run(partition_counts(broker.bootstrap, [names.requests])) == {names.requests: 3}
+    assert asyncio.run(check_topics(broker.connection, names)) == []
+    assert asyncio.run(partition_counts(broker.connection, [names.requests])) == {names.requests: 3}
     record, pointer = records(broker, name)
     model = Model.decode(record.value)
     bundle = Bundle.load(model.bundle, sha256=model.sha256)
@@ -69,7 +69,7 @@ def test_another_bundle_replaces_the_champion_and_says_so(
     cli("deploy", bundles[0])
     out = cli("deploy", bundles[1]).stdout
     assert f"it replaces {versions[0]}; with --challenger" in out
-    models = asyncio.run(latest_models(broker.bootstrap, TopicNames(name)))
+    models = asyncio.run(latest_models(broker.connection, TopicNames(name)))
     assert models.serving is not None
     assert models.serving.version == versions[1]
     # The former champion's record is JUDGE's to write.
@@ -82,7 +82,7 @@ def test_a_challenger_does_not_move_the_pointer(
     cli("deploy", bundles[0])
     done = json.loads(cli("deploy", bundles[1], "--challenger", "--json").stdout)
     assert (done["version"], done["state"], done["replaced"]) == (versions[1], "challenger", None)
-    models = asyncio.run(latest_models(broker.bootstrap, TopicNames(name)))
+    models = asyncio.run(latest_models(broker.connection, TopicNames(name)))
     assert models.champion is not None
     assert models.champion.version == versions[0]
     assert models.versions[versions[1]].state == "challenger"
@@ -112,7 +112,7 @@ def test_a_bundle_that_was_changed_is_refused_before_anything_is_written(
     [model] = [path for path in folder.rglob("*") if path.is_file() and path.suffix == ".joblib"]
     model.write_bytes(model.read_bytes()[:-1] + b"x")
     cli("deploy", folder, status=1)
-    assert asyncio.run(partition_counts(broker.bootstrap, list(TopicNames(name)))) == {}
+    assert asyncio.run(partition_counts(broker.connection, list(TopicNames(name)))) == {}
 
 
 def test_a_bundle_of_another_name_is_deployed_with_a_note(cli: Cli, name: str, bundles: list[str]) -> None:

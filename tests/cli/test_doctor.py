@@ -164,7 +164,7 @@ def test_without_a_champion_it_says_how_to_get_one(
         publication = Publication(
             topic=names.models, key=CHAMPION_KEY, message=pointer, ce_id="x", time_ms=1_000
         )
-        asyncio.run(publish(broker.bootstrap, name, [publication]))
+        asyncio.run(publish(broker.connection, name, [publication]))
 
     point_at("abcdef012345")
     found = lines(cli, status=1)
@@ -177,7 +177,7 @@ def test_without_a_champion_it_says_how_to_get_one(
 
 
 def stored(broker: Broker, name: str) -> Model:
-    serving = asyncio.run(latest_models(broker.bootstrap, TopicNames(name))).serving
+    serving = asyncio.run(latest_models(broker.connection, TopicNames(name))).serving
     assert serving is not None
     return serving
 
@@ -229,11 +229,11 @@ def test_the_first_live_rows_are_a_baseline_once_there_are_enough(
     publication = Publication(
         topic=TopicNames(name).models, key=versions[0].encode(), message=record, ce_id="x", time_ms=1_000
     )
-    asyncio.run(publish(broker.bootstrap, name, [publication]))
+    asyncio.run(publish(broker.connection, name, [publication]))
 
     async def write(topic: str, value: dict[str, Any], count: int) -> None:
         headers = event_headers(name, "streamapp.labelled.v1", "x", 1_000)
-        async with producer(broker.bootstrap) as client:
+        async with producer(broker.connection) as client:
             for _ in range(count):
                 await client.send(f"{name}.{topic}", json.dumps(value).encode(), partition=0, headers=headers)
 

@@ -53,7 +53,7 @@ def test_looks_are_as_far_apart_as_the_newest_panes_make_them(
     assert json.loads(cli("doctor", *answers).stdout)["round_events"] == 4 * 64
 
     async def publish_panes() -> None:
-        async with producer(broker.bootstrap) as client:
+        async with producer(broker.connection) as client:
             await client.send(f"{name}.distributions", b"no pane")
             for number in range(6):
                 pane = Distribution(

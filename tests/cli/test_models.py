@@ -26,7 +26,7 @@ def deployed(cli: Cli, bundles: list[str]) -> None:
 
 
 def champion(broker: Broker, name: str) -> str:
-    pointer = asyncio.run(latest_models(broker.bootstrap, TopicNames(name))).champion
+    pointer = asyncio.run(latest_models(broker.connection, TopicNames(name))).champion
     assert pointer is not None
     return pointer.version
 
@@ -70,7 +70,7 @@ def test_a_person_sees_a_table_and_why(cli: Cli, name: str, broker: Broker) -> N
     )
     asyncio.run(
         publish(
-            broker.bootstrap,
+            broker.connection,
             name,
             [
                 Publication(topic=names.drift_alerts, key=b"x", message=alert, ce_id="x", time_ms=0),
@@ -103,11 +103,11 @@ def test_a_person_sees_a_table_and_why(cli: Cli, name: str, broker: Broker) -> N
 def test_promote_moves_the_pointer_and_nothing_else(
     broker: Broker, cli: Cli, name: str, versions: list[str]
 ) -> None:
-    before = asyncio.run(read_topic(broker.bootstrap, TopicNames(name).models))
+    before = asyncio.run(read_topic(broker.connection, TopicNames(name).models))
     out = cli("models", "promote", versions[0][:5]).stdout
     assert out == f"{versions[0]} is the champion of {name}, no longer {versions[1]}\n"
     assert champion(broker, name) == versions[0]
-    after = asyncio.run(read_topic(broker.bootstrap, TopicNames(name).models))
+    after = asyncio.run(read_topic(broker.connection, TopicNames(name).models))
     assert [record.key for record in after[len(before) :]] == [CHAMPION_KEY]
     assert "already" in cli("models", "promote", versions[0]).stdout
 

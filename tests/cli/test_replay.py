@@ -45,7 +45,7 @@ def log(profile: Profile, version: str) -> list[Distribution]:
 
 def write(broker: Broker, name: str, topic: str, records: Sequence[OutRecord]) -> None:
     async def run() -> None:
-        async with producer(broker.bootstrap) as client:
+        async with producer(broker.connection) as client:
             for record in records:
                 await client.send_and_wait(
                     TopicNames(name)[topic], key=record.key, value=record.value, headers=list(record.headers)
@@ -104,7 +104,7 @@ def test_the_recorded_log_gives_the_recorded_alerts(cli: Cli, deployed: Deployed
 def test_as_json_each_window_and_the_same_messages(broker: Broker, cli: Cli, deployed: Deployed) -> None:
     deployed.record(deployed.alerts)
     windows, alerts, summary = objects(cli("replay", "--json"))
-    records = asyncio.run(read_topic(broker.bootstrap, TopicNames(deployed.name).drift_alerts))
+    records = asyncio.run(read_topic(broker.connection, TopicNames(deployed.name).drift_alerts))
     assert [line["alert"] for line in alerts] == [json.loads(record.value) for record in records]
     assert [line["ce_id"].encode() for line in alerts] == [dict(r.headers)["ce_id"] for r in records]
     assert len({line["round"]["to"] for line in windows}) == summary["rounds"] == 57

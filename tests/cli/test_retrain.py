@@ -21,7 +21,7 @@ def test_an_event_is_written_for_each_time_it_is_asked(
 ) -> None:
     cli("deploy", bundles[0])
     shown = [cli("retrain").stdout for _ in range(2)]
-    records = asyncio.run(read_topic(broker.bootstrap, TopicNames(name).retrain_events))
+    records = asyncio.run(read_topic(broker.connection, TopicNames(name).retrain_events))
     events = [Retrain.decode(record.value) for record in records]
     assert [(event.reason, event.data, event.caused_by) for event in events] == [("user", None, None)] * 2
     assert events[0].id != events[1].id

@@ -44,7 +44,7 @@ def review(offset: int, *, partition: int = 0, **fields: Any) -> dict[str, Any]:
 
 def write(broker: Broker, topic: str, values: Sequence[dict[str, Any]]) -> None:
     async def send() -> None:
-        async with producer(broker.bootstrap) as client:
+        async with producer(broker.connection) as client:
             for value in values:
                 at = value.get("request", {})
                 ce_id = review_id(answer_id("t", at.get("partition", 0), at.get("offset", 0)))
@@ -73,7 +73,7 @@ def test_labels_are_written_as_feedback_where_the_request_lies(
     assert "prediction: busy (busy 0.83, calm 0.17)" in text
     assert "'maybe' is none of busy, calm" in text
     assert text.endswith("2 labelled by person:jk, 1 left out\n")
-    records = asyncio.run(read_topic(broker.bootstrap, names.feedback))
+    records = asyncio.run(read_topic(broker.connection, names.feedback))
     said = {}
     for record in records:
         feedback = orjson.loads(record.value)
@@ -96,7 +96,7 @@ def test_a_number_is_asked_for_where_the_prediction_is_one(
     assert "do not repeat their features" in shown
     assert "'4,5' is no number" in shown
     assert "nothing is left to look at" in shown
-    (record,) = asyncio.run(read_topic(broker.bootstrap, names.feedback))
+    (record,) = asyncio.run(read_topic(broker.connection, names.feedback))
     assert orjson.loads(record.value)["label"] == 4.5
 
 

@@ -101,7 +101,7 @@ def test_those_of_a_deployment_follow_its_champion(
 def test_a_deployment_without_a_champion_says_what_to_do(broker: Broker, cli: Cli, name: str) -> None:
     remedy = f"streamapp deploy {name} BUNDLE"
     assert f"there is no topic {name}.models" in (missing := cli("schemas", status=1).stderr)
-    create = create_topics(broker.bootstrap, TopicNames(name), label_horizon_s=60, max_request_bytes=1 << 20)
+    create = create_topics(broker.connection, TopicNames(name), label_horizon_s=60, max_request_bytes=1 << 20)
     asyncio.run(create)
     assert f"{name} has no champion yet" in (empty := cli("schemas", status=1).stderr)
     assert remedy in missing

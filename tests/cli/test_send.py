@@ -38,7 +38,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def read(broker: Broker, name: str) -> Callable[[str], list[Any]]:
     def of_topic(topic: str) -> list[Any]:
-        records = asyncio.run(read_topic(broker.bootstrap, TopicNames(name)[topic]))
+        records = asyncio.run(read_topic(broker.connection, TopicNames(name)[topic]))
         return sorted(records, key=lambda record: (record.offset, record.partition))
 
     return of_topic

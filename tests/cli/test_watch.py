@@ -87,7 +87,7 @@ def write(broker: Broker, name: str, *messages: Message) -> None:
         )
         for message in messages
     ]
-    asyncio.run(publish(broker.bootstrap, name, publications))
+    asyncio.run(publish(broker.connection, name, publications))
 
 
 def test_it_says_what_holds_and_then_what_comes(
@@ -127,7 +127,7 @@ def test_answers_are_counted(broker: Broker, cli: Cli, name: str, bundles: list[
     assert len(lines(process, 1)) == 1
 
     async def answer() -> None:
-        async with producer(broker.bootstrap) as client:
+        async with producer(broker.connection) as client:
             while True:
                 await client.send_and_wait(TopicNames(name).predictions, key=b"k", value=b"{}")
                 await asyncio.sleep(0.05)
@@ -149,7 +149,7 @@ def test_answers_are_counted(broker: Broker, cli: Cli, name: str, bundles: list[
 
 
 async def request(broker: Broker, name: str, values: list[bytes | None]) -> None:
-    async with producer(broker.bootstrap) as client:
+    async with producer(broker.connection) as client:
         for value in values:
             headers = [("traceparent", b"00")]
             await client.send_and_wait(TopicNames(name).requests, key=b"k", value=value, headers=headers)

@@ -173,7 +173,7 @@ class Deployment:
 
     def count(self, topic: str) -> int:
         """Return how many records a topic has."""
-        return len(asyncio.run(read_topic(self.bootstrap, self.settings.topics[topic])))
+        return len(asyncio.run(read_topic(self.settings.connection, self.settings.topics[topic])))
 
     def committed(self, role: Role, topic: str) -> int:
         """Return how many records of a topic a role has committed, over all partitions."""
@@ -189,5 +189,5 @@ class Deployment:
 
     def values(self, topic: str) -> list[dict[str, Any]]:
         """Return the values of a topic, read as JSON."""
-        records = asyncio.run(read_topic(self.bootstrap, self.settings.topics[topic]))
+        records = asyncio.run(read_topic(self.settings.connection, self.settings.topics[topic]))
         return [orjson.loads(record.value) for record in records]

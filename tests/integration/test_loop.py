@@ -61,7 +61,7 @@ class World:
 
 
 def champion(deployment: Deployment) -> Model:
-    models = asyncio.run(latest_models(deployment.bootstrap, deployment.settings.topics))
+    models = asyncio.run(latest_models(deployment.settings.connection, deployment.settings.topics))
     assert models.champion is not None
     return models.versions[models.champion.version]
 
@@ -177,7 +177,7 @@ def test_drift_is_seen_and_a_better_model_takes_over(make: Make, bundle: Bundle)
     assert trained.candidates
     assert trained.data[0].end >= world.turns + 400
 
-    models = asyncio.run(latest_models(deployment.bootstrap, deployment.settings.topics))
+    models = asyncio.run(latest_models(deployment.settings.connection, deployment.settings.topics))
     model = models.versions[successor]
     assert model.state in {"champion", "retired"}  # a later one, with more of the new rows, may follow it
     assert model.caused_by in events
@@ -206,7 +206,7 @@ def test_a_user_asks_for_a_new_model(make: Make, bundle: Bundle) -> None:
     deployment.produce("retrain-events", [Sending(event, deployment.name.encode())])
 
     def versions() -> list[Model]:
-        models = asyncio.run(latest_models(deployment.bootstrap, deployment.settings.topics))
+        models = asyncio.run(latest_models(deployment.settings.connection, deployment.settings.topics))
         return [model for model in models.versions.values() if model.version != bundle.version]
 
     until(lambda: bool(versions()), what="a challenger", patience_s=90)

@@ -30,7 +30,7 @@ def challenger_of_the_old_world() -> Bundle:
 
 
 def models_of(deployment: Deployment) -> Any:
-    return asyncio.run(latest_models(deployment.bootstrap, deployment.settings.topics))
+    return asyncio.run(latest_models(deployment.settings.connection, deployment.settings.topics))
 
 
 @pytest.mark.soak

@@ -36,7 +36,7 @@ def feed(deployment: Deployment, rows: int, *, first: int) -> None:
 
 
 def models(deployment: Deployment) -> Models:
-    return asyncio.run(latest_models(deployment.bootstrap, deployment.settings.topics))
+    return asyncio.run(latest_models(deployment.settings.connection, deployment.settings.topics))
 
 
 def serves(deployment: Deployment, version: str) -> bool:

@@ -65,7 +65,7 @@ def test_a_function_that_hangs_fails_once_and_is_asked_again(
     ask(deployment, "second")
 
     def versions() -> list[Model]:
-        models = asyncio.run(latest_models(deployment.bootstrap, deployment.settings.topics))
+        models = asyncio.run(latest_models(deployment.settings.connection, deployment.settings.topics))
         return [model for model in models.versions.values() if model.version != bundle.version]
 
     until(lambda: bool(versions()), what=lambda: f"a challenger: {train.tail()}", patience_s=90)

@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
+from streamapp.connection import Connection
 from streamapp.errors import BrokerError, ConfigError
 from streamapp.runtime.admin import check_topics, create_topics, grow_partitions
 from streamapp.runtime.broker import Broker
@@ -53,7 +54,7 @@ def create(
 ) -> list[str]:
     return asyncio.run(
         create_topics(
-            broker.bootstrap,
+            broker.connection,
             names,
             partitions=partitions,
             label_horizon_s=30 * DAY_S,
@@ -79,7 +80,7 @@ def test_creates_what_is_missing_once(broker: Broker, client: AdminClient, names
     assert {topic for topic, count in found.items() if count == 4} == four
     assert {count for topic, count in found.items() if topic not in four} == {1}
     assert create(broker, names) == []
-    assert asyncio.run(check_topics(broker.bootstrap, names)) == []
+    assert asyncio.run(check_topics(broker.connection, names)) == []
     client.delete_topics([names.models])[names.models].result(30)
     while names.models in counts(client, names):
         pass
@@ -113,7 +114,7 @@ def test_horizon_stretches_what_is_kept(
     broker: Broker, client: AdminClient, names: TopicNames, horizon_days: int
 ) -> None:
     coroutine = create_topics(
-        broker.bootstrap, names, label_horizon_s=horizon_days * DAY_S, max_request_bytes=100
+        broker.connection, names, label_horizon_s=horizon_days * DAY_S, max_request_bytes=100
     )
     asyncio.run(coroutine)
     horizon_ms = horizon_days * DAY_MS
@@ -144,27 +145,27 @@ def test_grows_with_requests(broker: Broker, client: AdminClient, names: TopicNa
     create(broker, names)
     panes = names.changelog("score", "panes")
     grow_requests(client, names, 6)
-    problems = asyncio.run(check_topics(broker.bootstrap, names, role="monitor"))
+    problems = asyncio.run(check_topics(broker.connection, names, role="monitor"))
     assert len(problems) == 2
     assert all(
         "has 4 partitions" in each and f"streamapp run {names.deployment}" in each for each in problems
     )
 
     async def by_two_processes() -> list[dict[str, int]]:
-        return list(await asyncio.gather(*(grow_partitions(broker.bootstrap, names) for _ in range(2))))
+        return list(await asyncio.gather(*(grow_partitions(broker.connection, names) for _ in range(2))))
 
     grown = asyncio.run(by_two_processes())
     assert {topic for each in grown for topic in each} == {names.predictions, names.feedback, panes}
     found = counts(client, names)
     assert {found[topic] for topic in (names.requests, names.predictions, names.feedback, panes)} == {6}
     assert found[names.labelled] == 1
-    assert asyncio.run(check_topics(broker.bootstrap, names)) == []
-    assert asyncio.run(grow_partitions(broker.bootstrap, names)) == {}
+    assert asyncio.run(check_topics(broker.connection, names)) == []
+    assert asyncio.run(grow_partitions(broker.connection, names)) == {}
 
 
 def test_problems_name_the_remedy(broker: Broker, client: AdminClient, names: TopicNames) -> None:
     deploy = f"streamapp deploy {names.deployment} BUNDLE"
-    (line,) = asyncio.run(check_topics(broker.bootstrap, names))
+    (line,) = asyncio.run(check_topics(broker.connection, names))
     assert line == f"there is no deployment {names.deployment} on {broker.bootstrap}: {deploy}"
     topics = [
         NewTopic(names.requests, 2, 1),
@@ -173,7 +174,7 @@ def test_problems_name_the_remedy(broker: Broker, client: AdminClient, names: To
     ]
     for future in client.create_topics(topics).values():
         future.result(30)
-    missing, *unequal = asyncio.run(check_topics(broker.bootstrap, names))
+    missing, *unequal = asyncio.run(check_topics(broker.connection, names))
     assert names.models in missing
     assert names.requests not in missing
     assert deploy in missing
@@ -192,17 +193,17 @@ def test_refusal_is_one_line(broker: Broker, names: TopicNames) -> None:
 
 def test_nobody_there(names: TopicNames) -> None:
     with pytest.raises(BrokerError, match=r"no Kafka broker answers at 127.0.0.1:1: start one with"):
-        asyncio.run(check_topics("127.0.0.1:1", names))
+        asyncio.run(check_topics(Connection("127.0.0.1:1"), names))
 
 
 def test_somebody_who_never_answers(names: TopicNames) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         bootstrap = f"127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(BrokerError, match=f"{bootstrap}"):
-            asyncio.run(check_topics(bootstrap, names, timeout_s=0.5))
+            asyncio.run(check_topics(Connection(bootstrap), names, timeout_s=0.5))
 
 
 @pytest.mark.parametrize("bootstrap", ["localhost:port", "", "[::1"])
 def test_no_address(names: TopicNames, bootstrap: str) -> None:
     with pytest.raises(ConfigError, match=r"--bootstrap '.*' must be HOST:PORT"):
-        asyncio.run(check_topics(bootstrap, names))
+        asyncio.run(check_topics(Connection(bootstrap), names))

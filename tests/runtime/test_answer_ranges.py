@@ -26,9 +26,9 @@ def test_answers_are_found_by_the_offsets_of_their_requests(broker: Broker) -> N
 
     async def fill_and_read() -> list[list[Any]]:
         await create_topics(
-            broker.bootstrap, names, partitions=2, label_horizon_s=86_400, max_request_bytes=1 << 20
+            broker.connection, names, partitions=2, label_horizon_s=86_400, max_request_bytes=1 << 20
         )
-        async with producer(broker.bootstrap) as client:
+        async with producer(broker.connection) as client:
             for request in range(100, 700):
                 await client.send(names.predictions, answer(request), partition=0)
                 if request % 7 == 0:  # a repeat after a crash, and what is no answer
@@ -41,7 +41,7 @@ def test_answers_are_found_by_the_offsets_of_their_requests(broker: Broker) -> N
             {0: (900, 990)},
             {},
         ]
-        return [await read_answers(broker.bootstrap, names.predictions, each) for each in wanted]
+        return [await read_answers(broker.connection, names.predictions, each) for each in wanted]
 
     middle, begin, end, beyond, nothing = asyncio.run(fill_and_read())
     assert {json.loads(r.value)["request"]["offset"] for r in middle} == set(range(300, 420))
@@ -52,4 +52,4 @@ def test_answers_are_found_by_the_offsets_of_their_requests(broker: Broker) -> N
 
 def test_a_topic_that_is_not_there_is_an_error_with_a_remedy(broker: Broker) -> None:
     with pytest.raises(BrokerError, match="streamapp deploy nobody BUNDLE"):
-        asyncio.run(read_answers(broker.bootstrap, "nobody.predictions", {0: (0, 1)}))
+        asyncio.run(read_answers(broker.connection, "nobody.predictions", {0: (0, 1)}))

@@ -118,14 +118,14 @@ def test_the_newest_records_of_all_partitions_are_read(broker: Broker) -> None:
 
     async def fill_and_read() -> tuple[list[Any], list[Any]]:
         await create_topics(
-            broker.bootstrap, names, partitions=3, label_horizon_s=86_400, max_request_bytes=1 << 20
+            broker.connection, names, partitions=3, label_horizon_s=86_400, max_request_bytes=1 << 20
         )
-        empty = await read_newest(broker.bootstrap, names.predictions, 10)
-        async with producer(broker.bootstrap) as client:
+        empty = await read_newest(broker.connection, names.predictions, 10)
+        async with producer(broker.connection) as client:
             for i in range(40):
                 await client.send(names.predictions, str(i).encode(), partition=0)
             await client.send(names.predictions, b"only", partition=2)
-        return empty, await read_newest(broker.bootstrap, names.predictions, 10)
+        return empty, await read_newest(broker.connection, names.predictions, 10)
 
     empty, records = asyncio.run(fill_and_read())
     assert empty == []
@@ -137,4 +137,4 @@ def test_the_newest_records_of_all_partitions_are_read(broker: Broker) -> None:
 @pytest.mark.broker
 def test_a_topic_that_is_not_there_is_an_error_with_a_remedy(broker: Broker) -> None:
     with pytest.raises(BrokerError, match="streamapp deploy nobody BUNDLE"):
-        asyncio.run(read_newest(broker.bootstrap, "nobody.predictions", 10))
+        asyncio.run(read_newest(broker.connection, "nobody.predictions", 10))

@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 import pytest
 
+from streamapp.connection import Connection
 from streamapp.errors import BrokerError, ConfigError
 from streamapp.messages import CHAMPION_KEY, Champion, Model, Retrain
 from streamapp.runtime.admin import create_topics
@@ -32,7 +33,7 @@ def names(broker: Broker) -> TopicNames:
     names = TopicNames(f"client-{uuid.uuid4().hex[:8]}")
     asyncio.run(
         create_topics(
-            broker.bootstrap, names, partitions=3, label_horizon_s=86_400, max_request_bytes=1 << 20
+            broker.connection, names, partitions=3, label_horizon_s=86_400, max_request_bytes=1 << 20
         )
     )
     return names
@@ -58,7 +59,7 @@ def record_of(names: TopicNames, message: Model | Champion, *, time_ms: int = 10
 async def send(
     broker: Broker, topic: str, rows: Sequence[tuple[int, bytes | None, bytes | None, int]]
 ) -> None:
-    async with producer(broker.bootstrap) as client:
+    async with producer(broker.connection) as client:
         for partition, key, value, timestamp_ms in rows:
             await client.send_and_wait(
                 topic, key=key, value=value, partition=partition, timestamp_ms=timestamp_ms
@@ -70,7 +71,7 @@ def test_a_topic_is_read_to_its_end_in_the_order_of_each_partition(broker: Broke
 
     async def run() -> list[tuple[int, bytes]]:
         await send(broker, names.requests, rows)
-        return [(r.partition, r.value) for r in await read_topic(broker.bootstrap, names.requests)]
+        return [(r.partition, r.value) for r in await read_topic(broker.connection, names.requests)]
 
     read = asyncio.run(run())
     assert sorted(read) == sorted((p, v) for p, _, v, _ in rows if v is not None)
@@ -86,7 +87,7 @@ def test_batches_end_where_the_topic_ended_when_they_were_asked_for(
         rows = [(0, b"k", b"before", 1000)] * 3
         await send(broker, names.distributions, rows)
         read = []
-        async with aclosing(read_batches(broker.bootstrap, names.distributions)) as batches:
+        async with aclosing(read_batches(broker.connection, names.distributions)) as batches:
             async for batch in batches:
                 await send(broker, names.distributions, [(0, b"k", b"after", 1000)])
                 read += [record.value for record in batch]
@@ -96,17 +97,17 @@ def test_batches_end_where_the_topic_ended_when_they_were_asked_for(
 
 
 def test_an_empty_topic_ends_at_once(broker: Broker, names: TopicNames) -> None:
-    assert asyncio.run(read_topic(broker.bootstrap, names.requests)) == []
+    assert asyncio.run(read_topic(broker.connection, names.requests)) == []
 
 
 def test_models_are_the_last_record_of_each_version_and_the_pointer(
     broker: Broker, names: TopicNames
 ) -> None:
     async def run() -> None:
-        none = await latest_models(broker.bootstrap, names)
+        none = await latest_models(broker.connection, names)
         assert (none.versions, none.champion, none.serving) == ({}, None, None)
         await publish(
-            broker.bootstrap,
+            broker.connection,
             names.deployment,
             [
                 record_of(names, model("a")),
@@ -123,7 +124,7 @@ def test_models_are_the_last_record_of_each_version_and_the_pointer(
             (0, CHAMPION_KEY, b"not json", 1000),
         ]
         await send(broker, names.models, rubbish)
-        models = await latest_models(broker.bootstrap, names)
+        models = await latest_models(broker.connection, names)
         assert {v: m.state for v, m in models.versions.items()} == {"b": "challenger", "a": "retired"}
         assert models.champion == Champion(version="b", at=7)
         assert models.serving == models.versions["b"]
@@ -136,8 +137,8 @@ def test_what_is_published_is_a_cloud_event(broker: Broker, names: TopicNames) -
     one = Publication(topic=names.retrain_events, key=b"k", message=message, ce_id="u1", time_ms=1_000)
 
     async def run() -> None:
-        await publish(broker.bootstrap, names.deployment, [one])
-        [record] = await read_topic(broker.bootstrap, names.retrain_events)
+        await publish(broker.connection, names.deployment, [one])
+        [record] = await read_topic(broker.connection, names.retrain_events)
         assert record.key == b"k"
         assert Retrain.decode(record.value) == message
         assert dict(record.headers) == {
@@ -160,7 +161,7 @@ def test_a_reader_begins_where_it_was_told(
 ) -> None:
     async def run() -> list[int]:
         await send(broker, names.requests, [(0, None, str(i).encode(), 1000 * (i + 1)) for i in range(3)])
-        async with reader(broker.bootstrap, [names.requests], start=start) as consumer:  # type: ignore[arg-type]
+        async with reader(broker.connection, [names.requests], start=start) as consumer:  # type: ignore[arg-type]
             await send(broker, names.requests, [(0, None, b"3", 4000)])
             read: list[int] = []
             while 3 not in read:
@@ -174,22 +175,23 @@ def test_partitions_are_counted_without_creating_topics(broker: Broker, names: T
     wanted = [names.requests, names.models, "no-such-topic"]
 
     async def run() -> dict[str, int]:
-        await partition_counts(broker.bootstrap, wanted)
-        return await partition_counts(broker.bootstrap, wanted)
+        await partition_counts(broker.connection, wanted)
+        return await partition_counts(broker.connection, wanted)
 
     assert asyncio.run(run()) == {names.requests: 3, names.models: 1}
 
 
 def test_a_deployment_that_is_not_there_is_named_with_the_remedy(broker: Broker) -> None:
     with pytest.raises(BrokerError, match=r"no topic nobody\.models .* streamapp deploy nobody BUNDLE"):
-        asyncio.run(latest_models(broker.bootstrap, TopicNames("nobody")))
+        asyncio.run(latest_models(broker.connection, TopicNames("nobody")))
 
 
 def test_no_broker_is_one_line_with_the_remedy() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{unused.getsockname()[1]}"
-        for call in (read_topic(address, "t"), publish(address, "t", [])):
+        where = Connection(address)
+        for call in (read_topic(where, "t"), publish(where, "t", [])):
             with pytest.raises(BrokerError, match=rf"{address}: start one with streamapp broker") as caught:
                 asyncio.run(call)
             assert "\n" not in str(caught.value)
@@ -200,19 +202,20 @@ def test_a_listener_that_never_answers_is_given_up() -> None:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        for call in (read_topic(address, "t", timeout_s=0.3), publish(address, "t", [], timeout_s=0.3)):
+        where = Connection(address)
+        for call in (read_topic(where, "t", timeout_s=0.3), publish(where, "t", [], timeout_s=0.3)):
             with pytest.raises(BrokerError, match=rf"Kafka at {address} did not answer within 0.3 s"):
                 asyncio.run(call)
 
 
 def test_an_address_without_port_is_a_wrong_setting() -> None:
     with pytest.raises(ConfigError, match="--bootstrap 'host:port' must be HOST:PORT"):
-        asyncio.run(publish("host:port", "t", []))
+        asyncio.run(publish(Connection("host:port"), "t", []))
 
 
 def test_errors_of_the_block_pass_unchanged(broker: Broker) -> None:
     async def run() -> None:
-        async with producer(broker.bootstrap):
+        async with producer(broker.connection):
             raise FileNotFoundError("mine")
 
     with pytest.raises(FileNotFoundError, match="mine"):

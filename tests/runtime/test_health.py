@@ -60,6 +60,18 @@ def test_a_sign_of_life_that_stays_away_is_a_fault_and_then_the_end(
     assert health.fault() is health.must_give_up() is None
 
 
+def test_what_the_broker_said_is_named(health: Health, clock: Clock) -> None:
+    health.trouble = "Kafka at kafka:9092 does not take the password {of} user 'alice'"
+    assert health.readiness() == (False, f"waiting for partitions: {health.trouble}")
+    assert health.fault() is None
+    clock.now += STUCK_S + 1
+    refresh(health, but="contact_at")
+    assert health.fault() == f"the broker has not answered for 46 s: {health.trouble}"
+    health.trouble = None
+    refresh(health)
+    assert health.readiness() == (False, "waiting for partitions")
+
+
 def test_standing_still_for_a_good_reason_is_no_fault(health: Health, clock: Clock) -> None:
     health.idles = True
     clock.now += STUCK_S + GIVE_UP_S + 1

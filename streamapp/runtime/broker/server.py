@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from streamapp.connection import Connection
 from streamapp.errors import BrokerError
 from streamapp.runtime.broker import jars
 from streamapp.runtime.broker.child import GuardedChild
@@ -99,6 +100,11 @@ class Broker:
     def bootstrap(self) -> str:
         """What clients connect to, `HOST:PORT`."""
         return f"{HOST}:{self.port}"
+
+    @property
+    def connection(self) -> Connection:
+        """The same for this package's own clients."""
+        return Connection(self.bootstrap)
 
     @property
     def data_dir(self) -> Path:

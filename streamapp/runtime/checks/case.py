@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from streamapp.connection import Connection
 from streamapp.models import Bundle
 from streamapp.runtime.client import Models
 from streamapp.settings import Settings
@@ -63,9 +64,9 @@ class Case:
         return self.settings.name
 
     @property
-    def bootstrap(self) -> str:
-        """Address of the cluster."""
-        return self.settings.bootstrap
+    def connection(self) -> Connection:
+        """How the cluster is reached."""
+        return self.settings.connection
 
     def existing(self, *topics: str) -> list[str]:
         """Return those of `topics`, full names, that there are: asking Kafka for others may create them."""

@@ -18,17 +18,22 @@ _NO_LIMIT = -1
 
 async def broker(case: Case) -> list[Line]:
     """Whether the cluster answers."""
-    async with admin_client(case.bootstrap) as admin:
+    async with admin_client(case.connection) as admin:
         brokers = len((await admin.describe_cluster())["brokers"])
         case.partitions = await all_partition_counts(admin)
     case.answers = True
-    return [Line("ok", f"Kafka answers at {case.bootstrap}: {brokers} broker{'' if brokers == 1 else 's'}")]
+    return [
+        Line(
+            "ok",
+            f"Kafka answers at {case.connection.bootstrap}: {brokers} broker{'' if brokers == 1 else 's'}",
+        )
+    ]
 
 
 async def topics(case: Case) -> list[Line]:
     """Whether all topics are there, with the right numbers of partitions."""
     names = case.settings.topics
-    if problems := await check_topics(case.bootstrap, names):
+    if problems := await check_topics(case.connection, names):
         return [Line("FAIL", problem) for problem in problems]
     count = case.partitions[names.requests]
     return [
@@ -45,7 +50,7 @@ async def topic_settings(case: Case) -> list[Line]:
     plans = [plan for plan in _plans(case) if plan.topic in case.partitions]
     wanted = sorted({key for plan in plans for key in plan.config})
     found: dict[str, dict[str, str]] = {}
-    async with admin_client(case.bootstrap) as admin:
+    async with admin_client(case.connection) as admin:
         resources = [
             ConfigResource(ConfigResourceType.TOPIC, plan.topic, dict.fromkeys(wanted, "")) for plan in plans
         ]
@@ -93,6 +98,7 @@ def _compare(plan: TopicPlan, found: dict[str, str], case: Case) -> list[Line]:
 
 def _remedy(plan: TopicPlan, key: str, has: str, should: str, case: Case) -> str:
     return (
-        f"{plan.topic} has {key}={has} and {should}: kafka-configs.sh --bootstrap-server {case.bootstrap} "
+        f"{plan.topic} has {key}={has} and {should}: kafka-configs.sh "
+        f"--bootstrap-server {case.connection.bootstrap} "
         f"--alter --topic {plan.topic} --add-config {key}={plan.config[key]}"
     )

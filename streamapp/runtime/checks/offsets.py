@@ -7,12 +7,16 @@ from collections.abc import Sequence
 
 from aiokafka import TopicPartition
 
-from streamapp.runtime.client import TIMEOUT_S, broker_errors, reader
+from streamapp.connection import Connection
+from streamapp.runtime.broker_errors import TIMEOUT_S, broker_errors
+from streamapp.runtime.client import reader
 
 __all__ = ["offset_bounds"]
 
 
-async def offset_bounds(bootstrap: str, topics: Sequence[str]) -> dict[TopicPartition, tuple[int, int]]:
+async def offset_bounds(
+    connection: Connection, topics: Sequence[str]
+) -> dict[TopicPartition, tuple[int, int]]:
     """Return the first offset that each partition of `topics` holds, and that of its next record.
 
     Raises
@@ -20,8 +24,8 @@ async def offset_bounds(bootstrap: str, topics: Sequence[str]) -> dict[TopicPart
     BrokerError
         If no broker answers, or a topic does not exist.
     """
-    async with reader(bootstrap, topics) as consumer:
-        with broker_errors(bootstrap):
+    async with reader(connection, topics) as consumer:
+        with broker_errors(connection):
             async with asyncio.timeout(TIMEOUT_S):
                 partitions = list(consumer.assignment())
                 begins = await consumer.beginning_offsets(partitions)

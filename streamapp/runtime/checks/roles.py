@@ -37,7 +37,7 @@ async def roles(case: Case) -> list[Line]:
 
 async def _role(case: Case, role: str, topics: list[str]) -> Line:
     group = case.settings.topics.app_id(role)
-    async with admin_client(case.bootstrap, timeout_s=_TIMEOUT_S) as admin:
+    async with admin_client(case.connection, timeout_s=_TIMEOUT_S) as admin:
         await _until_coordinated(admin, group)
         (response,) = await admin.describe_consumer_groups([group])
         members = sum(len(described[5]) for described in response.groups)
@@ -72,5 +72,5 @@ async def _until_coordinated(admin: AIOKafkaAdminClient, group: str) -> None:
 
 async def _lag(case: Case, topics: list[str], committed: dict[TopicPartition, int]) -> int:
     """Return how many records there are after what is committed, or after the beginning."""
-    bounds = await offset_bounds(case.bootstrap, topics)
+    bounds = await offset_bounds(case.connection, topics)
     return sum(max(end - max(committed.get(at, 0), begin), 0) for at, (begin, end) in bounds.items())

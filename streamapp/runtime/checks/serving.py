@@ -30,7 +30,7 @@ async def store(case: Case) -> list[Line]:
 
 async def champion(case: Case) -> list[Line]:
     """Whether `models` names a version that is known."""
-    case.models = await latest_models(case.bootstrap, case.settings.topics)
+    case.models = await latest_models(case.connection, case.settings.topics)
     pointer, serving = case.models.champion, case.models.serving
     if pointer is None:
         return [Line("FAIL", f"no version is champion: streamapp deploy {case.name} BUNDLE")]
@@ -115,7 +115,7 @@ async def baseline(case: Case) -> list[Line]:
 
 async def features(case: Case) -> list[Line]:
     """Whether answers say what the model saw: nothing else can be learned from."""
-    newest = await read_newest(case.bootstrap, case.settings.topics.predictions, _LOOK_AT)
+    newest = await read_newest(case.connection, case.settings.topics.predictions, _LOOK_AT)
     answers = [
         load_object(record.value)
         for record in newest
@@ -143,7 +143,7 @@ async def _answers(case: Case) -> int:
     topic = case.settings.topics.requests
     if serving is None or not serving.since or not case.existing(topic):
         return 0
-    bounds = await offset_bounds(case.bootstrap, [topic])
+    bounds = await offset_bounds(case.connection, [topic])
     since = {int(partition): offset for partition, offset in serving.since.items()}
     return sum(max(end - since[at.partition], 0) for at, (_, end) in bounds.items() if at.partition in since)
 
@@ -154,7 +154,7 @@ async def _labelled(case: Case) -> int:
     if not case.existing(topic) or case.bundle is None:
         return 0
     count = 0
-    for record in await read_newest(case.bootstrap, topic, 2 * _BASELINE_ROWS):
+    for record in await read_newest(case.connection, topic, 2 * _BASELINE_ROWS):
         if header(record.headers, "ce_type") == Labelled.ce_type.encode():
             row = load_object(record.value)
             model = row.get("model")
