@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "streamapp.cli.schemas:command",
         "Write the schemas of messages and an AsyncAPI document, or check them.",
     ),
+    "acls": ("streamapp.cli.acls:command", "List what each user must be allowed to do on a Kafka with ACLs."),
     "doctor": ("streamapp.cli.doctor:command", "Examine a deployment, and how soon it would see drift."),
 }
 """Where each command is, and its line in ``streamapp --help``, for which none is imported."""

@@ -121,6 +121,8 @@ async def grow_partitions(
                 await admin.create_partitions(
                     {topic: NewPartitions(count)}, timeout_ms=int(timeout_s * 1_000)
                 )
+            except TopicAuthorizationFailedError:
+                raise TopicAuthorizationFailedError(topic) from None  # its own text is about partitions
             except InvalidPartitionsError:
                 if (await all_partition_counts(admin)).get(topic, 0) < count:
                     raise

@@ -81,7 +81,10 @@ class Growth:
                     await asyncio.sleep(_LOOK_EVERY_S)
                     async with asyncio.timeout(_TIMEOUT_S):
                         await self._look(admin)
-            except (TimeoutError, KafkaError, BrokerError, OSError) as exc:
+            except BrokerError as exc:
+                log.warning("partitions could not follow %s: %s", self._host.topics.requests, exc)
+                await asyncio.sleep(_LOOK_EVERY_S)
+            except (TimeoutError, KafkaError, OSError) as exc:
                 log.debug("cannot look for new partitions: %r", exc)  # runtime/progress.py tells
                 await asyncio.sleep(_LOOK_EVERY_S)
             finally:
