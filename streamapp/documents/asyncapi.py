@@ -59,10 +59,7 @@ def asyncapi(schemas: Mapping[str, Schema], deployment: Deployment | None = None
         document["id"] = f"urn:streamapp:{name}"
         about = f"{_ABOUT}\nColumns and classes are those of model {bundle.version}, the champion.\n"
         document["info"] = _info(name, f"{__version__}+{bundle.version}", about)
-        document["servers"] = {
-            f"broker-{i}": {"host": host, "protocol": "kafka"}
-            for i, host in enumerate(deployment.settings.bootstrap.split(","), start=1)
-        }
+        document["servers"] = _servers(deployment.settings)
         examples["request"] = {"id": "r-1", "features": bundle.golden.rows[0]}
     components["messages"] = {
         message: _message(message, topic, name, examples.get(message))
@@ -90,6 +87,19 @@ class _Dumper(yaml.SafeDumper):
 
 
 _Dumper.add_representer(str, _Dumper.represent_str)
+
+
+def _servers(settings: Settings) -> dict[str, Any]:
+    """Return the brokers, and how they let somebody in; who that is is not the document's to say."""
+    protocol = settings.security_protocol
+    server: dict[str, Any] = {"protocol": "kafka-secure" if protocol.endswith("SSL") else "kafka"}
+    if protocol.startswith("SASL_"):
+        kinds = {"PLAIN": "plain", "SCRAM-SHA-256": "scramSha256", "SCRAM-SHA-512": "scramSha512"}
+        server["security"] = [{"type": kinds[settings.sasl_mechanism]}]
+    elif settings.ssl_certfile is not None:
+        server["security"] = [{"type": "X509"}]
+    hosts = settings.bootstrap.split(",")
+    return {f"broker-{i}": {"host": host, **server} for i, host in enumerate(hosts, start=1)}
 
 
 def _info(title: str, version: str, description: str) -> dict[str, Any]:
