@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -80,7 +80,21 @@ class Models:
     """
 
     versions: dict[str, Model] = field(default_factory=dict)
-    pointers: tuple[Champion, ...] = ()
+    pointers: list[Champion] = field(default_factory=list)
+
+    def read(self, key: bytes | None, value: bytes | None) -> None:
+        """Take the next record of the topic; one that is somebody else's is passed over: the roles log it."""
+        with suppress(MessageError):
+            if key == CHAMPION_KEY:
+                if value is None:
+                    self.pointers.clear()
+                else:
+                    self.pointers.append(Champion.decode(value))
+            elif key is not None:
+                self.versions.pop(key.decode(errors="replace"), None)
+                if value is not None:
+                    model = Model.decode(value)
+                    self.versions[model.version] = model
 
     @property
     def champion(self) -> Champion | None:
@@ -122,7 +136,7 @@ async def _started(client: Any, connection: Connection, timeout_s: float) -> Asy
 
 @asynccontextmanager
 async def producer(
-    connection: Connection, *, timeout_s: float = TIMEOUT_S
+    connection: Connection, *, timeout_s: float = TIMEOUT_S, linger_ms: int = 5
 ) -> AsyncIterator[AIOKafkaProducer]:
     """Give a producer that delivers in order and once; what was sent is delivered at the end.
 
@@ -132,6 +146,8 @@ async def producer(
         How the cluster is reached.
     timeout_s
         After which the cluster counts as not answering.
+    linger_ms
+        How long a record waits for others to share its batch.
 
     Raises
     ------
@@ -144,7 +160,7 @@ async def producer(
         **connection.client_options,
         acks="all",
         enable_idempotence=True,
-        linger_ms=5,
+        linger_ms=linger_ms,
         max_batch_size=262_144,
         max_request_size=_MAX_REQUEST_BYTES,
         request_timeout_ms=int(max(timeout_s, 1.0) * 1000),
@@ -341,23 +357,10 @@ async def latest_models(connection: Connection, names: TopicNames, *, timeout_s:
     BrokerError
         If no broker answers, or there is no such deployment.
     """
-    versions: dict[str, Model] = {}
-    pointers: list[Champion] = []
+    models = Models()
     for record in await read_topic(connection, names.models, timeout_s=timeout_s):
-        try:
-            if record.key == CHAMPION_KEY:
-                if record.value is None:
-                    pointers.clear()
-                else:
-                    pointers.append(Champion.decode(record.value))
-            elif record.key is not None:
-                versions.pop(record.key.decode(errors="replace"), None)
-                if record.value is not None:
-                    model = Model.decode(record.value)
-                    versions[model.version] = model
-        except MessageError:  # somebody else's record: the roles log it, and go on without it
-            continue
-    return Models(versions, tuple(pointers))
+        models.read(record.key, record.value)
+    return models
 
 
 async def publish(
