@@ -12,7 +12,9 @@
     ├── TrainingError                a training that gave no model
     └── InfrastructureError          retriable: wait, try again, give up after a bound
         ├── BrokerError
-        └── StoreError
+        ├── StoreError
+        ├── BusyError            more is asked for than may be in flight
+        └── AnswerTimeoutError   no answer in time; it may still come
 
 Outcomes (drift found, challenger rejected, label late) are not errors.
 """
@@ -22,8 +24,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "AnswerTimeoutError",
     "BrokerError",
     "BundleError",
+    "BusyError",
     "ConfigError",
     "InfrastructureError",
     "IntegrityError",
@@ -132,6 +136,30 @@ class StoreError(InfrastructureError):
     """The bundle store cannot be read or written."""
 
     code = "store"
+
+
+class BusyError(InfrastructureError):
+    """More is asked for at once than may be in flight."""
+
+    code = "busy"
+
+
+class AnswerTimeoutError(InfrastructureError):
+    """No answer came in time; it may still come.
+
+    Parameters
+    ----------
+    message
+        How long was waited, and for what.
+    position
+        Partition and offset of the request, if Kafka has it.
+    """
+
+    code = "timeout"
+
+    def __init__(self, message: str, *, position: tuple[int, int] | None = None) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 def shown(text: str, limit: int = 300) -> str:

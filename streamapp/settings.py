@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from streamapp.connection import ConnectionSettings
@@ -194,6 +194,22 @@ class Settings(ConnectionSettings):
     retrain_age_s: float | None = Field(
         default=None, gt=0, description="Age of its newest data at which a training is due, wall clock."
     )
+
+    # HTTP
+    gateway_bind: str = Field(
+        default="127.0.0.1", description="Address that the gateway listens on; any other needs a token."
+    )
+    gateway_port: int = Field(default=8000, ge=0, le=65_535, description="Its port; 0 takes a free one.")
+    gateway_timeout_s: float = Field(
+        default=10.0, gt=0, le=300, description="Seconds that a request waits for its answer."
+    )
+    gateway_in_flight: int = Field(
+        default=1_000, gt=0, description="Requests that may wait at once; one more is refused."
+    )
+    gateway_token: SecretStr | None = Field(
+        default=None, description="What requests have to bring as bearer token."
+    )
+    gateway_token_file: Path | None = Field(default=None, description="File that holds that token.")
 
     @classmethod
     def of(cls, **values: object) -> Self:
