@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "run": ("streamapp.cli.run:command", "Run a deployment: score, monitor and train."),
     "send": ("streamapp.cli.send:command", "Stream a CSV file as requests, and as labels."),
+    "gateway": ("streamapp.cli.gateway:command", "Answer HTTP, by way of Kafka."),
     "watch": ("streamapp.cli.watch:command", "Follow answers, alerts and models."),
     "models": ("streamapp.cli.models:command", "List versions; promote one or roll back."),
     "retrain": ("streamapp.cli.retrain:command", "Ask for a new model now."),

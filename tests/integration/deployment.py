@@ -99,12 +99,21 @@ class Deployment:
         wrapper: Sequence[str] = (),
     ) -> Running:
         port = port or free_port()
-        env = {**os.environ, **self.env, **({"STREAMAPP_INSTANCE": instance} if instance else {})}
-        log = self.folder / f"{role}-{port}.log"
+        more = {"STREAMAPP_INSTANCE": instance} if instance else {}
+        return self._spawn(role, [*wrapper, *self.command(role, port, *faults)], port, more)
+
+    def start_gateway(self, *options: str) -> Running:
+        """Start HTTP in front of the deployment."""
+        port = free_port()
+        line = [sys.executable, "-m", "streamapp", "gateway", self.name, "--port", str(port), *options]
+        return self._spawn("gateway", line, port, {})
+
+    def _spawn(self, what: str, line: list[str], port: int, env: dict[str, str]) -> Running:
+        log = self.folder / f"{what}-{port}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
-                bound_to_parent([*wrapper, *self.command(role, port, *faults)]),
-                env=env,
+                bound_to_parent(line),
+                env={**os.environ, **self.env, **env},
                 stdout=output,
                 stderr=output,
                 start_new_session=True,

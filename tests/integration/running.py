@@ -60,10 +60,8 @@ class Running:
     def page(self, name: str) -> tuple[int, str]:
         return page(self.port, name)
 
-    def wait_ready(self) -> None:
-        until(
-            lambda: self.page("ready")[0] == 200, what=lambda: f"ready: {self.page('ready')}; {self.tail()}"
-        )
+    def wait_ready(self, name: str = "ready") -> None:
+        until(lambda: self.page(name)[0] == 200, what=lambda: f"ready: {self.page(name)}; {self.tail()}")
 
     def metric(self, line: str) -> float:
         """Return the value of the metric that stands at the beginning of `line`, 0 if it is not there yet."""
