@@ -55,6 +55,16 @@ def _parse_kinds(ctx: click.Context, param: click.Parameter, values: tuple[str, 
     return kinds
 
 
+def _parse_personal(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    personal: dict[str, str] = {}
+    for value in values:
+        column, _, treatment = value.rpartition("=")
+        if column and treatment not in {"drop", "hash"}:
+            raise click.BadParameter(f"{value!r} is not COLUMN, COLUMN=drop or COLUMN=hash")
+        personal[column or value] = treatment if column else "drop"
+    return personal
+
+
 @click.command("bundle")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--reference", type=click.Path(path_type=Path), required=True, metavar="FILE.csv",
@@ -82,6 +92,9 @@ def _parse_kinds(ctx: click.Context, param: click.Parameter, values: tuple[str, 
               "datetime or id-like.  [default: by its values; see inspect] Repeatable.")  # fmt: skip
 @click.option("--segment", "segments", multiple=True, metavar="COLUMN",
               help="Accuracy is watched for each level of it, too. Repeatable.")  # fmt: skip
+@click.option("--personal", multiple=True, metavar="COLUMN[=drop|hash]", callback=_parse_personal,
+              help="Only the model sees its values: nothing that is written has them, or a keyed hash in "
+              "their place. Of inputs this switches retraining and challengers off. Repeatable.")  # fmt: skip
 @drift_option
 @json_option
 def command(
@@ -100,6 +113,7 @@ def command(
     bounds: Bounds,
     kinds: dict[str, str],
     segments: tuple[str, ...],
+    personal: dict[str, str],
     drift: dict[str, ColumnPolicy],
     as_json: bool,
 ) -> None:
@@ -133,6 +147,7 @@ def command(
         nullable=nullable,
         closed=closed,
         bounds=bounds,
+        personal=personal,
         kinds=kinds,
         drift=drift,
         segments=segments,
@@ -242,13 +257,16 @@ def _say(bundle: Bundle, ignored: list[str], without_target: int, model: str) ->
             if column.range and column.dtype != "boolean"
             else []
         )
-        marks += [_some(column.categories)] if column.categories else []
+        marks += [_some(column.categories)] if column.categories and not column.personal else []
         marks += ["may be missing"] if column.nullable else []
         marks += ["no other category"] if column.closed else []
         marks += ["bounded"] if column.bounds else []
+        marks += [f"personal ({column.personal})"] if column.personal else []
         click.echo(f"    {column.name:<{width}}  {column.dtype:<8} {'; '.join(marks)}")
     if ignored:
         click.echo(f"  left out      {_some(ignored)}: the model was not fitted with them")
+    if signature.personal:
+        click.echo(f"  personal      {_some(signature.personal)}: no inputs, and never written")
     missing = f", {without_target:,} more without {signature.target} left out" if without_target else ""
     click.echo(f"  reference     {manifest.reference_rows:,} rows{missing}")
     if bundle.baseline is None:

@@ -72,6 +72,7 @@ def _fields(bundle: Bundle, policy: list[SubjectPolicy], settings: Settings) -> 
         "target": signature.target,
         "classes": signature.classes,
         "input": signature.input,
+        "personal": signature.personal,
         "columns": [
             column.to_dict() | {"kind": str(profiles[column.name].kind), "watched": profiles[column.name].why}
             for column in signature.columns
@@ -126,6 +127,7 @@ def _say(bundle: Bundle, fields: dict[str, Any], policy: list[SubjectPolicy]) ->
         f"{fields['drift']['false_alarm_every']:,} requests",
         "daily cycle": _season(bundle),
         "golden rows": str(len(bundle.golden.rows)),
+        "personal": _personal(bundle),
         "seal": _seal_line(bundle),
     }
     console = Console(highlight=False, soft_wrap=True)
@@ -160,6 +162,15 @@ def _season(bundle: Bundle) -> str:
     return "not looked for: the times of the reference rows are not known" if season is None else season.why
 
 
+def _personal(bundle: Bundle) -> str | None:
+    signature = bundle.signature
+    parts = [f"{column.name} ({column.personal})" for column in signature.columns if column.personal]
+    parts += [f"{name} (no input)" for name in signature.personal]
+    if signature.withheld:
+        parts.append("answers do not show the inputs among them, so retraining and challengers are off")
+    return "; ".join(parts) or None
+
+
 def _seal_line(bundle: Bundle) -> str:
     seal = bundle.packed.seal
     if seal is None:
@@ -171,7 +182,9 @@ def _seal_line(bundle: Bundle) -> str:
 
 def _accepts(column: dict[str, Any]) -> str:
     parts = ["missing"] if column["nullable"] else []
-    if column["closed"]:
+    if column["closed"] and column.get("personal"):
+        parts.append(f"only its {len(column['categories'])} levels")
+    elif column["closed"]:
         parts.append(f"only {', '.join(map(str, column['categories']))}")
     if column["bounds"]:
         low, high = column["bounds"]

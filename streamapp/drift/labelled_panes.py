@@ -52,7 +52,7 @@ class LabelledCutter:
         classes = () if profile.labelled is None else profile.labelled.classes
         self._target = target
         self._target_coder = Coder((target,))
-        self._coder = Coder(profile.columns) if given else None
+        self._coder = Coder(profile.readable) if given else None
         self._bins = sum(len(column.counts) for column in reference.columns)
         self._layout = reference.layout
         # Of a row with this bin of the target, where the bins of its class begin; -1: it has none.

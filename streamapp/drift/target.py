@@ -80,7 +80,7 @@ class TargetMonitor:
         self._newest: Span | None = None
         self._target = name
         classes = () if profile.labelled is None else profile.labelled.classes
-        self._given = {f"{c.name}|{label}": (c.name, label) for label in classes for c in profile.columns}
+        self._given = {f"{c.name}|{label}": (c.name, label) for label in classes for c in profile.readable}
         self._book = AlertBook(
             deployment=deployment,
             model=model,

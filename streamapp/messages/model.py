@@ -39,6 +39,13 @@ class Model(Message):
     caused_by: str | None = Field(
         default=None, description="The retrain event it was trained for, or the version it is a snapshot of."
     )
+    personal: list[str] = Field(
+        default=[], description="Columns whose values nothing that is written has, inputs or not."
+    )
+    withheld: list[str] = Field(
+        default=[],
+        description="Those of them that are inputs: answers lack them, so nothing can be learned from these.",
+    )
     note: str | None = Field(default=None, description="Why it is in this state, for people.")
 
 

@@ -20,6 +20,7 @@ from streamapp.models.manifest import Manifest, version_warnings
 from streamapp.models.pack import Choices, Facts, pack
 from streamapp.models.packed import Header, Packed, read_header, read_packed, write_packed
 from streamapp.models.parts import OWN, read_parts
+from streamapp.models.personal import Personal
 from streamapp.models.predictions import Predictions
 from streamapp.models.seal import Keys, Seal, SealStatus
 from streamapp.models.segments import Segments
@@ -85,6 +86,7 @@ class Bundle:
         nullable: Collection[str] = (),
         closed: Collection[str] = (),
         bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
+        personal: Personal = (),
         categorical: Collection[str] = (),
         kinds: Mapping[str, str] | None = None,
         drift: Mapping[str, ColumnPolicy | Mapping[str, Any]] | None = None,
@@ -131,6 +133,9 @@ class Bundle:
             String columns that accept no other level than those in `X`.
         bounds
             Column to lowest and highest accepted number.
+        personal
+            Columns whose values nothing but the model may see, or column to what becomes of it in answers:
+            ``drop`` (default) or ``hash``, a keyed one. They need not be inputs.
         categorical
             Columns of numbers whose drift is that of categories.
         kinds
@@ -146,8 +151,8 @@ class Bundle:
             Name of what is predicted; default: the name of `y` if it is a Series.
         like
             Earlier bundle of the same deployment: its signature (kinds, what may be missing, bounds, closed
-            levels), categories, chosen kinds, drift policy, segments, loss and scale are kept, so `X` may be
-            columns as they travel.
+            levels, personal columns), categories, chosen kinds, drift policy, segments, loss and scale are
+            kept, so `X` may be columns as they travel.
         sibling
             Estimator that answers the holdout in the model's place: fitted like it, on fewer rows, with the
             same classes. The model may then be fitted on the holdout, too.
@@ -181,6 +186,7 @@ class Bundle:
             nullable=nullable,
             closed=closed,
             bounds=bounds,
+            personal=personal,
             categorical={*categorical, *numbers},
             kinds=({} if like is None else like.chosen_kinds) | dict(kinds or {}),
             drift=read_policy(drift),
@@ -330,6 +336,8 @@ class Bundle:
             newest_training_data_at=manifest.newest_training_data_at_ms,
             training_data=manifest.training_data,
             caused_by=manifest.caused_by,
+            personal=list(self.signature.marked),
+            withheld=list(self.signature.withheld),
         )
 
     def predict(self, rows: Any) -> Predictions:

@@ -11,9 +11,22 @@ import numpy.typing as npt
 from streamapp.messages import Label
 from streamapp.profile.columns import Columns
 
-__all__ = ["Array", "Column", "Columns", "Dtype", "Row", "Rows", "as_label", "is_missing"]
+__all__ = [
+    "Array",
+    "Column",
+    "Columns",
+    "Dtype",
+    "Row",
+    "Rows",
+    "Treatment",
+    "as_label",
+    "is_missing",
+]
 
 Dtype = Literal["float", "integer", "boolean", "string"]
+
+Treatment = Literal["drop", "hash"]
+"""What becomes of a personal column in all that is written: it is left out, or a keyed hash stands there."""
 
 Array = npt.NDArray[Any]
 
@@ -48,6 +61,8 @@ class Column:
         Whether the training frame had pandas' category dtype; then the estimator gets it again.
     object_missing
         ``nan`` or ``none`` if the training frame held missing values so in an object column, else None.
+    personal
+        What becomes of its values in all that is written, if they are personal.
     """
 
     name: str
@@ -59,6 +74,7 @@ class Column:
     range: tuple[float, float] | None = None
     categorical_dtype: bool = False
     object_missing: Literal["nan", "none"] | None = None
+    personal: Treatment | None = None
 
     @property
     def is_categorical(self) -> bool:
@@ -66,8 +82,11 @@ class Column:
         return self.dtype == "string" or self.categorical_dtype
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the column as JSON-able fields."""
-        return {field: getattr(self, field) for field in self.__slots__}
+        """Return the column as JSON-able fields; of columns that are not personal, nothing says so."""
+        fields = {field: getattr(self, field) for field in self.__slots__}
+        if self.personal is None:
+            del fields["personal"]
+        return fields
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:

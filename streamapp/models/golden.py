@@ -133,7 +133,8 @@ def draw_golden(columns: Sequence[Column], profile: Profile, rows: int = GOLDEN_
         known = profiles[column.name]
         if column.is_categorical:
             levels: Sequence[Any] | None = known.levels
-            if column.categorical_dtype or column.closed:
+            # Rare levels of a personal column may name somebody; those with a bin of their own name many.
+            if (column.categorical_dtype or column.closed) and not (column.personal and levels):
                 levels = column.categories
             if not levels and known.times is not None:
                 levels = _draw_times(known.times.form, rng)
@@ -157,7 +158,7 @@ def _draw_times(form: str, rng: np.random.Generator) -> list[str]:
 
 
 def _draw_numbers(column: Column, edges: Array, rows: int, rng: np.random.Generator) -> Array:
-    low, high = column.range or (0.0, 1.0)
+    low, high = column.range or ((edges[0], edges[-1]) if len(edges) else (0.0, 1.0))
     if len(edges) < 2:
         edges = np.array([low, high])
     bins = rng.integers(len(edges) - 1, size=rows)

@@ -21,6 +21,7 @@ from streamapp.models.labels import fit_labels, read_labels, read_times
 from streamapp.models.losses import check_loss, loss_scale
 from streamapp.models.manifest import FileEntry, Manifest, canonical, library_versions
 from streamapp.models.packed import Packed
+from streamapp.models.personal import Personal
 from streamapp.models.segments import Segments
 from streamapp.models.signature import Signature
 from streamapp.models.tables import as_table, count_rows
@@ -65,6 +66,7 @@ class Choices:
     nullable: Collection[str] = ()
     closed: Collection[str] = ()
     bounds: Mapping[str, tuple[float | None, float | None]] | None = None
+    personal: Personal = ()
     categorical: Collection[str] = ()
     kinds: Mapping[str, str] | None = None
     drift: DriftPolicy = field(default_factory=dict)
@@ -127,6 +129,7 @@ def pack(
         classes=signature.classes,
         kinds=choices.kinds,
         times=times_ms,
+        personal=signature.withheld,
     )
     loss, scale = check_loss(choices.loss, signature.task), choices.loss_scale
     baseline = None
@@ -210,6 +213,7 @@ def _sign(model: Any, table: dict[str, Any], labels: Array, choices: Choices) ->
         closed=choices.closed,
         bounds=choices.bounds,
         target=choices.target,
+        personal=choices.personal,
     )
     return signature, signature.from_frame(table)
 

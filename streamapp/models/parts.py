@@ -89,6 +89,10 @@ def _check_columns(parts: Parts) -> None:
     names = parts.signature.names
     if names != tuple(column.name for column in parts.profile.columns):
         raise ValueError("the columns of signature and profile are not the same")
+    if set(parts.signature.withheld) != {
+        column.name for column in parts.profile.columns if column.is_personal
+    }:
+        raise ValueError("signature and profile do not agree on which columns are personal")
 
 
 def _try(parts: Parts) -> None:

@@ -66,7 +66,7 @@ class Segments:
         Raises
         ------
         SignatureError
-            If a name is no input, or one of a column of floats.
+            If a name is no input, or one of a column of floats or of a personal one.
         """
         known = {column.name: column for column in columns}
         for name in names:
@@ -78,6 +78,11 @@ class Segments:
                 raise SignatureError(
                     f"segment column {name!r} holds floats, which have no levels; "
                     "choose a column of strings, booleans or integers"
+                )
+            if known[name].personal is not None:
+                raise SignatureError(
+                    f"segment column {name!r} is personal, and alerts and pages name the levels of segments: "
+                    "choose another column"
                 )
         return cls(
             tuple(

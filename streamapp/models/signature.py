@@ -22,6 +22,7 @@ from streamapp.models.infer import (
     renew_column,
 )
 from streamapp.models.inputs import ToInput, input_builder, to_list
+from streamapp.models.personal import Personal, mark_personal, read_personal, without_facts
 from streamapp.models.tables import as_table, read_column, read_rows
 
 __all__ = ["Column", "Columns", "Dtype", "Rows", "Signature"]
@@ -44,6 +45,8 @@ class Signature:
         (it learns from one row at a time).
     target
         Name of what is predicted, if known.
+    personal
+        Personal columns that are no inputs: requests may have them. Those that are inputs say so themselves.
     """
 
     columns: tuple[Column, ...]
@@ -51,6 +54,7 @@ class Signature:
     classes: tuple[Label, ...] | None = None
     input: Literal["frame", "matrix", "rows"] = "frame"
     target: str | None = None
+    personal: tuple[str, ...] = ()
 
     @classmethod
     def infer(
@@ -63,6 +67,7 @@ class Signature:
         closed: Collection[str] = (),
         bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
         target: str | None = None,
+        personal: Personal = (),
     ) -> Self:
         """Return the signature that reference rows and a fitted estimator show.
 
@@ -83,6 +88,8 @@ class Signature:
             Column to lowest and highest accepted number.
         target
             Name of the column of labels, if it has one.
+        personal
+            Columns whose values are personal, or column to what becomes of it: ``drop`` or ``hash``.
 
         Raises
         ------
@@ -113,7 +120,8 @@ class Signature:
             for column in inferred
         )
         task, classes = infer_task(model, y)
-        return cls(columns, task, classes, infer_form(model, by_name=by_name), target)
+        columns, others = mark_personal(columns, read_personal(personal), list(table))
+        return cls(columns, task, classes, infer_form(model, by_name=by_name), target, others)
 
     def renewed(self, columns: Columns, model: Any) -> Signature:
         """Return the same signature for a model fitted anew on `columns`.
@@ -127,7 +135,7 @@ class Signature:
         return replace(
             self,
             input=form,
-            columns=tuple(renew_column(column, columns[column.name]) for column in self.columns),
+            columns=tuple(without_facts(renew_column(c, columns[c.name])) for c in self.columns),
             # A model that learns row by row has no list of its own, and goes on with what it was made for.
             classes=None if self.classes is None else infer_task(model, None)[1] or self.classes,
         )
@@ -136,6 +144,35 @@ class Signature:
     def names(self) -> tuple[str, ...]:
         """The columns' names, in order."""
         return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def withheld(self) -> tuple[str, ...]:
+        """Inputs that are personal: no answer has them as the model saw them."""
+        return tuple(column.name for column in self.columns if column.personal is not None)
+
+    @property
+    def marked(self) -> tuple[str, ...]:
+        """All personal columns, whether they are inputs or not."""
+        return self.withheld + self.personal
+
+    @property
+    def is_private(self) -> bool:
+        """Whether requests may hold personal columns: then nothing repeats their bytes."""
+        return bool(self.marked)
+
+    @property
+    def is_hashed(self) -> bool:
+        """Whether answers have hashes of some columns: then these need a secret."""
+        return any(column.personal == "hash" for column in self.columns)
+
+    @cached_property
+    def readable(self) -> Signature:
+        """The same signature without the inputs that no answer has."""
+        return replace(self, columns=tuple(c for c in self.columns if c.personal is None))
+
+    def lacking(self, withheld: Collection[str]) -> tuple[str, ...]:
+        """Return the inputs that are not in answers which have all columns but `withheld`."""
+        return tuple(c.name for c in self.columns if c.personal is not None or c.name in withheld)
 
     @cached_property
     def _build(self) -> ToInput:
@@ -215,6 +252,7 @@ class Signature:
             "input": self.input,
             "target": self.target,
             "columns": [column.to_dict() for column in self.columns],
+            **({"personal": self.personal} if self.personal else {}),
         }
 
     @classmethod
@@ -227,6 +265,7 @@ class Signature:
             None if classes is None else tuple(classes),
             fields["input"],
             fields["target"],
+            tuple(fields.get("personal", ())),
         )
 
 

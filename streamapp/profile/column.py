@@ -57,6 +57,8 @@ class ColumnProfile:
     """Of a column of times."""
     chosen: ColumnKind | None = None
     """The kind that was asked for, if it was not decided by the values."""
+    is_personal: bool = False
+    """Whether its values are personal: answers lack them, and alerts do not name its levels."""
 
     @property
     def is_names(self) -> bool:
@@ -124,6 +126,8 @@ class ColumnProfile:
             fields["times"] = self.times.to_dict()
         if self.chosen is not None:
             fields["chosen"] = str(self.chosen)
+        if self.is_personal:
+            fields["personal"] = True
         return fields
 
     @classmethod
@@ -139,6 +143,7 @@ class ColumnProfile:
             counts=np.array(fields["counts"], dtype=np.int64),
             times=TimeProfile.from_dict(fields["times"]) if "times" in fields else None,
             chosen=ColumnKind(fields["chosen"]) if "chosen" in fields else None,
+            is_personal=fields.get("personal", False),
         )
 
 

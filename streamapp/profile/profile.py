@@ -101,6 +101,7 @@ class Profile:
         kinds: Mapping[str, str] | None = None,
         policy: Mapping[str, ColumnPolicy | Mapping[str, Any]] | None = None,
         times: Any = None,
+        personal: Collection[str] = (),
     ) -> Self:
         """Freeze reference rows.
 
@@ -132,6 +133,8 @@ class Profile:
             Event times of the reference rows (m,): datetime64, or milliseconds since the epoch. Columns with
             a daily cycle beyond doubt, in three whole days or more, are then compared with the reference of
             the same hours (UTC); see :attr:`season`.
+        personal
+            Columns whose levels alerts do not name, and which labelled rows will lack.
 
         Raises
         ------
@@ -159,12 +162,15 @@ class Profile:
             )
             for name, values in columns.items()
         )
+        if personal:
+            fitted = tuple(replace(column, is_personal=column.name in personal) for column in fitted)
         coder = Coder(fitted)
         numbers, names, _ = coder.codes(columns)
         target, labelled = None, None
         if y is not None:
             target, labels = fit_target(y, rows, classes)
-            labelled = fit_labelled(target, labels, fitted, coder, columns, ordered=ordered)
+            if readable := _readable(fitted):
+                labelled = fit_labelled(target, labels, readable, Coder(readable), columns, ordered=ordered)
         mixtures = fit_mixtures(fitted, coder.number_names, numbers)
         if mixtures:
             coder = Coder(fitted + mixtures)
@@ -193,6 +199,11 @@ class Profile:
     def watched(self) -> tuple[ColumnProfile, ...]:
         """Columns and mixtures: what a summary has counts of."""
         return self.columns + self.mixtures
+
+    @property
+    def readable(self) -> tuple[ColumnProfile, ...]:
+        """Columns whose values answers, and so labelled rows, have as the model saw them."""
+        return _readable(self.columns)
 
     @property
     def is_seasonal(self) -> bool:
@@ -225,7 +236,7 @@ class Profile:
     def of_labels(self, name: str = "target") -> Profile | None:
         """Return the reference of labelled rows, None if no target is known.
 
-        Its columns are the target, called `name`, and every input column given each class, called
+        Its columns are the target, called `name`, and every readable column given each class, called
         ``COLUMN|CLASS``. A labelled row counts in the first and in those of its own class. What was chosen
         for a column holds for it given each class as well.
         """
@@ -234,10 +245,10 @@ class Profile:
         target, unknown = replace(self.target, name=name), np.empty(0)
         found = self.labelled
         factor, blocks = (unknown, unknown) if found is None else (found.factor, found.blocks)
-        columns = (target,) if found is None else found.columns(target, self.columns)
+        columns = (target,) if found is None else found.columns(target, self.readable)
         none = PairProfile(*(np.empty(0, np.int64) for _ in PairProfile.__slots__))
         classes = () if found is None else found.classes
-        policy = policy_given(self.policy, self.columns, classes)
+        policy = policy_given(self.policy, self.readable, classes)
         inflation = factor, blocks, unknown, unknown
         return Profile(columns, none, None, None, self.rows, self.ordered, *inflation, policy=policy)
 
@@ -402,6 +413,10 @@ class Profile:
         missing = np.array([self._coder.starts[i] + len(self.columns[i].edges) + 1 for i in used.tolist()])
         first, second = np.searchsorted(used, self.pairs.first), np.searchsorted(used, self.pairs.second)
         return first, second, members, missing[:, None].astype(np.intp)
+
+
+def _readable(columns: tuple[ColumnProfile, ...]) -> tuple[ColumnProfile, ...]:
+    return tuple(column for column in columns if not column.is_personal)
 
 
 def _none_apart(pairs: np.ndarray) -> np.ndarray:

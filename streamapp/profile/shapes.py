@@ -30,7 +30,7 @@ def check_shapes(profile: Profile) -> None:
     if season is not None and season.parts:
         _check_matrix("counts by the hour", season.counts, (season.parts, sum(season.bins)))
     if labelled is not None and labelled.classes:
-        bins = sum(len(column.counts) for column in profile.columns)
+        bins = sum(len(column.counts) for column in profile.readable)
         _check_matrix("counts by class", labelled.counts, (len(labelled.classes), bins))
 
 

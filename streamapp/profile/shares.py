@@ -30,7 +30,7 @@ def name_shares(column: ColumnProfile) -> list[Share]:
     others, unseen = range(end, end + groups), range(end + groups, end + 2 * groups)
     shares: list[Share] = []
     if end > 1 or column.counts[others].any():
-        shares += [((bin_,), "levels", level) for bin_, level in enumerate(column.levels)]
+        shares += [((bin_,), "levels", _shown(column, bin_)) for bin_ in range(end)]
     if column.counts[others].any():
         shares.append((others, "levels", "other"))
     if column.knows_unseen:
@@ -42,6 +42,11 @@ def name_shares(column: ColumnProfile) -> list[Share]:
             if column.counts[other] + column.counts[new] >= LEVEL_ROWS
         ]
     return shares
+
+
+def _shown(column: ColumnProfile, bin_: int) -> str:
+    """Return a level's name; of a personal column its number, which is all that alerts may say of it."""
+    return f"#{bin_ + 1}" if column.is_personal else column.levels[bin_]
 
 
 def text_shares(column: ColumnProfile) -> list[Share]:

@@ -19,8 +19,8 @@ class Novelty:
     """The share of a row's columns in which its value lies outside the reference.
 
     Numbers do below the smallest reference value or above the largest, names if they were never seen there.
-    Columns of ids, texts and times are left out: new values are usual there. What is new only as a
-    combination of columns is not seen.
+    Columns of ids, texts and times are left out: new values are usual there. So are personal ones, which
+    answers lack. What is new only as a combination of columns is not seen.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Novelty:
         self._ranges: list[tuple[str, float, float]] = []
         self._names: list[tuple[str, frozenset[str], frozenset[int]]] = []
         for column in profile.columns:
-            if column.kind is ColumnKind.ID_LIKE:
+            if column.kind is ColumnKind.ID_LIKE or column.is_personal:
                 continue
             if column.is_numbers and len(column.edges):
                 self._ranges.append((column.name, float(column.edges[0]), float(column.edges[-1])))
