@@ -70,6 +70,8 @@ class JoinAgent:
     async def _read(self, join: Join, topic: str, records: Sequence[Any], sent: Sent | None = None) -> Joined:
         """Read records of either topic; answers again, if a version among them was not known yet."""
         if topic != self._host.topics.predictions:
+            await self._versions.log.caught_up.wait()
+            join.is_private = self._versions.log.is_private
             return join.feedback(records)
         joined = join.answers(records, sent=sent)
         if not joined.unknown_versions:
@@ -133,6 +135,7 @@ class JoinAgent:
                 return False
             if (self._host.committed(self._host.topics.feedback, partition) or 0) < mark.feedback_end:
                 return False
+            join.is_private = self._versions.log.is_private
             joined = join.expire(now_ms=mark.now_ms, limit=_AT_ONCE)
             if not joined.batch.views:
                 del self._marks[partition]

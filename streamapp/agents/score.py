@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from streamapp.messages import NO_VERSION, Alert, OutRecord, event_headers
-from streamapp.models import Bundle
+from streamapp.models import Bundle, Keys
 from streamapp.profile import Profile
 from streamapp.runtime.champion import ServedModel
 from streamapp.runtime.host import Host
@@ -51,6 +51,7 @@ class Score:
             max_request_bytes=settings.max_request_bytes,
             max_answer_bytes=answer_limit_bytes(settings.max_request_bytes),
             answer_features=settings.answer_features,
+            secret=lambda: Keys(settings.keys).personal_secret()[0],
         )
         self._panes = PaneBook(pane_events=settings.pane_events, pane_seconds=settings.pane_seconds)
         self._pace = Pace(limit_s=settings.predict_timeout)
@@ -59,6 +60,7 @@ class Score:
         self._restored: set[int] = set()
         self._restored_at = 0
         models = ModelsLog(host)
+        self._models = models
         self._served = ServedModel(settings, models, self._raise_alert)
         self._shown: str | None = None
         host.agent("score", [host.topics.requests], self.handle)
@@ -149,6 +151,8 @@ class Score:
             health.idles, health.waiting_for = True, "a model that can be served"
         bundle = await self._served.get()
         health.idles, health.waiting_for = False, None
+        if bundle is None and self._models.is_private:
+            self._scorer.keep_private()
         if bundle is not None and bundle.version != self._shown:
             self._show(bundle)
         return bundle

@@ -2,7 +2,8 @@
 
 A folder holds ``NAME.pub`` files, the keys that are trusted, and perhaps ``local.key``, the private key that
 seals what is packed here. Formats that can run code load only under the seal of a trusted key: whoever can
-write to the store must not thereby be able to run code on those who read from it.
+write to the store must not thereby be able to run code on those who read from it. ``personal.secret`` has no
+part in that: it makes the hashes of personal columns.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import base64
 import contextlib
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,7 @@ __all__ = ["Keys", "PublicKey", "Seal", "SealStatus", "default_keys"]
 SealStatus = Literal["trusted", "untrusted", "none"]
 
 _LOCAL = "local"
+_SECRET_BYTES = 32
 
 
 def default_keys() -> Path:
@@ -181,6 +184,34 @@ class Keys:
         self.new()
         return self.private, True
 
+    @property
+    def secret(self) -> Path:
+        """The file of the secret that makes the hashes of personal columns, as hex digits."""
+        return self.folder / "personal.secret"
+
+    def personal_secret(self) -> tuple[bytes, bool]:
+        """Return the secret that makes the hashes of personal columns, and whether it had to be made now.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read or written, or holds something else.
+        """
+        is_new = False
+        if not self.secret.exists():
+            with self._writing():  # if another process is quicker, its secret counts
+                is_new = _write_private(self.secret, secrets.token_hex(_SECRET_BYTES).encode())
+        try:
+            secret = bytes.fromhex(_read(self.secret).decode("ascii"))
+        except ValueError:
+            secret = b""
+        if len(secret) < _SECRET_BYTES:
+            raise ConfigError(
+                f"{self.secret} holds no secret, which is {2 * _SECRET_BYTES} hex digits or more: copy it "
+                "from where the deployment is scored, or delete the file to have another one made"
+            )
+        return secret, is_new
+
     def local_fingerprint(self) -> str | None:
         """Return the fingerprint of the local key, None if there is none."""
         if not self.private.exists():
@@ -199,7 +230,7 @@ class Keys:
                 self.private.rename(self.folder / f"{_LOCAL}-{former.fingerprint}.key")
             # The public half first: seals of a private key that exists are trusted here.
             made = self._write_public(key.public_key(), f"{_LOCAL}-{public.fingerprint}")
-            if not _write_private(self.private, key):
+            if not _write_private(self.private, _pem(key)):
                 Path(made.path or "").unlink()  # another process was quicker: its key is the local one
                 made = PublicKey(_read_private(self.private).public_key().public_bytes_raw())
         return made
@@ -259,16 +290,19 @@ def _read_private(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def _write_private(path: Path, key: Ed25519PrivateKey) -> bool:
-    """Write the key unless the file exists already; return whether it was written."""
+def _pem(key: Ed25519PrivateKey) -> bytes:
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat  # noqa: PLC0415
 
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _write_private(path: Path, data: bytes) -> bool:
+    """Write what nobody else may read unless the file exists already; return whether it was written."""
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
         # With its mode from the first moment, and under its name only when complete.
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(pem)
+            file.write(data)
         os.link(part, path)
     except FileExistsError:
         return False

@@ -109,6 +109,8 @@ class Join:
         self.partition = partition
         self.partitions = partitions
         self.max_bytes = max_bytes
+        self.is_private = False
+        """Whether what is set aside may hold personal columns: dead letters then refer to it."""
         self.generation = 0
         self.time = StreamTime()
         self.waiting = 0
@@ -410,7 +412,14 @@ class Join:
     def _set_aside(self, record: Record, code: str, message: str, joined: Joined) -> None:
         topic = TopicNames(self._deployment).feedback
         joined.dead_letters.append(
-            dead_letter(record, topic=topic, code=code, message=message, max_bytes=self.max_bytes)
+            dead_letter(
+                record,
+                topic=topic,
+                code=code,
+                message=message,
+                max_bytes=self.max_bytes,
+                is_private=self.is_private,
+            )
         )
         joined.counts[code] += 1
 

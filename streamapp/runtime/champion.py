@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from streamapp.errors import ConfigError, IntegrityError, StreamappError, shown
 from streamapp.messages import Alert, Champion, Model, ModelRef, caused_id
-from streamapp.models import Bundle
+from streamapp.models import Bundle, Keys
+from streamapp.models.personal import secret_line
 from streamapp.runtime.client import latest_models
 from streamapp.runtime.models_log import ModelsLog
 from streamapp.settings import Settings
@@ -21,13 +22,21 @@ log = logging.getLogger(__name__)
 
 
 def load_verified(record: Model, settings: Settings) -> Bundle:
-    """Return the bundle of `record`: hashes and seal verified, loaded, golden rows answered as recorded."""
+    """Return the bundle of `record`: hashes and seal verified, loaded, golden rows answered as recorded.
+
+    If it hashes personal columns, there is a secret for it: made now, if there was none.
+    """
     bundle = Bundle.load(record.bundle, trust=settings.keys, sha256=record.sha256)
     if bundle.version != record.version:
         raise IntegrityError(
             f"{bundle.url}: this is version {bundle.version}, and {shown(record.version)} was announced"
         )
     bundle.check_golden()
+    if bundle.signature.is_hashed:
+        keys = Keys(settings.keys)
+        _, is_new = keys.personal_secret()
+        if is_new:
+            log.warning("the secret that hashes personal columns is made now: %s", secret_line(keys.secret))
     return bundle
 
 

@@ -44,6 +44,18 @@ class ModelsLog:
         """Wall clock of the pointer's record; what it says itself is stream time where JUDGE wrote it."""
         self.caught_up = asyncio.Event()
 
+    @property
+    def serving(self) -> Model | None:
+        """The record of the champion; None while there is none."""
+        return None if self.champion is None else self.versions.get(self.champion.version)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether requests to the champion may hold personal columns; also if that is not known yet."""
+        if self.champion is None:
+            return False
+        return self.serving is None or bool(self.serving.personal)
+
     def listen(self, listener: Listener) -> None:
         """Call `listener` with every record from now on."""
         self._listeners.append(listener)

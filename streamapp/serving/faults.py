@@ -109,11 +109,15 @@ def _column_fault(value: object, column: Column) -> Fault | None:
             return _number_fault(value, column)
 
 
+def _shown(value: object, column: Column) -> str:
+    return quote(value) if column.personal is None else "a value that is not shown, as it is personal"
+
+
 def _wrong_type(value: object, column: Column) -> Fault:
     is_text = f", {type_name(value)}" if isinstance(value, str | bool | int | float) else ""
     return Fault(
         RejectionCode.WRONG_TYPE,
-        f"{column.name} is {quote(value)}{is_text}: send {_WANTED[column.dtype]}",
+        f"{column.name} is {_shown(value, column)}{is_text}: send {_WANTED[column.dtype]}",
         column.name,
     )
 
@@ -122,14 +126,20 @@ def _string_fault(value: object, column: Column) -> Fault | None:
     if type(value) is not str:
         return _wrong_type(value, column)
     if column.closed and column.categories is not None and value not in column.categories:
-        known = ", ".join(quote(category, limit=30) for category in column.categories[:10])
-        more = f" and {len(column.categories) - 10} more" if len(column.categories) > 10 else ""
         return Fault(
             RejectionCode.UNKNOWN_CATEGORY,
-            f"{column.name} is {quote(value)}, and only these are allowed: {known}{more}",
+            f"{column.name} is {_shown(value, column)}, and only these are allowed: {_levels_text(column)}",
             column.name,
         )
     return None
+
+
+def _levels_text(column: Column) -> str:
+    levels = column.categories or ()
+    if column.personal is not None:
+        return f"the {len(levels)} levels of the reference"
+    known = ", ".join(quote(level, limit=30) for level in levels[:10])
+    return known + (f" and {len(levels) - 10} more" if len(levels) > 10 else "")
 
 
 def _number_fault(value: object, column: Column) -> Fault | None:
@@ -152,7 +162,7 @@ def _number_fault(value: object, column: Column) -> Fault | None:
 
 
 def _out_of_range(value: object, column: Column, why: str) -> Fault:
-    return Fault(RejectionCode.OUT_OF_RANGE, f"{column.name} is {quote(value)}, {why}", column.name)
+    return Fault(RejectionCode.OUT_OF_RANGE, f"{column.name} is {_shown(value, column)}, {why}", column.name)
 
 
 def _bounds_text(low: float | None, high: float | None) -> str:

@@ -62,8 +62,11 @@ class Outcome:
     faults: dict[int, Fault]
 
 
-def predict_rows(model: Predictor, columns: Columns, count: int) -> Outcome:
+def predict_rows(model: Predictor, columns: Columns, count: int, *, quotes: bool = True) -> Outcome:
     """Return what `model` says to `count` rows; nothing that it does makes this raise.
+
+    What a model raises may quote the values it was given: where some are personal, `quotes` is to be False,
+    and a fault names the type of the error alone.
 
     A call that raises, or answers with another number of rows or what is no answer, is made again with each
     half of its rows, and so on: a row that fails alone is at fault. One row at fault among n costs about
@@ -80,7 +83,7 @@ def predict_rows(model: Predictor, columns: Columns, count: int) -> Outcome:
             if pieces and _form(said) != _form(pieces[0][1]):
                 raise PredictionError("answered in another form than the rows before")  # noqa: TRY301
         except Exception as error:  # a model can raise anything
-            _retry(rows, todo, faults, model, _reason(error))
+            _retry(rows, todo, faults, model, _reason(error, quotes=quotes))
             continue
         if usable.all():
             pieces.append((rows, said))
@@ -114,7 +117,10 @@ def model_failed(version: str, reason: str) -> Fault:
     )
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, *, quotes: bool) -> str:
+    if not quotes:
+        kind = type(error.__cause__ or error).__name__
+        return f"failed with {kind}, whose words are not shown, as they may be personal"
     text = str(error).encode(errors="replace").decode()
     if isinstance(error, PredictionError):
         return f"failed: {text[:_TEXT]}"

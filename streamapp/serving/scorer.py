@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -17,6 +17,7 @@ from streamapp.serving.decode import Decoded, decode_batch
 from streamapp.serving.encode import AnswerWriter, RowAnswers
 from streamapp.serving.faults import Fault
 from streamapp.serving.predict import Outcome, Predictor, model_failed, predict_rows
+from streamapp.serving.privacy import FeatureMask
 from streamapp.topics import TopicNames
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class Scorer:
         Most that a record may take on the topics of answers and of dead letters: ``max.message.bytes``.
     answer_features
         Whether answers repeat the input.
+    secret
+        Returns the key of the hashes of personal columns; called once a model has such columns.
 
     Notes
     -----
@@ -96,13 +99,17 @@ class Scorer:
         max_request_bytes: int,
         max_answer_bytes: int,
         answer_features: bool = True,
+        secret: Callable[[], bytes] = bytes,
     ) -> None:
         self.topic = TopicNames(deployment).requests
         self.max_request_bytes = max_request_bytes
         self.max_answer_bytes = max_answer_bytes
         self.answer_features = answer_features
         self._writer = AnswerWriter(deployment, topic=self.topic, max_bytes=max_answer_bytes)
+        self._deployment, self._secret = deployment, secret
         self._reader: RowReader | None = None
+        self._mask: FeatureMask | None = None
+        self._is_private = False
 
     def answer(self, records: Sequence[Record], model: Model | None, now_ms: int) -> Answers:
         """Return one answer per record, whatever its bytes are and whatever the model does.
@@ -121,7 +128,9 @@ class Scorer:
         if model is None:
             faults = dict.fromkeys(range(len(records)), Fault(RejectionCode.NO_MODEL, _NO_MODEL))
             return self._answers(_Batch(records, decoded, None, faults, None, now_ms), [])
-        outcome = predict_rows(model, decoded.columns, len(decoded.row_records))
+        outcome = predict_rows(
+            model, decoded.columns, len(decoded.row_records), quotes=not model.signature.withheld
+        )
         unanswered = {decoded.row_records[row]: fault for row, fault in outcome.faults.items()}
         ref = ModelRef(name=model.manifest.name, version=model.version)
         batch = _Batch(records, decoded, outcome, {**decoded.faults, **unanswered}, ref, now_ms)
@@ -143,10 +152,23 @@ class Scorer:
         faults = {index: decoded.faults.get(index, fault) for index in range(len(records))}
         return self._answers(_Batch(records, decoded, None, faults, ref, now_ms), [])
 
+    def keep_private(self) -> None:
+        """Repeat no bytes of requests until a model is here to say whether these are personal."""
+        self._is_private = True
+
     def _reader_of(self, signature: Signature) -> RowReader:
         if self._reader is None or self._reader.signature is not signature:
-            self._reader = RowReader(signature)
+            self._is_private = signature.is_private
+            mask = FeatureMask(self._deployment, signature, self._secret) if signature.withheld else None
+            self._mask, self._reader = mask, RowReader(signature)
         return self._reader
+
+    def _features(self, decoded: Decoded, rows: NDArray[np.intp]) -> Sequence[bytes] | None:
+        """Return the features of these rows as answers have them; None if they leave them out."""
+        if not self.answer_features:
+            return None
+        features = _take(decoded.features, rows)
+        return features if self._mask is None else self._mask.of(features)
 
     def _predictions(self, batch: _Batch, outcome: Outcome, ref: ModelRef) -> list[OutRecord]:
         """Return the answers to requests that have no fault, in order; those too large become faults."""
@@ -160,7 +182,7 @@ class Scorer:
                 outcome.labels,
                 outcome.probabilities,
                 outcome.classes,
-                _take(decoded.features, rows) if self.answer_features else None,
+                self._features(decoded, rows),
             ),
             model=ref,
             now_ms=batch.now_ms,
@@ -197,6 +219,7 @@ class Scorer:
                 code=faults[index].code,
                 message=faults[index].message,
                 max_bytes=self.max_answer_bytes,
+                is_private=self._is_private,
             )
             for index in sorted(faults)
         ]

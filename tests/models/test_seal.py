@@ -103,3 +103,23 @@ def test_a_bundle_is_sealed_by_the_key_that_is_named_and_keeps_its_seal(
     assert (tmp_path / "a/seal.json").read_bytes() == (tmp_path / "b/seal.json").read_bytes()
     loaded.save(tmp_path / "b", key=Keys().local()[0])
     assert Bundle.load(tmp_path / "b").version == bundle.version
+
+
+def test_the_secret_is_made_once_and_for_nobody_else(tmp_path: Path) -> None:
+    keys = Keys(tmp_path / "keys")
+    secret, is_new = keys.personal_secret()
+    assert (len(secret), is_new) == (32, True)
+    assert keys.personal_secret() == (secret, False)
+    assert stat.S_IMODE(keys.secret.stat().st_mode) == 0o600
+    assert Keys(tmp_path / "other").personal_secret()[0] != secret
+    assert keys.list() == []  # it has no part in seals
+
+
+@pytest.mark.parametrize(
+    "held", ["", "abcd", "no hex, but long enough to be the digits of a secret, or longer"]
+)
+def test_a_file_that_holds_no_secret_is_refused(tmp_path: Path, held: str) -> None:
+    keys = Keys(tmp_path)
+    keys.secret.write_text(held)
+    with pytest.raises(ConfigError, match=r"personal\.secret holds no secret, .* copy it"):
+        keys.personal_secret()

@@ -183,6 +183,18 @@ def test_feedback_that_cannot_be_read_is_a_dead_letter(value: bytes | None, code
     assert joined.counts == {code: 1, "joined": 1}
 
 
+def test_where_columns_are_personal_a_dead_letter_has_no_value() -> None:
+    reader = Join(MemoryStore(), "bikes", HORIZON)
+    misplaced = InRecord(0, 7, START, b"k", b'{"id": "r-1", "features": {"name": "jk"}}')
+    assert reader.feedback([misplaced]).dead_letters[0].value == misplaced.value
+    reader.is_private = True
+    (letter,) = reader.feedback([misplaced]).dead_letters
+    assert letter.value is None
+    assert header(letter.headers, "streamapp-source-offset") == b"7"
+    assert header(letter.headers, "streamapp-omitted-bytes") == b"41"
+    assert not any(b"jk" in value for _, value in letter.headers)
+
+
 def test_a_row_that_would_not_fit_its_topic_is_a_dead_letter() -> None:
     reader = Reader(max_bytes=2_000)
     reader.answers(answer(0, "a"))
