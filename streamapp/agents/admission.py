@@ -8,9 +8,10 @@ import time
 from statistics import median
 
 from streamapp.agents.versions import Versions
-from streamapp.errors import InfrastructureError, StreamappError
+from streamapp.errors import InfrastructureError, SignatureError, StreamappError
 from streamapp.messages import Model
 from streamapp.models import Bundle, Rows
+from streamapp.models.personal import unjudged_line
 from streamapp.rollout.latency import Latency
 from streamapp.rollout.states import changed
 from streamapp.runtime.host import Host
@@ -48,6 +49,7 @@ class Admission:
             return None
         try:
             bundle = await self._versions.load(record)
+            _check_inputs(bundle, champion)
             if Latency.stands_in(record.scores):
                 return bundle
             took = await asyncio.to_thread(_check, bundle, champion)
@@ -73,6 +75,12 @@ class Admission:
             record.version, lambda latest: changed(latest, "rejected", scores=scores, note=note)
         )
         self._host.metrics.promotions.labels("rejected").inc()
+
+
+def _check_inputs(bundle: Bundle, champion: Bundle) -> None:
+    """Raise SignatureError if the champion's answers do not show what the challenger needs."""
+    if lacking := bundle.signature.lacking(champion.signature.withheld):
+        raise SignatureError(unjudged_line(bundle.version, lacking))
 
 
 def _check(bundle: Bundle, champion: Bundle) -> Latency:

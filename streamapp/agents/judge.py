@@ -156,6 +156,7 @@ class JudgeAgent:
         """Return, by the version that JUDGE knows, what would serve if one of the last champions came back.
 
         None as long as what serves is not what has won: TRAIN publishes that once it has learned it again.
+        What needs personal columns is left out: rows do not show these.
         """
         first, records = champion.version, self._versions.log.versions
         packed, is_online = champion.manifest.training_data, self._host.settings.online
@@ -164,7 +165,7 @@ class JudgeAgent:
         found = {}
         for version in self._judge.shadows(first):
             bundle = await self._versions.bundle(served_last(version, records))
-            if bundle is not None:
+            if bundle is not None and not bundle.signature.lacking(champion.signature.withheld):
                 found[version] = bundle
         return found
 

@@ -9,7 +9,6 @@ from aiokafka.errors import KafkaError
 
 from streamapp.agents.labelled_log import LabelledLog, log_consumer
 from streamapp.errors import StoreError, StreamappError
-from streamapp.messages import Model
 from streamapp.models import Bundle, Keys, Store
 from streamapp.models.lineage import is_gone_back_to
 from streamapp.runtime.host import Host
@@ -63,8 +62,8 @@ class OnlineAgent:
 
     async def _go_on(self, labelled: LabelledLog) -> None:
         """Learn what is there, and publish what is due."""
-        champion = self._champion()
-        if champion is None or champion.format != "river":
+        champion = self._models.serving
+        if champion is None or champion.format != "river" or champion.withheld:
             self._online, self._own = None, set()
             return
         begin, end = await labelled.bounds()
@@ -80,7 +79,7 @@ class OnlineAgent:
 
     async def _follow(self, end: int) -> OnlineChampion | None:
         """Return the learner of the champion; None if it is none that learns."""
-        models, champion = self._models, self._champion()
+        models, champion = self._models, self._models.serving
         if champion is None or is_gone_back_to(champion.version, models.versions):
             self._online, self._own = None, set()
         elif champion.version not in self._own:
@@ -105,10 +104,6 @@ class OnlineAgent:
                     every=settings.online_snapshot_rows,
                 )
         return self._online
-
-    def _champion(self) -> Model | None:
-        pointer = self._models.champion
-        return None if pointer is None else self._models.versions.get(pointer.version)
 
     async def _publish(self, online: OnlineChampion) -> None:
         settings = self._host.settings

@@ -14,7 +14,7 @@ from streamapp.agents.harm import HarmReader
 from streamapp.agents.labelled_log import LabelledLog, log_consumer, read_to_end
 from streamapp.agents.online import OnlineAgent
 from streamapp.errors import MessageError, StoreError, StreamappError, TrainingError
-from streamapp.messages import DecisionRecord, OutRecord, Retrain, event_headers, event_time_ms
+from streamapp.messages import DecisionRecord, Model, OutRecord, Retrain, event_headers, event_time_ms
 from streamapp.runtime.host import Host
 from streamapp.runtime.models_log import ModelsLog
 from streamapp.runtime.transport import RecordBatch
@@ -26,6 +26,7 @@ from streamapp.training.job import Job, TrainingOptions
 from streamapp.training.limits import TrainingLimits
 from streamapp.training.policy import Start, plan_training
 from streamapp.training.pool import TrainingPool
+from streamapp.training.privacy import turned_off
 from streamapp.training.trainers import load_trainer
 
 __all__ = ["Train"]
@@ -148,6 +149,10 @@ class Train:
         topic = self._host.topics.labelled
         begin, end = await labelled.bounds()
         now_ms = await self._stream_time(tail, begin, end)
+        champion = self._models.serving
+        if champion is not None and champion.withheld:
+            await self._turn_off(champion, now_ms)
+            return
         versions = list(self._models.versions.values())
         plan = plan_training(
             list(self._events.values()),
@@ -171,6 +176,17 @@ class Train:
         if plan.start is not None:
             await self._train(plan.start, labelled, now_ms)
 
+    async def _turn_off(self, champion: Model, now_ms: int) -> None:
+        """Drop all events: nothing can be learned from answers that lack what the champion needs."""
+        events = [event for event in self._events.values() if event.id not in self._done]
+        fresh = [r for r in turned_off(events, champion, now_ms) if r.id not in self._written]
+        for record in fresh:
+            log.warning("no training: %s", record.reason)
+        await self._write(fresh)
+        for event in events:
+            self._count(event, "dropped")
+        self._done |= {event.id for event in events}
+
     async def _stream_time(self, tail: LabelledLog, begin: int, end: int) -> int:
         """Return when the newest labels had been given; 0 before the first."""
         if self._now[0] != end:
@@ -180,8 +196,7 @@ class Train:
 
     async def _harm(self, reader: HarmReader, end: int) -> dict[str, Harm]:
         """Return what labels say of the drift behind each event on inputs that waits."""
-        champion = self._models.champion
-        record = None if champion is None else self._models.versions.get(champion.version)
+        record = self._models.serving
         found: dict[str, Harm] = {}
         for event in self._events.values():
             if event.reason != "input" or event.data is not None or event.id in self._done or record is None:
@@ -215,8 +230,7 @@ class Train:
 
     async def _train(self, start: Start, labelled: LabelledLog, now_ms: int) -> None:
         host, settings = self._host, self._host.settings
-        champion = self._models.champion
-        record = None if champion is None else self._models.versions.get(champion.version)
+        record = self._models.serving
         if record is None:
             log.warning("a training waits: there is no champion whose estimator could be cloned")
             await asyncio.sleep(_RETRY_S)

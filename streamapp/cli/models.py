@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from streamapp.cli.lines import counted
-from streamapp.cli.models_story import age_lines, story_lines, table_lines
+from streamapp.cli.models_story import age_lines, privacy_lines, story_lines, table_lines
 from streamapp.cli.options import bootstrap_option, json_option
 from streamapp.errors import ConfigError
 
@@ -111,6 +111,8 @@ def _show(name: str, models: Models, stories: list[VersionStory]) -> None:
     click.echo("loss: on the rows that it was compared on; beside: the champion's on the same rows")
     click.echo(f"{counted(len(stories), 'version')}; streamapp models {name} VERSION tells more of one")
     for line in age_lines(stories, now_ms=time.time_ns() // 1_000_000):
+        click.echo(line)
+    for line in privacy_lines(stories):
         click.echo(line)
     if models.champion is None:
         click.echo(f"no champion: streamapp models {name} promote VERSION")

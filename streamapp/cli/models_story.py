@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from streamapp.messages import format_time
+from streamapp.models.personal import not_learned_line
 
 if TYPE_CHECKING:
     from streamapp.messages import Model
     from streamapp.rollout.history import VersionStory
 
-__all__ = ["age_lines", "story_lines", "table_lines"]
+__all__ = ["age_lines", "privacy_lines", "story_lines", "table_lines"]
 
 _COLUMNS = (
     ("version", 12), ("state", 10), ("served from", 16), ("reason", 8), ("data until", 10), ("loss", 6),
@@ -65,6 +66,13 @@ def age_lines(stories: Sequence[VersionStory], *, now_ms: int) -> Iterator[str]:
         ages = [f"{what} {_age(now_ms - at)} ago" for what, at in times if at is not None]
         if ages:
             yield f"{model.version}: {', '.join(ages)}"
+
+
+def privacy_lines(stories: Sequence[VersionStory]) -> Iterator[str]:
+    """Yield what is off because the champion needs personal columns."""
+    for model in (story.model for story in stories if story.model.state == "champion"):
+        if model.withheld:
+            yield not_learned_line(model.withheld)
 
 
 def story_lines(story: VersionStory, *, now_ms: int, width: int) -> Iterator[str]:

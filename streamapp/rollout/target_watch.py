@@ -102,7 +102,7 @@ class TargetWatch:
         features = [rows.features[i] for i in chosen.tolist()]
         has_columns = np.array([row is not None for row in features], dtype=np.bool_)
         given = [row for row in features if row is not None]
-        columns, fits = champion.signature.from_fitting_rows(given, checked=False)
+        columns, fits = champion.signature.readable.from_fitting_rows(given, checked=False)
         has_columns[has_columns] = fits
         places = Places(rows.times_ms[chosen], rows.partitions[chosen], rows.request_offsets[chosen])
         return [

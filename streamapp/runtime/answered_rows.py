@@ -71,7 +71,7 @@ def rows_of_answers(records: Iterable[Any], version: str, signature: Signature) 
     """Return the rows in records of ``predictions`` that `version` answered.
 
     Of a repeated answer the first counts. Answers to several rows at once (in the dialects of V1 and V2) are
-    left out, and so are those without features.
+    left out, and so are those without features; all, if these lack personal columns that the model was given.
 
     Parameters
     ----------
@@ -95,6 +95,9 @@ def rows_of_answers(records: Iterable[Any], version: str, signature: Signature) 
             continue
         found[place] = _Answer(event_time_ms(record.headers, record.timestamp)[0], *place, answer)
     ordered = sorted(found.values(), key=lambda each: each.time_ms)
+    if signature.withheld:
+        left_out["without their personal columns"] = len(ordered)
+        ordered = []
     features = [each.fields["features"] for each in ordered]
     columns, fits = signature.from_fitting_rows(features, checked=True)
     left_out["features of another kind"] += int((~fits).sum())

@@ -17,6 +17,7 @@ from typing import Literal
 from streamapp.errors import ConfigError, StreamappError
 from streamapp.messages import CHAMPION_KEY, Champion, Model, caused_id
 from streamapp.models import Bundle, Keys, Store
+from streamapp.models.personal import not_learned_line, secret_line, unjudged_line
 from streamapp.rollout.states import effective_state
 from streamapp.runtime.admin import create_topics
 from streamapp.runtime.broker_errors import TIMEOUT_S
@@ -203,6 +204,8 @@ def _check_challenger(name: str, bundle: Bundle, models: Models) -> None:
             f"version {bundle.version} is {state} already; "
             f"streamapp models {name} promote {bundle.version} makes it champion without the gate"
         )
+    if lacking := bundle.signature.lacking(models.serving.withheld):
+        raise ConfigError(f"{name}: {unjudged_line(bundle.version, lacking)}")
 
 
 def _notes(settings: Settings, bundle: Bundle, models: Models) -> tuple[str, ...]:
@@ -212,6 +215,7 @@ def _notes(settings: Settings, bundle: Bundle, models: Models) -> tuple[str, ...
         notes.append(f"the bundle is named {bundle.manifest.name!r}; it serves here as {settings.name!r}")
     if not settings.answer_features:
         notes.append("answers leave the features out: nothing can be learned from them")
+    notes += _privacy_notes(settings, bundle)
     if models.serving is None or models.serving.version == bundle.version:
         return tuple(notes)
     try:
@@ -227,10 +231,25 @@ def _notes(settings: Settings, bundle: Bundle, models: Models) -> tuple[str, ...
         notes.append(f"classes were {serving.signature.classes} and are {bundle.signature.classes} here")
     if serving.manifest.loss != bundle.manifest.loss:
         notes.append(f"the loss was {serving.manifest.loss} and is {bundle.manifest.loss} here")
+    if open_ := set(serving.signature.marked) - set(bundle.signature.marked):
+        notes.append(f"no longer personal, so written as they are: {', '.join(sorted(open_))}")
     new = {column.name for column in bundle.signature.columns if not column.nullable}
     if new := new - {column.name for column in serving.signature.columns}:
         notes.append(f"columns that requests must have from now on: {', '.join(sorted(new))}")
     return tuple(notes)
+
+
+def _privacy_notes(settings: Settings, bundle: Bundle) -> list[str]:
+    """Say what personal columns switch off, and make the secret of their hashes if there is none yet."""
+    notes = []
+    if withheld := bundle.signature.withheld:
+        notes.append(not_learned_line(withheld))
+    if bundle.signature.is_hashed:
+        keys = Keys(settings.keys)
+        _, is_new = keys.personal_secret()
+        made = "made now" if is_new else "is there"
+        notes.append(f"the secret that hashes personal columns {made}: {secret_line(keys.secret)}")
+    return notes
 
 
 def _store(settings: Settings, bundle: Bundle) -> str:

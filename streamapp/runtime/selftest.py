@@ -144,6 +144,12 @@ def _too_few(rows: AnsweredRows, settings: Settings, bundle: Bundle, file: Path 
     left_out = f" (left out: {why})" if why else ""
     if file is not None:
         return f"{file} has {len(rows):,} usable rows{left_out}; the drift test needs {MIN_ROWS:,}"
+    if bundle.signature.withheld:
+        names = ", ".join(bundle.signature.withheld)
+        return (
+            f"answers do not show the personal columns {names}, so the drift test has no rows: take some "
+            "from a file with --rows FILE.csv"
+        )
     remedy = (
         "run score without STREAMAPP_ANSWER_FEATURES=false"
         if rows.left_out.get("without features", 0) >= MIN_ROWS

@@ -15,6 +15,7 @@ import numpy as np
 from streamapp.errors import InfrastructureError, StreamappError, TrainingError, in_one_line
 from streamapp.messages import Model, OffsetRange, TriedWindow
 from streamapp.models import Bundle, Columns, Keys, Store
+from streamapp.models.personal import not_learned_line
 from streamapp.quality.labelled_rows import Ints, LabelledRows
 from streamapp.training.backends import parallel
 from streamapp.training.candidates import Chosen, Window, fit_best, windows_of
@@ -142,7 +143,7 @@ def train(job: Job) -> Trained:
     ------
     TrainingError
         In one line: too few rows, a single class, an estimator that cannot be cloned or fitted, a champion
-        that cannot be loaded, an answer that is none.
+        that cannot be loaded or needs personal columns, an answer that is none.
     ConfigError
         If there is no such trainer or backend.
     StoreError
@@ -152,6 +153,8 @@ def train(job: Job) -> Trained:
 
     trainer = load_trainer(job.options.trainer)
     champion = _load(job)
+    if withheld := champion.signature.withheld:
+        raise TrainingError(not_learned_line(withheld))
     rows = LabelledRows.read(job.values, range(len(job.values)), job.times_ms)
     examples = choose_rows(rows, champion.signature, window_ms=job.options.window_ms)
     windows, newest = _split(examples, job.options, _position(job, rows, examples), champion)

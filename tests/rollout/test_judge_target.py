@@ -292,3 +292,24 @@ def test_a_snapshot_at_any_cut_continues_as_if_nothing_had_been(cut: int) -> Non
 @settings(max_examples=10, deadline=None)
 def test_batches_change_nothing(cuts: set[int], restarts: bool) -> None:
     assert tell(cuts, restarts=restarts) == WHOLE
+
+
+def test_rows_that_lack_a_personal_column_are_watched_in_the_others() -> None:
+    rng = np.random.default_rng(1)
+    temp, is_busy = drawn(rng, 3_000, USUAL)
+    X, y = {"temp": temp, "age": rng.normal(40, 9, 3_000)}, np.where(is_busy, "busy", "calm").astype(object)
+    private = {
+        "classes": CLASSES,
+        "profile": Profile.fit(X, y=y, classes=CLASSES, personal=["age"]),
+        "signature": Signature.infer(X, y, target="traffic", personal={"age": "hash"}),
+    }
+    judge, log = judge_of(candidate("old", **private)), Log()
+    for rows, world in ((1_000, USUAL), (900, (0.5, 2.0, 0.0))):
+        begin = len(log.records)
+        for each, busy in zip(*(a.tolist() for a in drawn(log.rng, rows, world)), strict=True):
+            label = "busy" if busy else "calm"
+            features = {"temp": each, "age": "9f86d081884c7d65"}
+            log.append("old", None, features=features, label=label, prediction=label)
+        judged = judge.fold(log.rows(begin))
+        assert bool(judged.alerts) == (world != USUAL)
+    assert (opened(judged).kind, opened(judged).subject) == ("target", "temp|busy")

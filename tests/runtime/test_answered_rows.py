@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,15 @@ def test_rows_are_those_of_one_version_in_the_order_of_event_times() -> None:
     assert rows.outputs is not None
     assert rows.outputs.tolist() == [[0.75, 0.25], [0.1, 0.9], [0.75, 0.25]]
     assert rows.left_out == {"of other versions": 1}
+
+
+def test_rows_without_a_personal_column_are_none_of_what_the_model_saw() -> None:
+    for treatment in ("drop", "hash"):
+        private = replace(CLASSIFIER, columns=(replace(COLUMNS[0], personal=treatment), COLUMNS[1]))
+        rows = rows_of_answers([answer(0), answer(1), answer(2, features=None)], "v1", private)
+        assert len(rows) == 0
+        assert rows.outputs is None
+        assert rows.left_out == {"without features": 1, "without their personal columns": 2}
 
 
 def test_what_is_no_row_is_left_out_and_counted() -> None:

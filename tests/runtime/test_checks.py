@@ -3,13 +3,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
 from streamapp.errors import BrokerError
-from streamapp.models import Bundle
+from streamapp.models import Bundle, Keys
 from streamapp.runtime.checks import CHECKS, Case, Check, Line, run_checks
 from streamapp.runtime.checks.serving import versions
 from streamapp.runtime.checks.training import trainer
@@ -100,3 +101,26 @@ def test_libraries_that_differ_are_a_warning() -> None:
         "warn",
         "packed with numpy 1.0, and 2.0 runs here; pack it again here to be sure",
     )
+
+
+def test_personal_columns_say_what_they_switch_off_and_where_the_secret_is(tmp_path: Path) -> None:
+    X = {"temp": np.arange(50.0), "age": np.arange(50.0), "name": np.array(["jk"] * 50, dtype=object)}
+    model = LinearRegression().fit(np.stack([X["temp"], X["age"]], axis=1), X["temp"])
+    model.feature_names_in_ = np.array(["temp", "age"], dtype=object)
+    settings = Settings.of(name="bikes", keys=tmp_path)
+
+    def lines(**personal: str) -> list[tuple[str, str, str]]:
+        bundle = Bundle.create(model, X, X["temp"], name="bikes", created_at_ms=1, personal=personal)
+        checks = [check for check in CHECKS if check.name == "privacy"]
+        return said(checks, Case(settings, bundle=bundle))
+
+    assert lines() == []
+    [line] = lines(name="drop")
+    assert line == ("privacy", "ok", "name: no inputs, and nothing that is written has them")
+    [line] = lines(age="drop")
+    assert line[1] == "warn"
+    assert "needs the personal columns age, which answers do not show: retraining and challengers" in line[2]
+    assert [line[1] for line in lines(age="hash")] == ["warn", "warn"]
+    Keys(tmp_path).personal_secret()
+    assert [line[1] for line in lines(age="hash")] == ["warn", "ok"]
+    assert f"{tmp_path}/personal.secret; every score process" in lines(age="hash")[1][2]

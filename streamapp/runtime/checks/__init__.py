@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from streamapp.errors import StreamappError
 from streamapp.runtime.checks.case import Case, Line, Status
 from streamapp.runtime.checks.cluster import broker, topic_settings, topics
+from streamapp.runtime.checks.privacy import privacy
 from streamapp.runtime.checks.roles import roles
 from streamapp.runtime.checks.serving import baseline, bundle, champion, features, store, versions
 from streamapp.runtime.checks.training import trainer
@@ -37,6 +38,10 @@ def _has_models(case: Case) -> bool:
 
 def _has_predictions(case: Case) -> bool:
     return bool(case.existing(case.settings.topics.predictions))
+
+
+def _is_private(case: Case) -> bool:
+    return case.bundle is not None and case.bundle.signature.is_private
 
 
 def _has_record(case: Case) -> bool:
@@ -75,6 +80,7 @@ CHECKS: tuple[Check, ...] = (
     Check("bundle", bundle, _has_record),
     Check("versions", versions, _has_bundle),
     Check("baseline", baseline, _has_bundle),
+    Check("privacy", privacy, _is_private),
     Check("features", features, _has_predictions),
     Check("trainer", trainer),
     Check("roles", roles, _is_deployed),
