@@ -70,8 +70,9 @@ def dead_letter_headers() -> Schema:
     }
     required = {f"streamapp-{name}": schema for name, schema in why.items()}
     omitted = {
-        OMITTED_BYTES: _TEXT | {"pattern": "^[0-9]+$", "description": "Length of a value that did not fit."},
-        SHA256: _TEXT | {"pattern": "^[0-9a-f]{64}$", "description": "Its hash."},
+        OMITTED_BYTES: _TEXT
+        | {"pattern": "^[0-9]+$", "description": "Length of a value that did not fit, or may be personal."},
+        SHA256: _TEXT | {"pattern": "^[0-9a-f]{64}$", "description": "Hash of one that did not fit."},
     }
     return _object(required | omitted, required)
 

@@ -73,10 +73,11 @@ def _column(column: Column) -> Schema:
     schema: Schema = _about(column) | _TYPES[column.dtype]
     if column.nullable:
         schema["type"] = [schema["type"], "null"]
-    if column.closed and column.categories is not None:
-        schema["enum"] = [*column.categories, *([None] if column.nullable else [])]
-    elif column.categories:
-        schema["examples"] = list(column.categories[:_SHOWN])
+    levels = None if column.personal else column.categories
+    if column.closed and levels is not None:
+        schema["enum"] = [*levels, *([None] if column.nullable else [])]
+    elif levels:
+        schema["examples"] = list(levels[:_SHOWN])
     low, high = column.bounds or (None, None)
     bounds = {"minimum": low, "maximum": high}
     return schema | {keyword: bound for keyword, bound in bounds.items() if bound is not None}
@@ -84,6 +85,9 @@ def _column(column: Column) -> Schema:
 
 def _about(column: Column) -> Schema:
     """Return what the reference shows and the schema cannot say: it is no rule."""
+    if column.personal is not None:
+        shown = "leave it out" if column.personal == "drop" else "have a keyed hash in its place"
+        return {"description": f"Personal: answers {shown}."}
     if column.categories is not None:
         if column.closed:
             return {}

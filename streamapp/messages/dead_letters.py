@@ -1,4 +1,4 @@
-"""Dead letters: what could not be processed, byte for byte, and why."""
+"""Dead letters: what could not be processed, byte for byte or (personal columns) by reference, and why."""
 
 from __future__ import annotations
 

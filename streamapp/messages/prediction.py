@@ -57,7 +57,10 @@ class Prediction(Message):
     probabilities: dict[str, float] | None = Field(
         default=None, description="By class; absent for regressors."
     )
-    features: dict[str, FeatureValue] | None = Field(default=None, description="The input as it was read.")
+    features: dict[str, FeatureValue] | None = Field(
+        default=None,
+        description="The input as it was read; personal columns are absent, or keyed hashes of hex digits.",
+    )
     request: RequestRef
     predicted_at: Time = Field(description="Wall clock.")
 

@@ -94,3 +94,12 @@ def test_a_schema_that_differs_has_an_id_of_its_own(classifier: Deployment) -> N
         Draft202012Validator.check_schema(here)
     assert json.loads(special["request.v1.json"])["$id"] == "urn:streamapp:bikes:request:v1"
     assert special["alert.v1.json"] == common["alert.v1.json"]
+
+
+@pytest.mark.parametrize("treatment", ["drop", "hash"])
+def test_of_a_personal_column_no_level_is_shown(treatment: Any) -> None:
+    column = Column("city", "string", categories=("Bonn", "Mainz"), closed=True, personal=treatment)
+    text = json.dumps(features_schema(Signature((column,), "regression")))
+    assert "Personal: answers" in text
+    assert ("hash" in text) == (treatment == "hash")
+    assert "Bonn" not in text
