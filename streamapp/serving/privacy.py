@@ -1,7 +1,7 @@
 """What may be written of rows with personal columns: their features, without the values.
 
 Decoded rows have the values, as the model is to see them. This is the one place where features turn into what
-answers may say; it is used only for models with personal inputs, and costs 2 to 4 µs per row.
+answers may say; it is used only for models with personal inputs, and costs 2 to 4 µs per row of 20 columns.
 """
 
 from __future__ import annotations
