@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from streamapp.models import Bundle
+    from streamapp.models.mlflow_schema import MlflowSchema
     from streamapp.profile import ColumnPolicy
 
 __all__ = ["command"]
@@ -73,7 +74,11 @@ def _parse_personal(ctx: click.Context, param: click.Parameter, values: tuple[st
 @click.option("--name", required=True, help="The deployment that the model is for.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR",
               help="Folder of the bundle.")  # fmt: skip
-@click.option("--format", "format_", metavar="FORMAT", help="Of the model file.  [default: by its content]")
+@click.option("--format", "format_", metavar="FORMAT",
+              help="Of the bundle: joblib, pickle, skops, onnx, keras, tensorflow or river. A scikit-learn "
+              "model is converted to onnx or skops if asked for.  [default: that of MODEL]")  # fmt: skip
+@click.option("--classes", metavar="A,B,C", help="In the order of a network's outputs.  "
+              "[default: the labels of the reference, sorted, unless the model tells]")  # fmt: skip
 @click.option("--holdout", type=click.Path(path_type=Path), metavar="FILE.csv",
               help="Rows that the model was not fitted on: loss, calibration and outputs to compare with. "
               "Without it they come from the first 2,000 live rows.")  # fmt: skip
@@ -105,6 +110,7 @@ def command(
     name: str,
     output: Path,
     format_: str | None,
+    classes: str | None,
     holdout: Path | None,
     time: str | None,
     loss: str | None,
@@ -117,14 +123,17 @@ def command(
     drift: dict[str, ColumnPolicy],
     as_json: bool,
 ) -> None:
-    """Pack the file MODEL into a bundle: with its signature, reference profile, hashes and seal.
+    """Pack MODEL into a bundle: with its signature, reference profile, hashes and seal.
 
-    The model file is loaded, which runs whatever code is in it: pack only what you made or trust.
+    MODEL is a file (joblib, pickle, skops, ONNX, Keras, river), a SavedModel or an MLflow model directory. It
+    is loaded, which runs whatever code is in it: pack only what you made or trust.
 
     \b
     Example:
       streamapp bundle model.joblib --reference train.csv --target label --name bikes \\
         --holdout test.csv --time when -o bundles/bikes
+      streamapp bundle model.joblib --format onnx --reference train.csv \\
+        --target label --name bikes -o bundles/bikes
       streamapp deploy bikes bundles/bikes
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
     from streamapp.models import Bundle, Keys  # noqa: PLC0415  # not needed for --help
@@ -133,18 +142,22 @@ def command(
     check_name(name)
     rows = _read_table(reference, target, time)
     held = None if holdout is None else _read_table(holdout, target, None)
-    estimator, format_name, files, remarks = _read_model(model, format_)
-    X, ignored = _inputs(estimator, rows.X, time)
+    found = _read_model(model, format_)
+    original = type(found.estimator).__name__
+    X, ignored = _inputs(found, rows, time)
+    order, note = _parse_classes(classes, rows.y), None
+    if found.format == "onnx" and found.files is None:
+        found, order, note = _convert(found, X, rows.y)
     bundle = Bundle.create(
-        estimator,
+        found.estimator,
         X,
         rows.y,
         name=name,
-        format=format_name,
+        format=found.format,
         holdout=None if held is None else (held.X, held.y),
         time=rows.time,
         loss=loss,
-        nullable=nullable,
+        nullable={*nullable, *(found.schema.nullable if found.schema else ())},
         closed=closed,
         bounds=bounds,
         personal=personal,
@@ -153,17 +166,18 @@ def command(
         segments=segments,
         ordered=True,
         target=target,
-        model_files=files,
+        classes=order,
+        model_files=found.files,
     )
     keys = Keys()
     key, is_new = keys.local()
     url = bundle.save(output, key=key)
     sealed = Bundle.inspect(url)
     if as_json:
-        click.echo(json.dumps(_fields(sealed, ignored, [*remarks, *bundle.warnings], is_new=is_new)))
+        click.echo(json.dumps(_fields(sealed, ignored, [*found.remarks, *bundle.warnings], is_new=is_new)))
         return
-    _say(sealed, ignored, rows.without_target, type(estimator).__name__)
-    for remark in [*remarks, *bundle.warnings]:
+    _say(sealed, ignored, rows.without_target, original, note)
+    for remark in [*found.remarks, *bundle.warnings]:
         click.echo(f"warning: {remark}", err=True)
     fingerprint = sealed.packed.seal.fingerprint if sealed.packed.seal else ""
     made = f", made now and trusted on this machine ({keys.folder})" if is_new else ""
@@ -198,54 +212,89 @@ def _read_table(path: Path, target: str, time: str | None) -> _Table:
     )
 
 
-def _read_model(path: Path, format_: str | None) -> tuple[Any, str, dict[str, bytes], list[str]]:
-    from streamapp.errors import BundleError, ConfigError  # noqa: PLC0415
-    from streamapp.models import sniff  # noqa: PLC0415
+class _Model(NamedTuple):
+    """What is packed."""
+
+    estimator: Any
+    format: str
+    files: dict[str, bytes] | None
+    """As they lie on disk; None if they are to be written anew."""
+    schema: MlflowSchema | None
+    remarks: list[str]
+
+
+def _read_model(path: Path, format_: str | None) -> _Model:
+    from streamapp.errors import BundleError  # noqa: PLC0415
+    from streamapp.models import Keys  # noqa: PLC0415
+    from streamapp.models.formats import Trust, load_format  # noqa: PLC0415
+    from streamapp.models.source import read_source  # noqa: PLC0415
+
+    if format_ is not None:
+        load_format(format_)
+    source = read_source(path, format_)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        estimator = source.load(Trust(code=True, types=Keys().types()))
+    remarks = [str(each.message).split(". ")[0] for each in caught]
+    try:
+        load_format(source.format).adopt(estimator)
+    except TypeError as exc:
+        raise BundleError(f"{path} holds a {type(estimator).__name__}, which {exc}") from None
+    name = format_ or source.format
+    files = source.files if name == source.format else None
+    return _Model(estimator, name, files, source.schema, list(dict.fromkeys(remarks)))
+
+
+def _inputs(model: _Model, rows: _Table, time: str | None) -> tuple[pd.DataFrame, list[str]]:
+    """Return the model's columns, and the names of those that it does not take."""
+    X = rows.X if time is None else rows.X.drop(columns=time)
+    fitting = X if model.schema is None else model.schema.fit(X, rows.y)
+    names = getattr(model.estimator, "feature_names_in_", None)
+    wanted = set(fitting.columns) if names is None else {str(name) for name in names}
+    return fitting, [column for column in X.columns if column not in wanted]
+
+
+def _convert(model: _Model, X: pd.DataFrame, y: pd.Series[Any]) -> tuple[_Model, Any, str]:
+    """Return the model as ONNX, its classes, and what is to be said of how near it is."""
+    from streamapp.models.convert import to_onnx  # noqa: PLC0415
+
+    found = to_onnx(model.estimator, X, y)
+    others = f", {found.others} of them with another class" if found.classes else ""
+    note = f"largest difference from the original {found.difference:.1e} in {found.rows:,} rows{others}"
+    return model._replace(estimator=found.network, files=None), found.classes, note
+
+
+def _parse_classes(text: str | None, y: pd.Series[Any]) -> list[Any] | None:
+    """Return the classes in `text`, as the labels that they are in the reference."""
+    from streamapp.errors import ConfigError  # noqa: PLC0415
+
+    if text is None:
+        return None
+    labels = {str(label): label for label in y.unique().tolist()}
+    names = [name.strip() for name in text.split(",")]
+    if strange := [name for name in labels if name not in names]:
+        raise ConfigError(
+            f"--classes {text} lacks {strange[0]!r}, which is a label of the reference: name all, in the "
+            "order of the model's outputs"
+        )
+    as_kind = type(next(iter(labels.values())))
+    try:
+        return [labels[name] if name in labels else as_kind(name) for name in names]
+    except ValueError:
+        raise ConfigError(
+            f"--classes {text}: the reference's labels are of type {as_kind.__name__}"
+        ) from None
+
+
+def _say(bundle: Bundle, ignored: list[str], without_target: int, model: str, note: str | None) -> None:
     from streamapp.models.formats import load_format  # noqa: PLC0415
 
-    if path.is_dir():
-        raise ConfigError(f"{path} is a folder; this version packs model files (joblib, pickle, river)")
-    try:
-        data = path.read_bytes()
-    except OSError as exc:
-        raise ConfigError(f"model {path} cannot be read: {exc.strerror or exc}") from exc
-    try:
-        name = format_ or sniff(data)
-    except BundleError as exc:
-        raise BundleError(f"{path}: {exc}") from None
-    module = load_format(name)
-    files = {module.FILE: data}
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            estimator = module.load(files)
-    except Exception as exc:  # whatever the model's classes raise
-        raise BundleError(
-            f"{path} cannot be loaded as {name}: {type(exc).__name__}: {exc}; load it with the Python and "
-            "the packages that it was made with"
-        ) from exc
-    remarks = [str(each.message).split(". ")[0] for each in caught]
-    if not hasattr(estimator, "predict") and not hasattr(estimator, "predict_one"):
-        raise BundleError(
-            f"{path} holds a {type(estimator).__name__}, which has no predict method: pack a model"
-        )
-    return estimator, name, files, list(dict.fromkeys(remarks))
-
-
-def _inputs(model: Any, X: pd.DataFrame, time: str | None) -> tuple[pd.DataFrame, list[str]]:
-    """Return the model's columns, and the names of those that it does not take."""
-    names = getattr(model, "feature_names_in_", None)
-    if names is None:
-        return (X if time is None else X.drop(columns=time)), []
-    wanted = {str(name) for name in names}
-    return X, [column for column in X.columns if column not in wanted and column != time]
-
-
-def _say(bundle: Bundle, ignored: list[str], without_target: int, model: str) -> None:
     manifest, signature = bundle.manifest, bundle.signature
     click.echo(f"{manifest.name} {bundle.version}")
-    library = "river" if manifest.format == "river" else "scikit-learn"
+    library = next(iter(load_format(manifest.format).LIBRARIES), "scikit-learn")
     click.echo(f"  model         {model}, {manifest.format}, {library} {manifest.libraries[library]}")
+    if note is not None:
+        click.echo(f"  converted     {note}")
     classes = f": {_some(signature.classes)}" if signature.classes else ""
     click.echo(f"  predicts      {signature.target}, {signature.task}{classes}")
     form = "rows" if signature.input == "rows" else f"a {signature.input}"

@@ -20,15 +20,18 @@ __all__ = ["command"]
 @json_option
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool) -> None:
-    """List the keys that are trusted here, and the one that seals what is packed here.
+    """List the keys that are trusted here, the one that seals what is packed here, and the trusted types.
 
-    A bundle whose format can run code (joblib, pickle, river) is loaded only if one of these keys has sealed
-    it. The folder is STREAMAPP_KEYS, by default `keys` in your config directory.
+    A bundle whose model can run code (joblib, pickle, river, Keras with lambdas or classes of others) is
+    loaded only if one of these keys has sealed it. What a skops file may build, beside what skops trusts by
+    itself, stands in trusted-types.txt in the same folder, one dotted name a line. The folder is
+    STREAMAPP_KEYS, by default `keys` in your config directory.
 
     \b
     Example:
       streamapp keys
       streamapp keys trust colleague.pub
+      streamapp keys trust-type our_models.Clipper
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
     if ctx.invoked_subcommand is not None:
         return
@@ -37,9 +40,12 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     keys = Keys()
     local = keys.local_fingerprint()
     trusted = [_fields(key, local) for key in keys.list()]
+    types = sorted(keys.types())
     if as_json:
-        click.echo(json.dumps({"folder": str(keys.folder), "keys": trusted}))
+        click.echo(json.dumps({"folder": str(keys.folder), "keys": trusted, "types": types}))
         return
+    if types:
+        click.echo(f"skops files may build, beside what skops trusts by itself: {', '.join(types)}")
     if not trusted:
         click.echo(
             f"no keys in {keys.folder}: `streamapp bundle` makes the first, `streamapp keys new` one now"
@@ -80,6 +86,28 @@ def trust(file: Path, *, as_json: bool) -> None:
 
     keys = Keys()
     _report(keys, keys.trust(file), "trusted", as_json=as_json)
+
+
+@command.command("trust-type")
+@click.argument("names", nargs=-1, required=True, metavar="PACKAGE.CLASS...")
+@json_option
+def trust_type(names: tuple[str, ...], *, as_json: bool) -> None:
+    """Let skops files build objects of each class or function PACKAGE.CLASS here.
+
+    It is imported when a file names it, and what it does when it is built runs here.
+
+    \b
+    Example:
+      streamapp keys trust-type our_models.Clipper
+    """  # noqa: D301
+    from streamapp.models import Keys  # noqa: PLC0415
+
+    keys = Keys()
+    keys.trust_types(names)
+    if as_json:
+        click.echo(json.dumps({"folder": str(keys.folder), "types": sorted(keys.types())}))
+        return
+    click.echo(f"skops files may build {', '.join(names)} from now on ({keys.folder})")
 
 
 def _fields(key: PublicKey, local: str | None) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from streamapp.models.baseline import Baseline, CalibrationBin, SegmentBaseline
 from streamapp.models.bundle import Bundle
 from streamapp.models.column import Column, Columns, Rows
-from streamapp.models.formats import FORMATS, sniff
+from streamapp.models.formats import FORMATS
+from streamapp.models.formats.recognise import sniff
 from streamapp.models.golden import Golden
 from streamapp.models.losses import LOSSES, absolute, brier, loss_scale, losses, zero_one
 from streamapp.models.manifest import Manifest

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from streamapp.errors import PredictionError
-from streamapp.messages import Model, ModelState, OffsetRange
+from streamapp.messages import Label, Model, ModelState, OffsetRange
 from streamapp.models.baseline import Baseline
 from streamapp.models.column import Columns
-from streamapp.models.formats import Predict
+from streamapp.models.formats import IN_MEMORY, Predict, Trust, load_format
 from streamapp.models.golden import Golden
-from streamapp.models.loading import check_trust, load_model
+from streamapp.models.loading import check_trust, load_model, model_files
 from streamapp.models.manifest import Manifest, version_warnings
 from streamapp.models.pack import Choices, Facts, pack
 from streamapp.models.packed import Header, Packed, read_header, read_packed, write_packed
-from streamapp.models.parts import OWN, read_parts
+from streamapp.models.parts import read_parts
 from streamapp.models.personal import Personal
 from streamapp.models.predictions import Predictions
 from streamapp.models.seal import Keys, Seal, SealStatus
@@ -93,6 +93,7 @@ class Bundle:
         segments: Collection[str] = (),
         ordered: bool = True,
         target: str | None = None,
+        classes: Sequence[Label] | None = None,
         like: Bundle | None = None,
         sibling: Any = None,
         model_files: Mapping[str, bytes] | None = None,
@@ -107,7 +108,8 @@ class Bundle:
         Parameters
         ----------
         model
-            Fitted estimator with scikit-learn's or river's interface, one output.
+            Fitted estimator of scikit-learn's or river's kind, ``onnx.ModelProto``, ``keras.Model`` or
+            ``tf.Module``; one output.
         X
             Reference rows: DataFrame, or dict of arrays (n,). They may be the training rows.
         y
@@ -115,7 +117,8 @@ class Bundle:
         name
             Of the deployment.
         format
-            ``joblib`` or ``pickle``; ``river`` for a model of river, which has learned already.
+            One of ``FORMATS``: joblib, pickle or skops; river for a model of river, which has learned
+            already; onnx, keras, or tensorflow (a model of Keras, too) for networks.
         holdout
             (X, y) that the model was not fitted on: they give the baseline of outputs and losses. None: no
             baseline.
@@ -149,6 +152,8 @@ class Bundle:
             Whether rows stand in the order in which they came.
         target
             Name of what is predicted; default: the name of `y` if it is a Series.
+        classes
+            In the order of the outputs of a network that does not tell; default: the labels, sorted.
         like
             Earlier bundle of the same deployment: its signature (kinds, what may be missing, bounds, closed
             levels, personal columns), categories, chosen kinds, drift policy, segments, loss and scale are
@@ -194,6 +199,7 @@ class Bundle:
             segments=segments if like is None or segments else like.segments,
             ordered=ordered,
             target=target or getattr(y, "name", None),
+            classes=None if classes is None else tuple(classes),
             signature=None if like is None else like.signature,
             model_files=model_files,
             sibling=sibling,
@@ -209,7 +215,7 @@ class Bundle:
         made = cls(*pack(model, X, y, name=name, holdout=holdout, time=time, choices=choices, facts=facts))
         if model_files is None:
             # What was written must answer like what is in memory: proven here, not when it is to serve.
-            _with_model(replace(made, estimator=None)).check_golden()
+            _with_model(replace(made, estimator=None), IN_MEMORY).check_golden()
         return made
 
     @classmethod
@@ -236,14 +242,16 @@ class Bundle:
         BundleError
             If there is no bundle there, or one that this version cannot read.
         IntegrityError
-            If hashes or seal do not fit, or the format can run code and no trusted key has sealed it.
+            If hashes, seal or types do not fit, or it can run code and no trusted key has sealed it.
         StoreError
             If the store does not answer.
         """
         keys, header = Keys(trust), read_header(url, sha256=sha256)
         status = keys.status(header.seal)
         check_trust(header, status, keys)  # before any file is read: what is not trusted may be of any size
-        return _with_model(cls._read(header, status))
+        bundle = cls._read(header, status)
+        check_trust(header, status, keys, model_files(bundle.packed))
+        return _with_model(bundle, Trust(status == "trusted", keys.types()))
 
     @classmethod
     def inspect(
@@ -378,17 +386,17 @@ class Bundle:
     def check_golden(self) -> None:
         """Answer the golden rows, and raise IntegrityError unless the answers are those recorded.
 
-        Classes must be equal, numbers within a relative difference of 1e-9.
+        Classes must be equal, numbers within a relative difference of 1e-9; of networks 1e-4.
 
         Raises
         ------
         PredictionError
             If the model fails on them.
         """
-        self.golden.check(self.predict_columns(self.signature.from_rows(self.golden.rows)))
+        answers = self.predict_columns(self.signature.from_rows(self.golden.rows))
+        self.golden.check(answers, tolerance=load_format(self.manifest.format).TOLERANCE)
 
 
-def _with_model(bundle: _B) -> _B:
-    files = {path: data for path, data in bundle.packed.files.items() if path not in OWN}
-    estimator, predictor = load_model(bundle.manifest, files, bundle.signature.classes, where=bundle.url)
+def _with_model(bundle: _B, trust: Trust) -> _B:
+    estimator, predictor = load_model(bundle.packed, bundle.signature.classes, trust)
     return replace(bundle, estimator=estimator, predictor=predictor)

@@ -55,10 +55,10 @@ class Golden:
         p = answers.probabilities
         return cls(rows, answers.values.tolist(), None if p is None else p.tolist())
 
-    def check(self, answers: Predictions) -> None:
+    def check(self, answers: Predictions, *, tolerance: float = TOLERANCE) -> None:
         """Raise IntegrityError unless `answers` to the rows are those recorded.
 
-        Classes must be equal, numbers within a relative difference of 1e-9.
+        Classes must be equal, numbers within a relative difference of `tolerance`.
         """
         if len(answers) != len(self.rows):
             raise IntegrityError(f"{len(answers)} answers to {len(self.rows)} golden rows")
@@ -67,9 +67,11 @@ class Golden:
                 "the model gives probabilities now and did not when it was packed, or the reverse"
             )
         if answers.probabilities is not None and self.probabilities is not None:
-            self._compare(np.array(self.probabilities), answers.probabilities)
+            self._compare(np.array(self.probabilities), answers.probabilities, tolerance)
         if answers.classes is None:
-            self._compare(np.array(self.values, dtype=np.float64)[:, None], answers.values[:, None])
+            self._compare(
+                np.array(self.values, dtype=np.float64)[:, None], answers.values[:, None], tolerance
+            )
             return
         for i, (recorded, given) in enumerate(zip(self.values, answers.values.tolist(), strict=True)):
             if recorded != given:
@@ -85,12 +87,12 @@ class Golden:
             return _close(np.array(self.values), np.array(other.values))
         return self.values == other.values
 
-    def _compare(self, recorded: Array, given: Array) -> None:
+    def _compare(self, recorded: Array, given: Array, tolerance: float) -> None:
         if recorded.shape != given.shape:
             raise IntegrityError(
                 f"answers to golden rows of shape {given.shape} where {recorded.shape} is recorded"
             )
-        far = _is_far(recorded, given)
+        far = _is_far(recorded, given, tolerance)
         if far.any():
             row, column = np.argwhere(far)[0]
             raise self._differs(int(row), float(recorded[row, column]), float(given[row, column]))
@@ -111,8 +113,8 @@ class Golden:
         return cls(fields["rows"], fields["values"], fields["probabilities"])
 
 
-def _is_far(recorded: Array, given: Array) -> Array:
-    return np.asarray(np.abs(given - recorded) > TOLERANCE * np.maximum(np.abs(recorded), 1e-3))
+def _is_far(recorded: Array, given: Array, tolerance: float = TOLERANCE) -> Array:
+    return np.asarray(np.abs(given - recorded) > tolerance * np.maximum(np.abs(recorded), 1e-3))
 
 
 def _close(recorded: Array, given: Array) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Literal, cast
 
@@ -21,6 +21,7 @@ __all__ = [
     "infer_task",
     "learns_rows",
     "model_names",
+    "named_alike",
     "renew_column",
 ]
 
@@ -147,7 +148,7 @@ def _object_missing(values: Any, missing: Array) -> Literal["nan", "none"] | Non
 
 
 def infer_task(
-    model: Any, y: Array | None
+    model: Any, y: Array | None, chosen: tuple[Label, ...] | None = None
 ) -> tuple[Literal["classification", "regression"], tuple[Label, ...] | None]:
     """Return the task, and the classes in the order of the estimator's probabilities.
 
@@ -157,38 +158,83 @@ def infer_task(
         A fitted estimator, or None.
     y
         Labels (n,), used where the estimator has no ``classes_``: strings and booleans make a classification,
-        and whatever a classifier of river is given.
+        and whatever a classifier of river, or a network with probabilities, is given.
+    chosen
+        The classes in that order, by whoever packs a model that does not tell.
 
     Raises
     ------
     SignatureError
-        For several outputs, for classes that are no labels, and where neither model nor y tells.
+        For several outputs, for classes that are no labels or not as many as the model has, and where neither
+        model nor y tells.
     """
     classes = getattr(model, "classes_", None)
     if isinstance(classes, list) and classes and not np.isscalar(classes[0]):
         raise SignatureError(
             f"the model has {len(classes)} outputs; a deployment predicts one (bundle one model for each)"
         )
+    classes = _choose(model, classes, chosen)
     if learns_rows(model):
         from streamapp.models.formats.river import is_classifier  # noqa: PLC0415  # imports river
 
         if not is_classifier(model):
             return "regression", None
-        classes = None if y is None else _unique(y)
-    if (
-        classes is None
-        and y is not None
-        and (y.dtype.kind in "bU" or any(isinstance(label, str | bool) for label in y.tolist()))
-    ):
+        if classes is None and y is not None:
+            classes = _unique(y)
+    if classes is None and y is not None and (_is_classifier(model) or _are_classes(y)):
         classes = _unique(y)
+    _check_number(model, classes)
     if classes is not None:
         try:
-            return "classification", tuple(as_label(value) for value in np.asarray(classes).tolist())
+            known = tuple(as_label(value) for value in np.asarray(classes).tolist())
         except TypeError as exc:
             raise SignatureError(f"class {exc}") from None
+        is_network = hasattr(model, "n_probabilities")
+        return "classification", named_alike(known, y.tolist() if is_network and y is not None else ())
     if model is None and y is None:
         raise SignatureError("neither a fitted model nor labels are given: the task cannot be told")
     return "regression", None
+
+
+def _is_classifier(model: Any) -> bool:
+    return getattr(model, "is_classifier", None) is True  # of a network; elsewhere it may be a method
+
+
+def _are_classes(y: Array) -> bool:
+    return y.dtype.kind in "bU" or any(isinstance(label, str | bool) for label in y.tolist())
+
+
+def _choose(model: Any, told: Any, chosen: tuple[Label, ...] | None) -> Any:
+    """Return the classes that count: a network may number them, an estimator knows what it was fitted on."""
+    if chosen is None or told is None or hasattr(model, "n_probabilities"):
+        return told if chosen is None else chosen
+    raise SignatureError(
+        f"the model tells its classes itself ({', '.join(map(str, list(told)[:8]))}): leave them out"
+    )
+
+
+def named_alike(classes: tuple[Label, ...], labels: Collection[Label]) -> tuple[Label, ...]:
+    """Return `classes` as they are in `labels`, if they are: ONNX has 0 and 1 for False and True.
+
+    Examples
+    --------
+    >>> named_alike((0, 1, 2), [True, False, 3])
+    (False, True, 2)
+    """
+    known = {label: label for label in labels}
+    return tuple(known.get(label, label) for label in classes)
+
+
+def _check_number(model: Any, classes: Any) -> None:
+    wanted = getattr(model, "n_probabilities", None)
+    if wanted is None or classes is None or len(classes) == wanted:
+        return
+    shown = ", ".join(map(str, list(classes)[:5])) + (", …" if len(classes) > 5 else "")
+    raise SignatureError(
+        f"the model has {wanted} outputs, and there are {len(classes)} classes ({shown}): a deployment "
+        "predicts one number, or one probability per class; give all classes in the order of the outputs "
+        "(--classes A,B,C)"
+    )
 
 
 def _unique(y: Array) -> Array:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from streamapp.errors import BundleError, IntegrityError, StreamappError, in_one_line, shown
 from streamapp.messages import Label
-from streamapp.models.formats import Predict, load_format
-from streamapp.models.manifest import Manifest
-from streamapp.models.packed import Header
+from streamapp.models.formats import Predict, Trust, load_format
+from streamapp.models.packed import OWN, Header, Packed
 from streamapp.models.seal import Keys, SealStatus
 
-__all__ = ["check_trust", "load_model"]
+__all__ = ["check_trust", "load_model", "model_files", "strange_types"]
 
 
-def check_trust(header: Header, status: SealStatus, keys: Keys) -> None:
+def model_files(packed: Packed) -> dict[str, bytes]:
+    """Return the model's own files, by path."""
+    return {path: data for path, data in packed.files.items() if path not in OWN}
+
+
+def check_trust(
+    header: Header, status: SealStatus, keys: Keys, files: Mapping[str, bytes] | None = None
+) -> None:
     """Raise IntegrityError if loading can run code and no trusted key has sealed the bundle.
 
     A format that this version does not read is a BundleError.
@@ -28,14 +34,16 @@ def check_trust(header: Header, status: SealStatus, keys: Keys) -> None:
         Of its seal.
     keys
         Those that were looked at, for the message.
+    files
+        The model's own, for formats of which some can run code; None before they are read.
     """
     format_name = header.manifest.format
     try:
-        is_harmless = not load_format(format_name).RUNS_CODE
-    except BundleError as exc:
-        raise BundleError(f"{header.folder.url}: {exc}") from None
-    if is_harmless or status == "trusted":
-        return
+        runs_code = load_format(format_name).runs_code
+        if status == "trusted" or not runs_code(files):
+            return
+    except (BundleError, IntegrityError) as exc:
+        raise type(exc)(f"{header.folder.url}: {exc}") from None
     danger = f"{header.folder.url}: loading {format_name} can run code, and the bundle "
     if header.seal is None:
         raise IntegrityError(
@@ -47,36 +55,47 @@ def check_trust(header: Header, status: SealStatus, keys: Keys) -> None:
     )
 
 
-def load_model(
-    manifest: Manifest, files: Mapping[str, bytes], classes: tuple[Label, ...] | None, *, where: str | None
-) -> tuple[Any, Predict]:
+def strange_types(format_name: str, files: Mapping[str, bytes], trusted: Collection[str] = ()) -> list[str]:
+    """Return the types in a skops model that neither skops nor `trusted` allows; none for other formats."""
+    if format_name != "skops":
+        return []
+    from streamapp.models.formats.skops import strange_types as find  # noqa: PLC0415
+
+    (data,) = files.values()
+    return [name for name in find(data) if name not in trusted]
+
+
+def load_model(packed: Packed, classes: tuple[Label, ...] | None, trust: Trust) -> tuple[Any, Predict]:
     """Return the estimator in a bundle's model files, and the function that answers with it.
 
     Parameters
     ----------
-    manifest
-        Of the bundle, which may be trusted.
-    files
-        Path to bytes: the model's own.
+    packed
+        The bundle, which may be loaded.
     classes
         Of a classifier.
-    where
-        The bundle's URL, for the message.
+    trust
+        Whether code in its files may run, and which types.
 
     Raises
     ------
     BundleError
         If it cannot be loaded, whatever its classes raise, or is no model.
+    IntegrityError
+        If it holds what is not trusted here, or reaches for other files.
     """
+    manifest, where = packed.manifest, packed.url or packed.manifest.name
     try:
         format_ = load_format(manifest.format)
-        estimator = format_.load(dict(files))
+        estimator = format_.load(model_files(packed), trust)
         return estimator, format_.predictor(estimator, classes)
+    except IntegrityError as exc:
+        raise IntegrityError(f"{where}: {exc}") from None
     except StreamappError:
         raise
     except Exception as exc:  # what a model's classes raise when they are not as they were
         packed_with = ", ".join(f"{name} {v}" for name, v in sorted(manifest.libraries.items()))
         raise BundleError(
-            f"{where or manifest.name}: the model cannot be loaded: {shown(in_one_line(exc), 1_000)}; "
+            f"{where}: the model cannot be loaded: {shown(in_one_line(exc), 1_000)}; "
             f"it was packed with {packed_with}"
         ) from exc

@@ -26,10 +26,30 @@ from streamapp.errors import BundleError, IntegrityError, StreamappError, shown
 from streamapp.messages import OffsetRange, Time
 from streamapp.topics import check_name
 
-__all__ = ["BUNDLE_FORMAT", "FileEntry", "Manifest", "canonical", "library_versions", "version_warnings"]
+__all__ = [
+    "BUNDLE_FORMAT",
+    "FileEntry",
+    "Manifest",
+    "canonical",
+    "check_path",
+    "library_versions",
+    "version_warnings",
+]
 
 BUNDLE_FORMAT = 1
 """Version of the bundle's own layout."""
+
+_PARTS = {
+    "scikit-learn": 2,
+    "numpy": 1,
+    "river": 2,
+    "skops": 2,
+    "onnxruntime": 2,
+    "keras": 2,
+    "tensorflow": 2,
+    "python": 2,
+}
+"""Library to how many parts of its version must be equal for answers to be so."""
 
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 _MAX_FILES = 1_000
@@ -39,7 +59,8 @@ _Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+!-]{
 """What is shown as it stands: a name or a version, and nothing that a terminal would obey."""
 
 
-def _check_path(path: str) -> str:
+def check_path(path: str) -> str:
+    """Return `path`; raise ValueError unless it can be that of a file in a bundle."""
     if len(path) > 200 or not _PATH.fullmatch(path):
         raise ValueError(f"file path {path!r} is not plain and relative")
     return path
@@ -63,7 +84,7 @@ class Manifest(BaseModel):
     name: str
     task: Literal["classification", "regression"]
     format: _Word = Field(description="Of the model files.")
-    files: dict[Annotated[str, AfterValidator(_check_path)], FileEntry] = Field(max_length=_MAX_FILES)
+    files: dict[Annotated[str, AfterValidator(check_path)], FileEntry] = Field(max_length=_MAX_FILES)
     libraries: dict[_Word, _Word] = Field(
         max_length=_MAX_LIBRARIES, description="Versions that the model was packed with."
     )
@@ -158,21 +179,31 @@ def _check_keys(data: bytes) -> None:
 
 
 def library_versions(*others: str) -> dict[str, str]:
-    """Return the versions of what a model's answers depend on, those of `others` too."""
-    from importlib.metadata import version  # noqa: PLC0415
+    """Return the versions of what a model's answers depend on; of `others` too, if they are installed."""
+    libraries = {name: _version(name) for name in ("numpy", "scikit-learn", *others)}
+    found = {name: version for name, version in libraries.items() if version is not None}
+    return found | {"python": platform.python_version(), "streamapp": __version__}
 
-    libraries = {name: version(name) for name in ("numpy", "scikit-learn", *others)}
-    return libraries | {"python": platform.python_version(), "streamapp": __version__}
+
+def _version(name: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+    for distribution in (name, f"{name}-cpu"):  # TensorFlow comes under either name
+        try:
+            return version(distribution)
+        except PackageNotFoundError:
+            continue
+    return None
 
 
 def version_warnings(libraries: dict[str, str]) -> tuple[str, ...]:
     """Return one line for each library whose version differs so much that answers may."""
-    here = library_versions("river")
-    parts = {"scikit-learn": 2, "numpy": 1, "river": 2, "python": 2}
+    here = library_versions(*(name for name in _PARTS if name in libraries))
     return tuple(
-        f"packed with {name} {libraries[name]}, and {here[name]} runs here: golden rows tell if it matters"
-        for name, count in parts.items()
-        if name in libraries and libraries[name].split(".")[:count] != here[name].split(".")[:count]
+        f"packed with {name} {libraries[name]}, and {here.get(name, 'none')} runs here: golden rows tell if "
+        "it matters"
+        for name, count in _PARTS.items()
+        if name in libraries and libraries[name].split(".")[:count] != here.get(name, "").split(".")[:count]
     )
 
 

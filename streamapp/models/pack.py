@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamapp.errors import BundleError, PredictionError, SignatureError
-from streamapp.messages import OffsetRange
+from streamapp.errors import BundleError, PredictionError, SignatureError, StreamappError, in_one_line
+from streamapp.messages import Label, OffsetRange
 from streamapp.models.baseline import Baseline
 from streamapp.models.column import Array, Columns
 from streamapp.models.formats import Predict, load_format
 from streamapp.models.golden import Golden, draw_golden
-from streamapp.models.infer import learns_rows
 from streamapp.models.labels import fit_labels, read_labels, read_times
+from streamapp.models.loading import strange_types
 from streamapp.models.losses import check_loss, loss_scale
 from streamapp.models.manifest import FileEntry, Manifest, canonical, library_versions
-from streamapp.models.packed import Packed
+from streamapp.models.packed import BASELINE, GOLDEN, PROFILE, SEGMENTS, SIGNATURE, Packed
 from streamapp.models.personal import Personal
 from streamapp.models.segments import Segments
 from streamapp.models.signature import Signature
@@ -28,18 +28,13 @@ from streamapp.models.tables import as_table, count_rows
 from streamapp.profile import DriftPolicy, Profile
 from streamapp.profile.subjects import with_policy
 
-__all__ = ["BASELINE", "GOLDEN", "PROFILE", "SEGMENTS", "SIGNATURE", "Choices", "Contents", "Facts", "pack"]
-
-SIGNATURE = "signature.json"
-PROFILE = "profile.json"
-GOLDEN = "golden.json"
-BASELINE = "baseline.json"
-SEGMENTS = "segments.json"
+__all__ = ["Choices", "Contents", "Facts", "pack"]
 
 _LOOK = 200
 """Rows on which a model is tried before it is packed."""
 _TIE = 1e-6
-"""Golden rows whose two best classes are nearer than this would tell of rounding, not of the model."""
+"""Golden rows whose two best classes are nearer than this would tell of rounding, not of the model; a format
+that rounds more coarsely has its own bound."""
 
 
 class Contents(NamedTuple):
@@ -74,6 +69,7 @@ class Choices:
     segments: Collection[str] | Segments = ()
     ordered: bool = True
     target: str | None = None
+    classes: tuple[Label, ...] | None = None
     signature: Signature | None = None
     model_files: Mapping[str, bytes] | None = None
     sibling: Any = None
@@ -102,7 +98,8 @@ def pack(
     facts: Facts,
 ) -> Contents:
     """Return the contents of a bundle; parameters and errors as of :meth:`streamapp.models.Bundle.create`."""
-    _check_format(model, choices.format)
+    format_ = load_format(choices.format)
+    model = _adopt(model, choices.format)
     table, labels = as_table(X), read_labels(y)
     _check_lengths(count_rows(table), len(labels), "reference")
     times_ms = None
@@ -113,7 +110,6 @@ def pack(
         if facts.newest_training_data_at_ms is None and times_ms is not None and len(times_ms):
             facts = replace(facts, newest_training_data_at_ms=int(times_ms[-1]))
     signature, columns = _sign(model, table, labels, choices)
-    format_ = load_format(choices.format)
     predictor = format_.predictor(model, signature.classes)
     signature = _settle_input(model, signature, predictor, columns)
     warnings = _try(model, table, signature, predictor, columns)
@@ -136,7 +132,8 @@ def pack(
     if holdout is not None:
         answering = predictor
         if choices.sibling is not None:
-            answering = format_.predictor(choices.sibling, signature.classes)
+            sibling = _adopt(choices.sibling, choices.format)
+            answering = format_.predictor(sibling, signature.classes)
         asked, answers, truth = _answer_holdout(holdout, signature, answering)
         profile = profile.with_outputs(answers.outputs, signature.classes)
         if loss == "absolute" and scale is None:
@@ -145,7 +142,7 @@ def pack(
         baseline = Baseline.of(loss, answers, truth, scale, levels)
     profile = with_policy(profile, choices.inherited_drift, only_known=True)
     profile = with_policy(profile, choices.drift)
-    golden = _draw_golden(signature, profile, predictor)
+    golden = _draw_golden(signature, profile, predictor, format_.TOLERANCE)
     parts = {SIGNATURE: signature.to_dict(), GOLDEN: golden.to_dict()}
     if baseline is not None:
         parts[BASELINE] = baseline.to_dict()
@@ -158,6 +155,7 @@ def pack(
             "the model refers to a class or function of the script that made it (__main__), which other "
             "processes do not have: define it in a module that can be imported",
         )
+    warnings += _remark_types(choices.format, model_files)
     files |= model_files
     manifest = Manifest(
         name=name,
@@ -167,7 +165,7 @@ def pack(
             path: FileEntry(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
             for path, data in sorted(files.items())
         },
-        libraries=library_versions(*(["river"] if choices.format == "river" else [])),
+        libraries=library_versions(*format_.LIBRARIES),
         created_at_ms=facts.created_at_ms,
         trained_at_ms=facts.trained_at_ms,
         newest_training_data_at_ms=facts.newest_training_data_at_ms,
@@ -182,14 +180,34 @@ def pack(
     return Contents(packed, signature, profile, golden, baseline, segments, model, predictor, warnings)
 
 
-def _check_format(model: Any, format_name: str) -> None:
-    if learns_rows(model) != (format_name == "river"):
-        which = "is" if learns_rows(model) else "is not"
-        other = "river" if learns_rows(model) else "joblib"
+def _remark_types(format_name: str, files: Mapping[str, bytes]) -> tuple[str, ...]:
+    strange = strange_types(format_name, files)
+    if not strange:
+        return ()
+    return (
+        "the model holds types that skops does not trust by itself: where it is to be loaded, allow them "
+        f"with `streamapp keys trust-type {' '.join(strange)}`",
+    )
+
+
+def _adopt(model: Any, format_name: str) -> Any:
+    try:
+        return load_format(format_name).adopt(model)
+    except TypeError as exc:
         raise BundleError(
-            f"format {format_name!r} does not fit a {type(model).__name__}, which {which} a model of river: "
-            f"say format={other!r}"
-        )
+            f"format {format_name!r} does not fit a {type(model).__name__}, which {exc}"
+        ) from None
+    except StreamappError:
+        raise
+    except Exception as exc:  # a class's own way of being written may raise anything
+        raise _unwritable(format_name, exc) from exc
+
+
+def _unwritable(format_name: str, exc: Exception) -> BundleError:
+    return BundleError(
+        f"the model cannot be written as {format_name}: {in_one_line(exc)}; functions and classes in it must "
+        "be defined in a module that can be imported"
+    )
 
 
 def _check_lengths(rows: int, others: int, what: str) -> None:
@@ -214,6 +232,7 @@ def _sign(model: Any, table: dict[str, Any], labels: Array, choices: Choices) ->
         bounds=choices.bounds,
         target=choices.target,
         personal=choices.personal,
+        classes=choices.classes,
     )
     return signature, signature.from_frame(table)
 
@@ -292,12 +311,12 @@ def _answer_holdout(
     return columns, predictor(signature.to_input(columns)), truth
 
 
-def _draw_golden(signature: Signature, profile: Profile, predictor: Predict) -> Golden:
+def _draw_golden(signature: Signature, profile: Profile, predictor: Predict, tolerance: float) -> Golden:
     drawn = _answerable(draw_golden(signature.columns, profile), signature, predictor)
     answers = predictor(signature.to_input(drawn))
     if answers.probabilities is not None and answers.probabilities.shape[1] > 1:
         best = np.sort(answers.probabilities, axis=1)
-        clear = best[:, -1] - best[:, -2] > _TIE
+        clear = best[:, -1] - best[:, -2] > max(_TIE, tolerance)
         if clear.any():
             drawn = {name: values[clear] for name, values in drawn.items()}
     # As they will be checked: read from JSON, and in one batch.
@@ -327,7 +346,4 @@ def _dump(model: Any, format_name: str) -> dict[str, bytes]:
     try:
         return load_format(format_name).dump(model)
     except Exception as exc:  # a class's own way of being pickled may raise anything
-        raise BundleError(
-            f"the model cannot be written as {format_name}: {type(exc).__name__}: {exc}; functions and "
-            "classes in it must be defined in a module that can be imported"
-        ) from exc
+        raise _unwritable(format_name, exc) from exc

@@ -13,9 +13,15 @@ from streamapp.models.manifest import Manifest
 from streamapp.models.seal import Seal
 
 __all__ = [
+    "BASELINE",
+    "GOLDEN",
     "MANIFEST",
     "MAX_UNTRUSTED",
+    "OWN",
+    "PROFILE",
     "SEAL",
+    "SEGMENTS",
+    "SIGNATURE",
     "Header",
     "Packed",
     "read_header",
@@ -28,6 +34,15 @@ SEAL = "seal.json"
 
 MAX_UNTRUSTED = 1 << 30
 """Bytes of all files together that are read without a trusted seal."""
+
+SIGNATURE = "signature.json"
+PROFILE = "profile.json"
+GOLDEN = "golden.json"
+BASELINE = "baseline.json"
+SEGMENTS = "segments.json"
+
+OWN = frozenset({SIGNATURE, PROFILE, GOLDEN, BASELINE, SEGMENTS})
+"""Files that the manifest names and that are not the model's."""
 
 _MAX_MANIFEST = 1 << 20
 _MAX_SEAL = 1 << 14

@@ -10,16 +10,12 @@ from pydantic import TypeAdapter
 from streamapp.errors import BundleError, StreamappError, in_one_line, shown
 from streamapp.models.baseline import Baseline
 from streamapp.models.golden import Golden
-from streamapp.models.pack import BASELINE, GOLDEN, PROFILE, SEGMENTS, SIGNATURE
-from streamapp.models.packed import Packed
+from streamapp.models.packed import BASELINE, GOLDEN, OWN, PROFILE, SEGMENTS, SIGNATURE, Packed
 from streamapp.models.segments import Segments
 from streamapp.models.signature import Signature
 from streamapp.profile import Profile
 
-__all__ = ["MAX_COLUMNS", "MAX_PART", "OWN", "Parts", "read_parts"]
-
-OWN = frozenset({SIGNATURE, PROFILE, GOLDEN, BASELINE, SEGMENTS})
-"""Paths of the files that are not the model's."""
+__all__ = ["MAX_COLUMNS", "MAX_PART", "Parts", "read_parts"]
 
 MAX_PART = 32 << 20
 """Bytes of one of them: a thousand columns take 2 MB, and JSON takes forty times as much once it is read."""

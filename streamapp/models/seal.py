@@ -1,9 +1,9 @@
 """Seals: ed25519 signatures over manifests, and the folder of keys that this machine has and trusts.
 
 A folder holds ``NAME.pub`` files, the keys that are trusted, and perhaps ``local.key``, the private key that
-seals what is packed here. Formats that can run code load only under the seal of a trusted key: whoever can
-write to the store must not thereby be able to run code on those who read from it. ``personal.secret`` has no
-part in that: it makes the hashes of personal columns.
+seals what is packed here; and ``trusted-types.txt``, what skops files may build. Formats that can run code
+load only under the seal of a trusted key: whoever can write to the store must not thereby be able to run code
+on those who read from it. ``personal.secret`` has no part in that: it makes the hashes of personal columns.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import orjson
 
 from streamapp.errors import ConfigError, IntegrityError
+from streamapp.models.trusted_types import TYPES, add_types, read_types
 from streamapp.settings import config_dir
 
 if TYPE_CHECKING:
@@ -176,6 +177,15 @@ class Keys:
         if seal is None:
             return "none"
         return "trusted" if any(key.raw == seal.key for key in self.list()) else "untrusted"
+
+    def types(self) -> frozenset[str]:
+        """Return the dotted names of the types that skops files may build, beside those that skops trusts."""
+        return read_types(self.folder / TYPES)
+
+    def trust_types(self, names: Iterable[str]) -> None:
+        """Let skops files build the types `names` from now on; ConfigError if one is no dotted name."""
+        with self._writing():
+            add_types(self.folder / TYPES, names)
 
     def local(self) -> tuple[Path, bool]:
         """Return the file of the local private key, and whether it had to be made (and trusted) now."""

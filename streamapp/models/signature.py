@@ -19,6 +19,7 @@ from streamapp.models.infer import (
     infer_form,
     infer_task,
     model_names,
+    named_alike,
     renew_column,
 )
 from streamapp.models.inputs import ToInput, input_builder, to_list
@@ -68,6 +69,7 @@ class Signature:
         bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
         target: str | None = None,
         personal: Personal = (),
+        classes: tuple[Label, ...] | None = None,
     ) -> Self:
         """Return the signature that reference rows and a fitted estimator show.
 
@@ -90,6 +92,8 @@ class Signature:
             Name of the column of labels, if it has one.
         personal
             Columns whose values are personal, or column to what becomes of it: ``drop`` or ``hash``.
+        classes
+            In the order of the outputs of a network, which does not tell them; default: those in `y`, sorted.
 
         Raises
         ------
@@ -119,9 +123,9 @@ class Signature:
             )
             for column in inferred
         )
-        task, classes = infer_task(model, y)
+        task, known = infer_task(model, y, classes)
         columns, others = mark_personal(columns, read_personal(personal), list(table))
-        return cls(columns, task, classes, infer_form(model, by_name=by_name), target, others)
+        return cls(columns, task, known, infer_form(model, by_name=by_name), target, others)
 
     def renewed(self, columns: Columns, model: Any) -> Signature:
         """Return the same signature for a model fitted anew on `columns`.
@@ -137,8 +141,12 @@ class Signature:
             input=form,
             columns=tuple(without_facts(renew_column(c, columns[c.name])) for c in self.columns),
             # A model that learns row by row has no list of its own, and goes on with what it was made for.
-            classes=None if self.classes is None else infer_task(model, None)[1] or self.classes,
+            classes=None if self.classes is None else self._classes_of(model),
         )
+
+    def _classes_of(self, model: Any) -> tuple[Label, ...]:
+        told = infer_task(model, None)[1]
+        return (self.classes or ()) if told is None else named_alike(told, self.classes or ())
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -9,11 +9,10 @@ from typing import Any
 
 from streamapp.messages import OffsetRange
 from streamapp.models.bundle import Bundle
-from streamapp.models.formats import load_format
+from streamapp.models.formats import IN_MEMORY, load_format
 from streamapp.models.golden import Golden
 from streamapp.models.manifest import FileEntry, Manifest, canonical
-from streamapp.models.pack import GOLDEN
-from streamapp.models.packed import Packed
+from streamapp.models.packed import GOLDEN, Packed
 
 __all__ = ["snapshot"]
 
@@ -70,7 +69,7 @@ def snapshot(
         "training_data": list(training_data),
         "caused_by": caused_by,
     }
-    written = format_.load(model_files)
+    written = format_.load(model_files, IN_MEMORY)
     predictor = format_.predictor(written, classes)
     golden.check(predictor(X))
     return replace(

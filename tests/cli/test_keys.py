@@ -25,7 +25,7 @@ def test_an_empty_folder_says_how_keys_are_made(folder: Path) -> None:
     result = _run()
     assert result.exit_code == 0
     assert f"no keys in {folder}" in result.stdout
-    assert json.loads(_run("--json").stdout) == {"folder": str(folder), "keys": []}
+    assert json.loads(_run("--json").stdout) == {"folder": str(folder), "keys": [], "types": []}
     assert not folder.exists()
 
 

@@ -340,7 +340,7 @@ def _link(path: Path) -> None:
         (_edit(lambda m: m.pop("bundle_format")), BundleError, "not that of a bundle"),
         (_edit(lambda m: m.update(surprise=1)), BundleError, "surprise"),
         (_edit(lambda m: m.update(name="../x")), BundleError, "deployment name"),
-        (_edit(lambda m: m.update(format="onnx")), BundleError, "'onnx' is not supported"),
+        (_edit(lambda m: m.update(format="pmml")), BundleError, "'pmml' is not supported"),
         (_edit(lambda m: _rename(m, "/etc/passwd")), IntegrityError, "not plain and relative"),
         (_edit(lambda m: _rename(m, "../model.joblib")), IntegrityError, "not plain and relative"),
         (_edit(lambda m: _rename(m, "a/../../b")), IntegrityError, "not plain and relative"),

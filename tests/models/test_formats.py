@@ -1,8 +1,12 @@
-"""One suite for every format: what is packed, saved and loaded answers bit for bit as the model itself."""
+"""Any estimator of scikit-learn: what is packed, saved and loaded answers bit for bit as the model itself."""
 
 from __future__ import annotations
 
+import io
 import pickle
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +27,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from streamapp.errors import BundleError, PredictionError, SignatureError
 from streamapp.models import FORMATS, Bundle, sniff
-from streamapp.models.formats import load_format
+from streamapp.models.formats import IN_MEMORY, Format, load_format
 from streamapp.models.formats.predictor import predictor
 
 LABELS: dict[str, Any] = {
@@ -37,7 +41,7 @@ LABELS: dict[str, Any] = {
 
 
 SCIKIT_LEARN = ("joblib", "pickle")
-"""Formats of estimators with its interface; those of others have suites of their own."""
+"""Formats that can hold any object; test_conformance.py has the table of all."""
 
 
 def _through(bundle: Bundle, folder: Path) -> Bundle:
@@ -52,10 +56,6 @@ def _labels(kind: str, n: int) -> Any:
     return LABELS[kind][np.random.default_rng(4).integers(0, len(LABELS[kind]), n)]
 
 
-def test_the_suite_knows_every_format() -> None:
-    assert set(FORMATS) == {*SCIKIT_LEARN, "river"}
-
-
 @pytest.mark.parametrize("format_name", SCIKIT_LEARN)
 def test_equal_models_are_equal_bytes_whatever_they_share(format_name: str) -> None:
     def models() -> tuple[Any, Any]:
@@ -68,7 +68,7 @@ def test_equal_models_are_equal_bytes_whatever_they_share(format_name: str) -> N
     one, copy = models()
     assert pickle.dumps(one) != pickle.dumps(copy)
     assert load_format(format_name).dump(one) == load_format(format_name).dump(copy)
-    read = load_format(format_name).load(load_format(format_name).dump(copy))
+    read = load_format(format_name).load(load_format(format_name).dump(copy), IN_MEMORY)
     assert read.columns_[:2] == ["temperature"] * 2
     assert read.columns_[2].tolist() == [1.0, 1.0, 1.0]
 
@@ -249,14 +249,38 @@ def test_pickle_is_recognised_by_content(protocol: int, matrix: tuple[Any, Any])
     assert sniff(pickle.dumps(LogisticRegression().fit(*matrix), protocol=protocol)) == "pickle"
 
 
+def _zip(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in names:
+            archive.writestr(name, "{}")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (_zip("config.json", "metadata.json", "model.weights.h5"), "keras"),
+        (_zip("1.npy", "schema.json"), "skops"),
+        (b"\x08\x08\x12\x07skl2onnx", "onnx"),
+        (b"\x08\x0a:\x00", "onnx"),
+    ],
+)
+def test_formats_without_pickle_are_recognised_by_content(data: bytes, name: str) -> None:
+    assert sniff(data) == name
+
+
+def test_a_damaged_archive_is_not_taken_for_something_else() -> None:
+    with pytest.raises(BundleError, match="damaged zip archive"):
+        sniff(_zip("schema.json")[:40])
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [
         (b"", "empty"),
-        (b"PK\x03\x04 config.json metadata.json", "Keras"),
-        (b"PK\x03\x04 schema.json", "skops"),
+        (_zip("notes.txt"), "zip archive of something else"),
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
-        (b"\x08\x08\x12\x07skl2onnx", "ONNX"),
         (b"ccopy_reg\n.", "protocol 0"),
         (b"temp,label\n1,2\n", "no model that can be recognised"),
     ],
@@ -266,3 +290,18 @@ def test_other_formats_are_named(data: bytes, says: str) -> None:
         BundleError, match=f"{says}.*not supported by this version, which reads joblib, pickle"
     ):
         sniff(data)
+
+
+def test_no_library_of_a_format_is_imported_before_it_is_needed() -> None:
+    ours = "streamapp.training, streamapp.models.source, streamapp.models.convert"
+    code = f"import sys, {ours}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    late = {"keras", "onnx", "onnxruntime", "river", "skl2onnx", "skops", "tensorflow", "yaml"}
+    assert late & set(done.stdout.split()) == set()
+
+
+@pytest.mark.parametrize("format_name", [*FORMATS])
+def test_a_format_has_what_its_protocol_asks_for(format_name: str) -> None:
+    module = load_format(format_name)
+    members = [name for name in (*Format.__annotations__, *vars(Format)) if not name.startswith("_")]
+    assert {name for name in members if not hasattr(module, name)} == set()

@@ -150,7 +150,7 @@ def test_without_a_trusted_seal_it_is_not_loaded(
         tmp_path / "b"
     )
     monkeypatch.setenv("STREAMAPP_KEYS", str(tmp_path / "strangers"))
-    assert load_format("river").RUNS_CODE
+    assert load_format("river").runs_code({})
     with pytest.raises(IntegrityError, match="loading river can run code"):
         Bundle.load(tmp_path / "b")
 

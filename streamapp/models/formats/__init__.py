@@ -1,13 +1,14 @@
 """Model formats: one module each, imported when it is needed.
 
 A format is a module with the members of :class:`Format`. Adding one is one file here, one line in
-:data:`FORMATS` and one rule in :func:`sniff`.
+:data:`FORMATS` and one rule in :mod:`streamapp.models.formats.recognise`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -15,7 +16,7 @@ from streamapp.errors import BundleError
 from streamapp.messages import Label
 from streamapp.models.predictions import Predictions
 
-__all__ = ["FORMATS", "Format", "Predict", "load_format", "sniff"]
+__all__ = ["FORMATS", "IN_MEMORY", "Format", "Predict", "Trust", "format_of", "load_format", "needs"]
 
 Predict = Callable[[Any], Predictions]
 """From an estimator's input, of n rows, to n answers."""
@@ -23,24 +24,71 @@ Predict = Callable[[Any], Predictions]
 FORMATS: dict[str, str] = {
     "joblib": "streamapp.models.formats.joblib",
     "pickle": "streamapp.models.formats.pickle",
+    "skops": "streamapp.models.formats.skops",
+    "onnx": "streamapp.models.formats.onnx",
+    "keras": "streamapp.models.formats.keras",
+    "tensorflow": "streamapp.models.formats.tensorflow",
     "river": "streamapp.models.formats.river",
 }
 """Name of each format to its module."""
 
 
+_OF_MODULES: dict[str, str] = {"keras": "keras", "onnx": "onnx", "river": "river", "tensorflow": "tensorflow"}
+"""Package in which a model's class is defined to the format that its models are written in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What whoever runs this vouches for.
+
+    Attributes
+    ----------
+    code
+        The model comes from someone whose code may run here: a trusted key has sealed it.
+    types
+        Dotted names of classes that skops may build, beside those that it trusts by itself. None: all.
+    """
+
+    code: bool = False
+    types: frozenset[str] | None = frozenset()
+
+
+IN_MEMORY = Trust(code=True, types=None)
+"""For what this process has written itself: whatever code it has runs here already."""
+
+
 class Format(Protocol):
     """What a format's module offers."""
 
-    RUNS_CODE: bool
-    """Whether loading can run code of whoever wrote the file; then it needs a trusted seal."""
-
     FILE: str
-    """Path of the model file."""
+    """Path of the model file, or of the folder of the model's files."""
+
+    LIBRARIES: tuple[str, ...]
+    """Names of the packages that answers depend on, beside NumPy and scikit-learn."""
+
+    TOLERANCE: float
+    """Relative difference of numbers that is still the same answer, on another machine."""
+
+    def runs_code(self, files: Mapping[str, bytes] | None, /) -> bool | None:
+        """Return whether loading `files` can run code of whoever wrote them: they need a trusted seal.
+
+        They are looked at and not loaded. For None, before they are read: what holds of all of this format,
+        or None if that depends on them.
+        """
+
+    def adopt(self, model: Any, /) -> Any:
+        """Return `model`, which is in memory, as :meth:`load` would.
+
+        Raises
+        ------
+        TypeError
+            If it is none of this format; the text says what it is, beginning with a verb.
+        """
 
     def dump(self, estimator: Any, /) -> dict[str, bytes]:
-        """Return the files, by path, that hold `estimator`."""
+        """Return the files, by path, that hold `estimator`, which has been adopted."""
 
-    def load(self, files: Mapping[str, bytes], /) -> Any:
+    def load(self, files: Mapping[str, bytes], trust: Trust, /) -> Any:
         """Return the estimator in `files`. They have been verified."""
 
     def predictor(self, estimator: Any, classes: tuple[Label, ...] | None, /) -> Predict:
@@ -62,57 +110,29 @@ def load_format(name: str) -> Format:
     return cast("Format", import_module(FORMATS[name]))
 
 
-_COMPRESSED = (
-    b"\x1f\x8b",
-    b"BZh",
-    b"\xfd7zXZ\x00",
-    b"]\x00\x00",
-    b"\x04\x22\x4d\x18",
-    b"x\x01",
-    b"x\x5e",
-    b"x\x9c",
-    b"x\xda",
-)
-"""Beginnings of what joblib compresses with: gzip, bz2, xz, lzma, lz4, zlib."""
-
-_RIVER = re.compile(rb"\x80[\x02-\x05](?:c|(?:\x95.{8})?\x8c.)river\.", re.DOTALL)
-"""Beginning of a pickle whose object is of a class of river: its module is what the stream names first."""
-
-
-def sniff(data: bytes) -> str:
-    """Return the name of the format that the bytes of a model file are in.
-
-    Raises
-    ------
-    BundleError
-        If it is none, or one that this version does not read; the text names it where it can be told.
+def format_of(model: Any) -> str | None:
+    """Return the format that the class of a model in memory asks for; None if that is open.
 
     Examples
     --------
-    >>> import pickle
-    >>> sniff(pickle.dumps([1, 2]))
-    'pickle'
+    >>> from river.tree import HoeffdingTreeClassifier
+    >>> format_of(HoeffdingTreeClassifier()), format_of([])
+    ('river', None)
     """
-    if data[:1] == b"\x80" and data[1:2] in {b"\x02", b"\x03", b"\x04", b"\x05"}:
-        # joblib keeps arrays beside the pickle stream, wrapped in a class of its own.
-        if b"joblib.numpy_pickle" in data:
-            return "joblib"
-        return "river" if _RIVER.match(data) else "pickle"
-    if data.startswith(_COMPRESSED):
-        return "joblib"
-    raise BundleError(f"{_guess(data)}: not supported by this version, which reads {', '.join(FORMATS)}")
+    if hasattr(model, "get_params"):  # scikit-learn's interface, as wrappers of others have it
+        return None
+    if (name := getattr(model, "format_name", None)) in FORMATS:
+        return str(name)
+    homes = [cls.__module__.partition(".")[0] for cls in type(model).__mro__]
+    return next((_OF_MODULES[home] for home in homes if home in _OF_MODULES), None)
 
 
-def _guess(data: bytes) -> str:
-    known = [
-        (not data, "the file is empty"),
-        (data.startswith(b"PK\x03\x04") and b"config.json" in data, "this is a Keras model"),
-        (data.startswith(b"PK\x03\x04") and b"schema.json" in data, "this is a skops file"),
-        (data.startswith(b"\x89HDF\r\n"), "this is HDF5, as older Keras writes"),
-        (data[:1] == b"\x08" and b"onnx" in data.lower(), "this is an ONNX model"),
-        (
-            data[:1] in {b"(", b"c"} and data.rstrip().endswith(b"."),
-            "this looks like a pickle of protocol 0 or 1, which is too old",
-        ),
-    ]
-    return next((guess for holds, guess in known if holds), "the file is no model that can be recognised")
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Turn the absence of a package into one line that names the extra that brings it."""
+    try:
+        yield
+    except ModuleNotFoundError as exc:
+        raise BundleError(
+            f"{exc.name} is not installed, and this model needs it: pip install 'streamapp[{extra}]'"
+        ) from exc

@@ -1,4 +1,4 @@
-"""Answers of estimators with scikit-learn's interface: one call per batch, its outcome checked."""
+"""Estimators with scikit-learn's interface: one call per batch, its outcome checked."""
 
 from __future__ import annotations
 
@@ -10,10 +10,20 @@ import numpy as np
 from streamapp.errors import PredictionError
 from streamapp.messages import Label
 from streamapp.models.column import Array
-from streamapp.models.formats import Predict
+from streamapp.models.formats import Predict, format_of
 from streamapp.models.predictions import Predictions
 
-__all__ = ["predictor"]
+__all__ = ["adopt", "predictor"]
+
+
+def adopt(estimator: Any) -> Any:
+    """Return `estimator`; raise TypeError if it has no ``predict``, or is of a format of its own."""
+    own = "river" if callable(getattr(estimator, "learn_one", None)) else format_of(estimator)
+    if own is not None:
+        raise TypeError(f"is a model of {own}: say format={own!r}")
+    if not callable(getattr(estimator, "predict", None)):
+        raise TypeError("has no predict method: pack a model")
+    return estimator
 
 
 def predictor(estimator: Any, classes: tuple[Label, ...] | None) -> Predict:

@@ -12,13 +12,32 @@ from streamapp.messages import Label
 from streamapp.models.column import Array
 from streamapp.models.formats import Predict
 from streamapp.models.formats import predictor as scikit_learn
-from streamapp.models.formats.pickle import load
+from streamapp.models.formats.pickle import load, runs_code
 
-__all__ = ["FILE", "RUNS_CODE", "dump", "is_classifier", "load", "predictor"]
-
-RUNS_CODE = True
+__all__ = [
+    "FILE",
+    "LIBRARIES",
+    "TOLERANCE",
+    "adopt",
+    "dump",
+    "is_classifier",
+    "load",
+    "predictor",
+    "runs_code",
+]
 
 FILE = "model.pkl"
+
+LIBRARIES = ("river",)
+
+TOLERANCE = 1e-9
+
+
+def adopt(model: Any) -> Any:
+    """Return `model`; raise TypeError if it does not learn row by row."""
+    if not callable(getattr(model, "learn_one", None)):
+        raise TypeError("is not a model of river: say format='joblib'")
+    return model
 
 
 def dump(model: Any) -> dict[str, bytes]:

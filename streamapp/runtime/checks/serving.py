@@ -6,9 +6,10 @@ import asyncio
 
 from streamapp.errors import StreamappError
 from streamapp.messages import Labelled, Prediction, format_time, header, load_object
-from streamapp.models import Bundle
+from streamapp.models import Bundle, Keys
 from streamapp.models.folder import Folder
 from streamapp.models.formats import load_format
+from streamapp.models.loading import model_files, strange_types
 from streamapp.runtime.answered_rows import read_newest
 from streamapp.runtime.checks.case import Case, Line
 from streamapp.runtime.checks.offsets import offset_bounds
@@ -62,11 +63,22 @@ async def bundle(case: Case) -> list[Line]:
         found = await asyncio.to_thread(
             Bundle.inspect, serving.bundle, trust=case.settings.keys, sha256=serving.sha256
         )
-        runs_code = load_format(found.manifest.format).RUNS_CODE
+        look = load_format(found.manifest.format).runs_code
+        # In a thread: it may be TensorFlow that is imported.
+        runs_code = await asyncio.to_thread(look, model_files(found.packed))
     except StreamappError as exc:
         remedy = f"put an unchanged copy of the bundle there; until then {elsewhere}"
         return [Line("FAIL", f"{serving.version} cannot be read: {exc}: {remedy}")]
     case.bundle = found
+    types = Keys(case.settings.keys).types()
+    if strange := strange_types(found.manifest.format, model_files(found.packed), types):
+        return [
+            Line(
+                "FAIL",
+                f"{found.version} holds types that are not trusted here: if you know them, streamapp keys "
+                f"trust-type {' '.join(strange)}; {elsewhere}",
+            )
+        ]
     seal = found.packed.seal
     if found.seal_status == "trusted" and seal is not None:
         return [
