@@ -19,7 +19,7 @@ class Comparison:
     Parameters
     ----------
     champion
-        Whose signature, format and loss they have.
+        Whose signature and loss they have.
     columns, labels
         Of the rows, (n,) each; no candidate was fitted on them.
     """
@@ -28,8 +28,8 @@ class Comparison:
         self._champion, self._columns, self._labels = champion, columns, labels
         self._scale = champion.manifest.loss_scale
 
-    def losses(self, estimator: Any, fitted: Columns) -> Floats:
-        """Return the losses of a candidate, (n,), that was fitted on the columns `fitted`.
+    def losses(self, estimator: Any, fitted: Columns, format_name: str) -> Floats:
+        """Return the losses of a candidate, (n,), of a format, that was fitted on the columns `fitted`.
 
         Raises
         ------
@@ -39,7 +39,7 @@ class Comparison:
         champion = self._champion
         try:
             signature = champion.signature.renewed(fitted, estimator)
-            predict = load_format(champion.manifest.format).predictor(estimator, signature.classes)
+            predict = load_format(format_name).predictor(estimator, signature.classes)
             answers = predict(signature.to_input(self._columns))
             if (
                 champion.manifest.loss == "absolute" and self._scale is None

@@ -15,6 +15,8 @@ import numpy as np
 from streamapp.errors import InfrastructureError, StreamappError, TrainingError, in_one_line
 from streamapp.messages import Model, OffsetRange, TriedWindow
 from streamapp.models import Bundle, Columns, Keys, Store
+from streamapp.models.formats import format_of, load_format
+from streamapp.models.formats.network import Network
 from streamapp.models.personal import not_learned_line
 from streamapp.quality.labelled_rows import Ints, LabelledRows
 from streamapp.training.backends import parallel
@@ -165,8 +167,9 @@ def train(job: Job) -> Trained:
         columns, labels = examples.part(chosen)
         with _seeded(), parallel(job.options.backend, dask_address=job.options.dask_address):
             estimator = trainer.fit(champion, columns, labels, examples.times_ms[chosen])
-        _check_task(champion, estimator, trainer.name)
-        return _Fitted(estimator, columns)
+            fitted = _adopted(champion, estimator, trainer.name)
+        _check_task(champion, fitted[0], trainer.name)
+        return _Fitted(*fitted, columns)
 
     with threadpool_limits(job.options.threads):
         chosen = fit_best(
@@ -174,7 +177,7 @@ def train(job: Job) -> Trained:
             newest,
             len(examples),
             fit=fit,
-            losses=lambda each: compare.losses(each.estimator, each.columns),
+            losses=lambda each: compare.losses(each.estimator, each.columns, each.format),
             held=lambda window: held_start(examples.times_ms, window, job.options),
             may_refit=lambda sibling, model: sibling.classes == model.classes,
         )
@@ -229,6 +232,7 @@ class _Fitted(NamedTuple):
     """A candidate, and the inputs that it was fitted on."""
 
     estimator: Any
+    format: str
     columns: Columns
 
     @property
@@ -274,8 +278,21 @@ def _split(
     return [each for each in windows if len(set(examples.labels[each.start : newest].tolist())) > 1], newest
 
 
+def _adopted(champion: Bundle, estimator: Any, trainer: str) -> tuple[Any, str]:
+    """Return what was fitted as its format has it: its own if it has one, else the champion's if it can."""
+    own = champion.manifest.format
+    name = format_of(estimator) or ("joblib" if isinstance(champion.estimator, Network) else own)
+    try:
+        return load_format(name).adopt(estimator), name
+    except (StreamappError, TypeError) as exc:
+        raise TrainingError(f"{trainer} returned {type(estimator).__name__}, which {exc}") from exc
+
+
 def _check_task(champion: Bundle, estimator: Any, trainer: str) -> None:
-    task = "regression" if getattr(estimator, "classes_", None) is None else "classification"
+    if isinstance(estimator, Network) and not estimator.is_classifier:
+        return  # a single number may be a probability
+    is_classifier = getattr(estimator, "classes_", None) is not None or isinstance(estimator, Network)
+    task = "classification" if is_classifier else "regression"
     if task != champion.signature.task:
         raise TrainingError(
             f"{trainer} returned {type(estimator).__name__}, a model of {task}, and the champion's task is "
@@ -291,7 +308,7 @@ def _pack(job: Job, champion: Bundle, chosen: Chosen[_Fitted], examples: Example
             chosen.model.estimator,
             *examples.part(fitted),
             name=job.deployment,
-            format=champion.manifest.format,
+            format=chosen.model.format,
             holdout=examples.part(slice(chosen.held, None)),
             sibling=chosen.sibling.estimator if has_all else None,
             time=examples.times_ms[fitted].astype("datetime64[ms]"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from skl2onnx import to_onnx
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
@@ -98,3 +99,11 @@ def reserving(data: TrainingData) -> Any:
 
 def of_two(data: TrainingData, more: Any) -> Any:
     return None
+
+
+def converted(data: TrainingData) -> Any:
+    """Of one column of numbers, as ONNX: an ``onnx.ModelProto``."""
+    model = LogisticRegression().fit(data.X.to_numpy(), data.y)
+    proto = to_onnx(model, data.X.to_numpy(dtype=np.float32)[:1], options={"zipmap": False})
+    del proto.graph.output[0]
+    return proto

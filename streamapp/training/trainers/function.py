@@ -16,6 +16,7 @@ import numpy as np
 from streamapp.errors import ConfigError, TrainingError, in_one_line
 from streamapp.models import Bundle, Columns
 from streamapp.models.column import Array
+from streamapp.models.formats import format_of
 from streamapp.quality.labelled_rows import Ints
 from streamapp.training.rows import fitted_signature
 
@@ -41,7 +42,9 @@ class TrainingData:
     times
         (n,) datetime64[ms]: event times of the requests, UTC, in increasing order.
     champion
-        The bundle that serves now; ``champion.estimator`` is its model.
+        The bundle that serves now; ``champion.estimator`` is its model. Of a network (ONNX, Keras,
+        TensorFlow) ``champion.estimator.model`` is what its library has; it is not compiled. Its outputs are
+        in the order of ``champion.signature.classes``, and so must be those of a new one.
     """
 
     X: pd.DataFrame
@@ -56,7 +59,8 @@ class Function:
     The function is imported from the installed environment, or else from the working directory. The estimator
     must predict like the champion's (the same task, the same columns), and its class must be importable where
     the deployment is scored. Equal jobs give equal versions only if the function does so for equal rows:
-    NumPy's global generator and Python's are seeded; what it seeds itself is its own affair.
+    NumPy's global generator and Python's are seeded; what it seeds itself is its own affair. The new version
+    need not be of the champion's format: a model of Keras or an ``onnx.ModelProto`` is packed as such.
 
     Parameters
     ----------
@@ -94,7 +98,7 @@ class Function:
 
     def _check(self, estimator: Any, names: tuple[str, ...]) -> None:
         """Raise TrainingError if what was returned can be told at once to be no model of these columns."""
-        if not callable(getattr(estimator, "predict", None)):
+        if format_of(estimator) is None and not callable(getattr(estimator, "predict", None)):
             raise TrainingError(
                 f"{self.name} returned {type(estimator).__name__}, which has no method predict: it must "
                 "return a fitted estimator"

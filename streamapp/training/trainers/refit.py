@@ -9,6 +9,7 @@ import numpy as np
 from streamapp.errors import TrainingError, in_one_line
 from streamapp.models import Bundle, Columns
 from streamapp.models.column import Array
+from streamapp.models.formats.network import Network
 from streamapp.quality.labelled_rows import Ints
 from streamapp.training.rows import fitted_signature
 
@@ -31,6 +32,11 @@ class Refit:
         """Return the clone, fitted; parameters and errors as of :class:`streamapp.training.Trainer`."""
         from sklearn.base import clone  # noqa: PLC0415
 
+        if isinstance(champion.estimator, Network):
+            raise TrainingError(
+                f"a model of format {champion.manifest.format} cannot be refitted: give a trainer that fits "
+                "one (streamapp run --trainer package.module:function)"
+            )
         kind = type(champion.estimator).__name__
         try:
             estimator = clone(champion.estimator)
