@@ -57,6 +57,13 @@ class Settings(ConnectionSettings):
 
     # Serving
     max_request_bytes: int = Field(default=1 << 20, gt=0, description="Largest value of a request.")
+    max_request_rows: int = Field(
+        default=1_000, gt=0, description="Most rows of a request, in the dialects V2 and V1."
+    )
+    request_framing: Literal["none", "confluent"] = Field(
+        default="none",
+        description="What to skip before the JSON of requests and feedback: a schema id, or none.",
+    )
     answer_features: bool = Field(
         default=True, description="Repeat the input in answers (needed to learn from them)."
     )

@@ -73,7 +73,7 @@ _ANY_KEY = "Any bytes, or none. Requests with the same key are answered in their
 TOPICS: tuple[Topic, ...] = (
     Topic(
         "requests",
-        ("request",),
+        ("request", "request-v2", "request-v1"),
         "Rows to be answered.",
         _ANY_KEY,
         reader="score",
@@ -85,7 +85,7 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         "predictions",
-        ("prediction", "rejection"),
+        ("prediction", "prediction-v2", "prediction-v1", "rejection"),
         "One answer per request, in the request's partition. One that is repeated has the same ce_id.",
         _REQUEST_KEY,
         partitioned=True,

@@ -52,6 +52,8 @@ class Score:
             max_answer_bytes=answer_limit_bytes(settings.max_request_bytes),
             answer_features=settings.answer_features,
             secret=lambda: Keys(settings.keys).personal_secret()[0],
+            max_request_rows=settings.max_request_rows,
+            framing=settings.request_framing,
         )
         self._panes = PaneBook(pane_events=settings.pane_events, pane_seconds=settings.pane_seconds)
         self._pace = Pace(limit_s=settings.predict_timeout)

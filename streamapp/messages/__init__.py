@@ -7,6 +7,7 @@ written by streamapp. The hot path encodes answers by hand (``serving/encode.py`
 from __future__ import annotations
 
 from streamapp.messages.alert import Alert, AlertKind, DriftedFeature, InputShare, Verdict, Window
+from streamapp.messages.answers import is_native, native_answers, request_offset
 from streamapp.messages.base import Message, Time, format_time, load_object, parse_time
 from streamapp.messages.cloudevents import (
     MAX_AHEAD_MS,
@@ -22,6 +23,7 @@ from streamapp.messages.decision import DecisionRecord, Outcome, TriedWindow
 from streamapp.messages.distribution import NO_VERSION, Distribution
 from streamapp.messages.exact import read_exactly
 from streamapp.messages.feedback import Feedback, FeedbackRequest
+from streamapp.messages.framing import FRAMED, FRAMED_HINT, Framing, unframed
 from streamapp.messages.ids import answer_id, caused_id, labelled_id, review_id
 from streamapp.messages.labelled import Labelled
 from streamapp.messages.model import CHAMPION_KEY, Champion, Model, ModelState
@@ -39,9 +41,13 @@ from streamapp.messages.records import InRecord, OutRecord, Record, record_bytes
 from streamapp.messages.request import FeatureValue, Request
 from streamapp.messages.retrain import OffsetRange, Retrain, RetrainReason
 from streamapp.messages.review import Review
+from streamapp.messages.v1 import PredictionV1, RequestV1
+from streamapp.messages.v2 import OutputName, PredictionV2, RequestV2
 
 __all__ = [
     "CHAMPION_KEY",
+    "FRAMED",
+    "FRAMED_HINT",
     "MAX_AHEAD_MS",
     "MESSAGES",
     "NO_VERSION",
@@ -56,6 +62,7 @@ __all__ = [
     "FeatureValue",
     "Feedback",
     "FeedbackRequest",
+    "Framing",
     "Header",
     "InRecord",
     "InputShare",
@@ -68,13 +75,18 @@ __all__ = [
     "OffsetRange",
     "OutRecord",
     "Outcome",
+    "OutputName",
     "Prediction",
+    "PredictionV1",
+    "PredictionV2",
     "Record",
     "Rejection",
     "RejectionCode",
     "RejectionError",
     "Request",
     "RequestRef",
+    "RequestV1",
+    "RequestV2",
     "Retrain",
     "RetrainReason",
     "Review",
@@ -90,20 +102,28 @@ __all__ = [
     "event_time_ms",
     "format_time",
     "header",
+    "is_native",
     "labelled_id",
     "load_object",
+    "native_answers",
     "parse_time",
     "read_exactly",
     "record_bytes",
     "record_time",
+    "request_offset",
     "review_id",
     "said_time_ms",
     "trace_headers",
+    "unframed",
 ]
 
 MESSAGES: dict[str, type[Message]] = {
     "request": Request,
+    "request-v2": RequestV2,
+    "request-v1": RequestV1,
     "prediction": Prediction,
+    "prediction-v2": PredictionV2,
+    "prediction-v1": PredictionV1,
     "rejection": Rejection,
     "feedback": Feedback,
     "labelled": Labelled,

@@ -47,7 +47,7 @@ class RequestRef(Message):
 
 
 class Prediction(Message):
-    """The answer to one request."""
+    """The answer to one request in the native dialect."""
 
     ce_type = "streamapp.prediction.v1"
 
@@ -71,10 +71,13 @@ class RejectionError(Message):
     code: RejectionCode
     message: str = Field(description="What was wrong, and what would be right.")
     feature: str | None = None
+    row: int | None = Field(
+        default=None, ge=0, description="Of a request with several rows: which is at fault, from 0 on."
+    )
 
 
 class Rejection(Message):
-    """The answer to a request that cannot be predicted."""
+    """The answer to a request that cannot be predicted, whatever its dialect."""
 
     ce_type = "streamapp.rejection.v1"
 

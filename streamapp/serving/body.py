@@ -8,52 +8,70 @@ an object the last value counts, as with nearly every reader of JSON.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from streamapp.messages import Record, RejectionCode, header, read_exactly
+from streamapp.messages import FRAMED, FRAMED_HINT, Record, RejectionCode, header, read_exactly
 from streamapp.models.column import Row
-from streamapp.serving.faults import Fault, find_fault, quote, type_name
+from streamapp.serving.dialects import Asked, Shaped, find_rows
+from streamapp.serving.faults import Fault, find_fault_in_rows, quote, type_name
 
 if TYPE_CHECKING:
     from streamapp.models.signature import Signature
 
-__all__ = ["MAX_ID_BYTES", "default_id", "exact_features", "read_request"]
+__all__ = ["MAX_ID_BYTES", "Body", "default_id", "find_exact_fault", "read_request"]
 
 MAX_ID_BYTES = 4096
 """Longest id in UTF-8; it goes into answers, labelled rows and the store of answers by id."""
 
 _NO_VALUE = Fault(RejectionCode.NOT_JSON, "the record has no value: send a JSON object")
-_SHAPE = '{"id": …, "features": {"COLUMN": VALUE, …}}'
 
 
-def read_request(record: Record, signature: Signature | None, *, max_bytes: int) -> tuple[str, Row | Fault]:
-    """Return the id of a request, and its row or what is wrong with it; no bytes make it raise.
+class Body(NamedTuple):
+    """What a request says."""
+
+    id: str
+    """Of one whose own cannot be read, the one that it would have without."""
+    rows: list[Row]
+    """None is there, if there is a fault."""
+    asked: Asked | None
+    """None: a native request."""
+    fault: Fault | None
+
+
+def read_request(
+    record: Record, value: bytes | None, signature: Signature | None, *, max_bytes: int, max_rows: int
+) -> Body:
+    """Return what a request says, or what is wrong with it; no bytes make it raise.
 
     Parameters
     ----------
     record
         The request.
+    value
+        Its value, without what stands before the JSON.
     signature
-        What the row must fit. None, while there is no model: then any row does.
+        What the rows must fit. None, while there is no model: then any rows do.
     max_bytes
         Longest value that is looked at.
+    max_rows
+        Most rows that a request may have.
     """
-    value = record.value
     given: object = None
-    row: Row | Fault
+    found: Shaped | Fault
     if value is None:
-        row = _NO_VALUE
+        found = _NO_VALUE
     elif len(value) > max_bytes:
-        row = _too_large(len(value), max_bytes)
+        found = _too_large(len(value), max_bytes)
     else:
-        row, given = _read(value, signature)
+        found, given = _read(value, signature, max_rows)
     read = _read_id(given, value or b"")
-    # What is wrong with the row is said before what is wrong with the id.
-    if isinstance(read, Fault) and not isinstance(row, Fault):
-        row = read
-    return (read if isinstance(read, str) else default_id(record)), row
+    # What is wrong with the rows is said before what is wrong with the id.
+    if isinstance(read, Fault) and not isinstance(found, Fault):
+        found = read
+    own_id = read if isinstance(read, str) else default_id(record)
+    return Body(own_id, [], None, found) if isinstance(found, Fault) else Body(own_id, *found, None)
 
 
 def default_id(record: Record) -> str:
@@ -67,44 +85,53 @@ def default_id(record: Record) -> str:
     return f"{record.partition}-{record.offset}"
 
 
-def exact_features(value: bytes | None) -> Row:
-    """Return the row in a request that could be read, its integers as exact as they were written."""
+def find_exact_fault(value: bytes | None, signature: Signature, *, max_rows: int) -> Fault | None:
+    """Return the fault of a request that could be read, of its integers as they were written, or None."""
     exact = read_exactly(value or b"")
-    assert exact is not None
-    features: Row = exact[0]["features"]
-    return features
+    if exact is None:  # its depth is all that the exact reader may stumble over
+        return Fault(RejectionCode.NOT_JSON, "arrays or objects are nested too deeply: send a flat row")
+    found = find_rows(exact[0], signature, max_rows=max_rows)
+    return found if isinstance(found, Fault) else find_fault_in_rows(found.rows, signature)
 
 
-def _read(value: bytes, signature: Signature | None) -> tuple[Row | Fault, object]:
+def _read(value: bytes, signature: Signature | None, max_rows: int) -> tuple[Shaped | Fault, object]:
     try:
         body = orjson.loads(value)
     except orjson.JSONDecodeError as error:
-        return _read_exactly(value, signature, _unreadable(value, error))
-    row = _find_features(body)
-    if not isinstance(row, Fault) and signature is not None and find_fault(row, signature) is not None:
-        row = find_fault(exact_features(value), signature) or row
-    return row, body.get("id") if type(body) is dict else None
+        return _read_exactly(value, signature, max_rows, _unreadable(value, error))
+    found = find_rows(body, signature, max_rows=max_rows)
+    given = body.get("id") if type(body) is dict else None
+    if isinstance(found, Fault):
+        if found.code is RejectionCode.OUT_OF_RANGE and signature is not None:  # to quote the very number
+            found = find_exact_fault(value, signature, max_rows=max_rows) or found
+    elif signature is not None and find_fault_in_rows(found.rows, signature) is not None:
+        return find_exact_fault(value, signature, max_rows=max_rows) or found, given
+    return found, given
 
 
-def _read_exactly(value: bytes, signature: Signature | None, refused: Fault) -> tuple[Row | Fault, object]:
+def _read_exactly(
+    value: bytes, signature: Signature | None, max_rows: int, refused: Fault
+) -> tuple[Shaped | Fault, object]:
     """Read what orjson refused: it may be no more than a number beyond the largest double."""
     exact = read_exactly(value)
     if exact is None:
         return refused, None
     body, has_literal = exact
-    features = _find_features(body)
+    found = find_rows(body, signature, max_rows=max_rows)
     given = body.get("id") if type(body) is dict else None
     if isinstance(given, str) and not _is_text(given):
         return refused, None
-    if isinstance(features, Fault) or signature is None:
-        return refused if has_literal else features, given
-    row = {column.name: features.get(column.name) for column in signature.columns}
-    fault = find_fault(row, signature)
+    if isinstance(found, Fault) or signature is None:
+        return refused if has_literal else found, given
+    names = [column.name for column in signature.columns]
+    rows = [{name: row.get(name) for name in names} for row in found.rows]
+    fault = find_fault_in_rows(rows, signature)
     if fault is not None and fault.code is RejectionCode.OUT_OF_RANGE:
         return fault, given
-    if has_literal or not all(_is_text(text) for text in row.values() if isinstance(text, str)):
+    values = (value for row in rows for value in row.values())
+    if has_literal or not all(_is_text(text) for text in values if isinstance(text, str)):
         return refused, given
-    return (row if fault is None else fault), given
+    return (Shaped(rows, found.asked) if fault is None else fault), given
 
 
 def _is_text(text: str) -> bool:
@@ -126,30 +153,13 @@ def _too_large(size: int, bound: int) -> Fault:
 def _unreadable(value: bytes, error: orjson.JSONDecodeError) -> Fault:
     """Return the fault of bytes that are no JSON."""
     hint = ""
-    if value.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+    if value.startswith(FRAMED):
+        hint = f"; {FRAMED_HINT}"
+    elif value.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         hint = "; send UTF-8 without a byte order mark"
     elif "NaN" in (text := value.decode(errors="replace")) or "Infinity" in text:
         hint = "; NaN and Infinity are no JSON, a missing value is null"
     return Fault(RejectionCode.NOT_JSON, f"not UTF-8 JSON: {error}{hint}")
-
-
-def _find_features(body: object) -> dict[str, Any] | Fault:
-    """Return the row in the body of a request, or what is wrong with its shape."""
-    if not isinstance(body, dict):
-        return Fault(RejectionCode.NOT_AN_OBJECT, f"the request is {type_name(body)}: send {_SHAPE}")
-    features = body.get("features")
-    if isinstance(features, dict):
-        return features
-    if "features" in body:
-        return Fault(
-            RejectionCode.WRONG_TYPE, f"features is {type_name(features)}: send an object of column and value"
-        )
-    for name in ("inputs", "instances"):
-        if name in body:
-            return Fault(
-                RejectionCode.BAD_SHAPE, f"requests with {name} are not served by this version: send {_SHAPE}"
-            )
-    return Fault(RejectionCode.BAD_SHAPE, f"the request has no features: send {_SHAPE}")
 
 
 def _read_id(given: object, value: bytes) -> str | Fault | None:

@@ -9,7 +9,7 @@ pass are only *suspects*; :func:`streamapp.serving.faults.find_fault` judges the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from msgspec import UNSET, UnsetType
 
 from streamapp.models.column import Row
 from streamapp.profile.columns import Columns, take_rows
+from streamapp.serving.tensor_rows import TensorReader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +34,8 @@ Values = tuple[Any, ...]
 """One row in the order of :attr:`RowReader.order`: None where null was sent, UNSET where nothing was."""
 
 _TYPES: dict[str, Any] = {"float": float, "integer": float, "boolean": bool, "string": str}
+
+_encode = msgspec.json.Encoder().encode
 
 _KEY_ENDS = re.compile(rb'"\s*:')  # and what looks so in a text: never fewer than there are names
 
@@ -99,7 +102,10 @@ class RowReader:
             for column in self._strings.columns
         ]
         self._known = frozenset(self.order)
-        self.decode_struct = _decoder(self._numbers.columns + self._booleans.columns + self._strings.columns)
+        columns = self._numbers.columns + self._booleans.columns + self._strings.columns
+        self.decode_struct = _decoder(columns)
+        self._written = _written(columns)
+        self.tensors = TensorReader(signature, self.order)
 
     def decode(self, features: bytes) -> Values:
         """Return the row in JSON, or raise ValueError if it does not fit the signature's types."""
@@ -112,6 +118,12 @@ class RowReader:
     def as_read(self, row: Row) -> bytes:
         """Return a row as it stands in answers: all columns of the signature, and no other."""
         return orjson.dumps({column.name: row.get(column.name) for column in self.signature.columns})
+
+    def written(self, rows: Iterable[Values]) -> list[bytes]:
+        """Return rows that were no JSON objects as they stand in answers."""
+        if self._written is None:
+            return [orjson.dumps(dict(zip(self.order, values, strict=True))) for values in rows]
+        return [_encode(self._written(*values)) for values in rows]
 
     def completed(self, features: bytes) -> bytes:
         """Return a row in JSON with null for the columns that are not in it."""
@@ -206,10 +218,10 @@ class _Reading:
     def matrix(self, group: _Group, *, begin: int) -> tuple[NDArray[np.float64], bool]:
         """Return the columns of `group`, which begin there, as (columns, rows), and whether any is NaN."""
         columns, rows = self.values[begin : begin + len(group.columns)], len(self.suspect)
-        has_missing = False
         try:
             flat = np.fromiter(chain.from_iterable(columns), np.float64, len(columns) * rows)
-        except TypeError:  # null, or nothing
+            has_missing = bool(np.isnan(flat).any())  # null
+        except TypeError:  # nothing
             has_missing = True
             numbers = [self.without_unset(values, np.nan) for values in columns]
             flat = np.fromiter(chain.from_iterable(numbers), np.float64, len(columns) * rows)
@@ -240,6 +252,15 @@ class _Group:
             for at, column in enumerate(columns)
             if column.categories is not None and column.dtype in {"float", "integer"}
         }
+
+
+def _written(columns: Sequence[Column]) -> type[msgspec.Struct] | None:
+    """Return the type that writes rows as JSON objects; None if there can be none."""
+    names = {f"c{at}": column.name for at, column in enumerate(columns)}
+    try:
+        return msgspec.defstruct("Row", [(field, object) for field in names], rename=names, gc=False)
+    except ValueError:  # as below
+        return None
 
 
 def _decoder(columns: Sequence[Column]) -> Callable[[bytes], msgspec.Struct]:

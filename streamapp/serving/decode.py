@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
-from streamapp.messages import Record, event_time_ms, record_time
+from streamapp.messages import Framing, Record, event_time_ms, record_time, unframed
 from streamapp.messages.base import FIRST_MS, LAST_MS
 from streamapp.profile.columns import Columns
-from streamapp.serving.body import MAX_ID_BYTES, default_id, exact_features, read_request
+from streamapp.serving.body import MAX_ID_BYTES, default_id, find_exact_fault, read_request
 from streamapp.serving.columns import RowReader, Values
-from streamapp.serving.faults import Fault, find_fault
+from streamapp.serving.dialects import Asked
+from streamapp.serving.faults import Fault
 
 __all__ = ["Decoded", "decode_batch"]
 
@@ -52,6 +54,8 @@ class Decoded:
         The same rows as they stand in answers, JSON: the bytes that were sent where these can be repeated.
     row_records
         Index of the request that each row belongs to, (rows,), ascending. A request can have several rows.
+    asked
+        Index of each request of these that is not native, and how it is to be answered.
     unknown_columns
         Values in columns that the model does not know, in those rows; ignored.
     unknown_names
@@ -67,12 +71,26 @@ class Decoded:
     columns: Columns = field(default_factory=dict)
     features: list[bytes] = field(default_factory=list)
     row_records: list[int] = field(default_factory=list)
+    asked: dict[int, Asked] = field(default_factory=dict)
     unknown_columns: int = 0
     unknown_names: tuple[str, ...] = ()
     unseen: dict[str, int] = field(default_factory=dict)
 
+    def row_in_request(self, row: int) -> int | None:
+        """Return which of its request's rows a row is; None if that has one only."""
+        index, records = self.row_records[row], self.row_records
+        first, after = bisect_left(records, index), bisect_right(records, index)
+        return row - first if after - first > 1 else None
 
-def decode_batch(records: Sequence[Record], reader: RowReader | None, *, max_request_bytes: int) -> Decoded:
+
+def decode_batch(
+    records: Sequence[Record],
+    reader: RowReader | None,
+    *,
+    max_request_bytes: int,
+    max_request_rows: int = 1_000,
+    framing: Framing = "none",
+) -> Decoded:
     """Return what stands in `records`; no bytes make it raise.
 
     Parameters
@@ -84,8 +102,15 @@ def decode_batch(records: Sequence[Record], reader: RowReader | None, *, max_req
         row is returned.
     max_request_bytes
         Longest value that is looked at.
+    max_request_rows
+        Most rows of a request, in the dialects that can have several.
+    framing
+        What may stand before the JSON of a value, and is skipped.
     """
-    batch = _Batch(records, reader, max_request_bytes)
+    values = [record.value for record in records]
+    if framing != "none":
+        values = [unframed(value, framing) for value in values]
+    batch = _Batch(records, values, reader, max_request_bytes, max_request_rows)
     batch.read()
     times_ms, replaced = _times(records)
     decoded = Decoded(batch.ids, times_ms, replaced, batch.faults)
@@ -95,25 +120,35 @@ def decode_batch(records: Sequence[Record], reader: RowReader | None, *, max_req
 
 
 class _Batch:
-    """Requests being read: one row for each that has no fault so far."""
+    """Requests being read: the rows of each that has no fault so far."""
 
-    def __init__(self, records: Sequence[Record], reader: RowReader | None, max_request_bytes: int) -> None:
+    def __init__(
+        self,
+        records: Sequence[Record],
+        values: Sequence[bytes | None],
+        reader: RowReader | None,
+        max_request_bytes: int,
+        max_request_rows: int,
+    ) -> None:
         self.records = records
+        self.values = values
         self.reader = reader
         self.max_request_bytes = max_request_bytes
+        self.max_request_rows = max_request_rows
         self.ids: list[str] = []
         self.faults: dict[int, Fault] = {}
         self.rows: list[Values] = []
         self.features: list[bytes] = []
         self.row_records: list[int] = []
+        self.asked: dict[int, Asked] = {}
         self.unknown: dict[int, set[str]] = {}
         """Row to the names in it that the model does not know."""
 
     def read(self) -> None:
-        """Read all requests: at once if nothing is the matter with any, else one by one."""
+        """Read all requests: at once if all are native and nothing is the matter with any, or one by one."""
         if self.reader is None:
-            for index, record in enumerate(self.records):
-                self._read_slowly(index, record)
+            for index in range(len(self.records)):
+                self._read_slowly(index)
             return
         try:
             self._read_all(self.reader)
@@ -121,7 +156,7 @@ class _Batch:
             self._read_each(self.reader)
 
     def _read_all(self, reader: RowReader) -> None:
-        values = [record.value for record in self.records]
+        values = self.values
         if max(map(len, values)) > self.max_request_bytes:  # type: ignore[arg-type]  # None is a TypeError
             raise ValueError("a request is too large")
         requests = list(map(_decode_request, values))  # type: ignore[arg-type]
@@ -136,53 +171,83 @@ class _Batch:
         self.row_records = list(range(len(ids)))
 
     def _read_each(self, reader: RowReader) -> None:
-        for index, record in enumerate(self.records):
-            value = record.value
-            try:
-                if len(value) > self.max_request_bytes:  # type: ignore[arg-type]
-                    raise ValueError
-                request = _decode_request(value)  # type: ignore[arg-type]
-                given = request.id
-                if type(given) is not str:
-                    given = default_id(record) if given is None else str(given)
-                features = bytes(request.features)
-                row = reader.decode(features)
-                if len(given) > _LONG_ID or reader.may_repeat(features):
-                    raise ValueError
-            except _UNUSUAL:
-                self._read_slowly(index, record)
+        # Each is tried first as the one before it was: to find out what one is not takes a while, too.
+        forms = [self._read_native, self._read_tensors]
+        for index, value in enumerate(self.values):
+            if value is None or len(value) > self.max_request_bytes:
+                self._read_slowly(index)
+                continue
+            for read in forms:
+                try:
+                    read(reader, index, value)
+                except _UNUSUAL:
+                    continue
+                if read is not forms[0]:
+                    forms.reverse()
+                break
             else:
-                self.ids.append(given)
-                self.rows.append(row)
-                self.features.append(features)
+                self._read_slowly(index)
+
+    def _read_native(self, reader: RowReader, index: int, value: bytes) -> None:
+        request = _decode_request(value)
+        given = self._id(request.id, index)
+        features = bytes(request.features)
+        row = reader.decode(features)
+        if reader.may_repeat(features):
+            raise ValueError("a name may stand twice")
+        self.ids.append(given)
+        self.rows.append(row)
+        self.features.append(features)
+        self.row_records.append(index)
+
+    def _read_tensors(self, reader: RowReader, index: int, value: bytes) -> None:
+        given, rows, asked = reader.tensors.read(value, max_rows=self.max_request_rows)
+        self.ids.append(self._id(given, index))
+        self.asked[index] = asked
+        self.rows += rows
+        self.features += reader.written(rows)
+        self.row_records += [index] * len(rows)
+
+    def _id(self, given: str | int | None, index: int) -> str:
+        if type(given) is not str:
+            given = default_id(self.records[index]) if given is None else str(given)
+        if len(given) > _LONG_ID:
+            raise ValueError("a long id")
+        return given
+
+    def _read_slowly(self, index: int) -> None:
+        reader = self.reader
+        body = read_request(
+            self.records[index],
+            self.values[index],
+            None if reader is None else reader.signature,
+            max_bytes=self.max_request_bytes,
+            max_rows=self.max_request_rows,
+        )
+        self.ids.append(body.id)
+        if body.fault is not None:
+            self.faults[index] = body.fault
+        elif reader is not None:
+            if body.asked is not None:
+                self.asked[index] = body.asked
+            for row in body.rows:
+                if unknown := reader.unknown(row):
+                    self.unknown[len(self.rows)] = unknown
+                self.rows.append(reader.values(row))
+                self.features.append(reader.as_read(row))
                 self.row_records.append(index)
 
-    def _read_slowly(self, index: int, record: Record) -> None:
-        reader = self.reader
-        given, row = read_request(
-            record, None if reader is None else reader.signature, max_bytes=self.max_request_bytes
-        )
-        self.ids.append(given)
-        if isinstance(row, Fault):
-            self.faults[index] = row
-        elif reader is not None:
-            if unknown := reader.unknown(row):
-                self.unknown[len(self.rows)] = unknown
-            self.rows.append(reader.values(row))
-            self.features.append(reader.as_read(row))
-            self.row_records.append(index)
-
     def fill(self, decoded: Decoded, reader: RowReader) -> None:
-        """Put the rows that have no fault into `decoded`, and the faults of the others."""
+        """Put the rows of requests that have no fault into `decoded`, and the faults of the others."""
         read = reader.read(self.rows)
         row_records, features, unknown = self.row_records, self.features, self.unknown
         for row in read.incomplete:
             features[row] = reader.completed(features[row])
-        for row in read.suspects:
-            fault = find_fault(exact_features(self.records[row_records[row]].value), reader.signature)
+        for index in dict.fromkeys(row_records[row] for row in read.suspects):
+            fault = find_exact_fault(self.values[index], reader.signature, max_rows=self.max_request_rows)
             if fault is not None:
-                self.faults[row_records[row]] = fault
-        if len(self.faults) + len(self.rows) > len(self.records):
+                self.faults[index] = fault
+        if self.faults and not self.faults.keys().isdisjoint(row_records):
             keep = np.array([r for r, index in enumerate(row_records) if index not in self.faults], np.intp)
             read = read.take(keep)
             features, row_records = [features[row] for row in keep], [row_records[row] for row in keep]
@@ -190,6 +255,7 @@ class _Batch:
                 row: names for row, names in unknown.items() if self.row_records[row] not in self.faults
             }
         decoded.columns, decoded.features, decoded.row_records = read.columns, features, row_records
+        decoded.asked = self.asked
         decoded.unknown_columns = sum(map(len, unknown.values()))
         decoded.unknown_names = tuple(sorted(set().union(*unknown.values()))[:_UNKNOWN_NAMES])
         decoded.unseen = {name: count for name, mask in read.unseen.items() if (count := int(mask.sum()))}

@@ -7,7 +7,7 @@ judged here, so that there is one authority on what is right and wrong.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -17,7 +17,7 @@ from streamapp.messages import RejectionCode
 if TYPE_CHECKING:
     from streamapp.models.signature import Column, Signature
 
-__all__ = ["Fault", "find_fault", "quote", "type_name"]
+__all__ = ["INT64", "Fault", "Misfit", "find_fault", "find_fault_in_rows", "quote", "type_name"]
 
 INT64 = (-(2**63), 2**63 - 1)
 UINT64_MAX = 2**64 - 1
@@ -40,6 +40,22 @@ class Fault(NamedTuple):
     code: RejectionCode
     message: str
     feature: str | None = None
+    row: int | None = None
+    """Which row is at fault, of a request with several."""
+
+    def in_row(self, row: int | None) -> Fault:
+        """Return it said of a row; None, if the request has one only."""
+        return self if row is None else self._replace(message=f"row {row}: {self.message}", row=row)
+
+
+class Misfit(Exception):  # noqa: N818  # never leaves serving, where it ends the reading of one request
+    """Raised where a request has not the shape that it must have; `fault` says how."""
+
+    def __init__(
+        self, code: RejectionCode, message: str, *, feature: str | None = None, row: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.fault = Fault(code, message, feature).in_row(row)
 
 
 def type_name(value: object) -> str:
@@ -86,6 +102,15 @@ def find_fault(features: Mapping[str, Any], signature: Signature) -> Fault | Non
         fault = _column_fault(features.get(column.name), column)
         if fault is not None:
             return fault
+    return None
+
+
+def find_fault_in_rows(rows: Sequence[Mapping[str, Any]], signature: Signature) -> Fault | None:
+    """Return the first fault of a request's rows, and which row it is in, or None."""
+    for at, row in enumerate(rows):
+        fault = find_fault(row, signature)
+        if fault is not None:
+            return fault.in_row(at if len(rows) > 1 else None)
     return None
 
 

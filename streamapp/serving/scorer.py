@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-from streamapp.messages import ModelRef, OutRecord, Record, RejectionCode, dead_letter
+from streamapp.messages import Framing, ModelRef, OutRecord, Record, RejectionCode, dead_letter
 from streamapp.profile.columns import Columns, take_rows
 from streamapp.serving.answers import Answers, Counted, Counters
 from streamapp.serving.columns import RowReader
 from streamapp.serving.decode import Decoded, decode_batch
+from streamapp.serving.dialects import Asked
 from streamapp.serving.encode import AnswerWriter, RowAnswers
 from streamapp.serving.faults import Fault
 from streamapp.serving.predict import Outcome, Predictor, model_failed, predict_rows
@@ -76,6 +77,10 @@ class Scorer:
         Whether answers repeat the input.
     secret
         Returns the key of the hashes of personal columns; called once a model has such columns.
+    max_request_rows
+        Most rows of a request, in the dialects that can have several.
+    framing
+        What may stand before the JSON of a request, and is skipped.
 
     Notes
     -----
@@ -100,11 +105,15 @@ class Scorer:
         max_answer_bytes: int,
         answer_features: bool = True,
         secret: Callable[[], bytes] = bytes,
+        max_request_rows: int = 1_000,
+        framing: Framing = "none",
     ) -> None:
         self.topic = TopicNames(deployment).requests
         self.max_request_bytes = max_request_bytes
         self.max_answer_bytes = max_answer_bytes
         self.answer_features = answer_features
+        self.max_request_rows = max_request_rows
+        self.framing = framing
         self._writer = AnswerWriter(deployment, topic=self.topic, max_bytes=max_answer_bytes)
         self._deployment, self._secret = deployment, secret
         self._reader: RowReader | None = None
@@ -124,14 +133,14 @@ class Scorer:
             Wall clock; it goes into ``predicted_at`` and nowhere else.
         """
         reader = None if model is None else self._reader_of(model.signature)
-        decoded = decode_batch(records, reader, max_request_bytes=self.max_request_bytes)
+        decoded = self._decoded(records, reader)
         if model is None:
             faults = dict.fromkeys(range(len(records)), Fault(RejectionCode.NO_MODEL, _NO_MODEL))
             return self._answers(_Batch(records, decoded, None, faults, None, now_ms), [])
         outcome = predict_rows(
             model, decoded.columns, len(decoded.row_records), quotes=not model.signature.withheld
         )
-        unanswered = {decoded.row_records[row]: fault for row, fault in outcome.faults.items()}
+        unanswered = _unanswered(decoded, outcome)
         ref = ModelRef(name=model.manifest.name, version=model.version)
         batch = _Batch(records, decoded, outcome, {**decoded.faults, **unanswered}, ref, now_ms)
         return self._answers(batch, self._predictions(batch, outcome, ref))
@@ -146,7 +155,7 @@ class Scorer:
         reason
             Continues "model VERSION failed: ".
         """
-        decoded = decode_batch(records, None, max_request_bytes=self.max_request_bytes)
+        decoded = self._decoded(records, None)
         ref = None if model is None else ModelRef(name=model.manifest.name, version=model.version)
         fault = model_failed("none" if model is None else model.version, f"failed: {reason}")
         faults = {index: decoded.faults.get(index, fault) for index in range(len(records))}
@@ -155,6 +164,15 @@ class Scorer:
     def keep_private(self) -> None:
         """Repeat no bytes of requests until a model is here to say whether these are personal."""
         self._is_private = True
+
+    def _decoded(self, records: Sequence[Record], reader: RowReader | None) -> Decoded:
+        return decode_batch(
+            records,
+            reader,
+            max_request_bytes=self.max_request_bytes,
+            max_request_rows=self.max_request_rows,
+            framing=self.framing,
+        )
 
     def _reader_of(self, signature: Signature) -> RowReader:
         if self._reader is None or self._reader.signature is not signature:
@@ -172,26 +190,64 @@ class Scorer:
 
     def _predictions(self, batch: _Batch, outcome: Outcome, ref: ModelRef) -> list[OutRecord]:
         """Return the answers to requests that have no fault, in order; those too large become faults."""
-        decoded, rows = batch.decoded, outcome.rows
-        indices = _take(decoded.row_records, rows)
-        written = self._writer.predictions(
+        decoded = batch.decoded
+        said = RowAnswers(
+            outcome.labels,
+            outcome.probabilities,
+            outcome.classes,
+            self._features(decoded, outcome.rows),
+        )
+        indices = _take(decoded.row_records, outcome.rows)
+        if decoded.asked:
+            written = self._in_kind(batch, said, indices, ref)
+            indices = list(written)
+            answers = list(written.values())
+        else:
+            answers = self._write(batch, indices, said, ref)
+        limit = self.max_answer_bytes
+        too_large = {at for at, answer in enumerate(answers) if answer.is_larger_than(limit)}
+        for at in too_large:
+            batch.faults[indices[at]] = self._answer_too_large(answers[at].size_bytes)
+        return [answer for at, answer in enumerate(answers) if at not in too_large] if too_large else answers
+
+    def _in_kind(
+        self, batch: _Batch, said: RowAnswers, indices: Sequence[int], ref: ModelRef
+    ) -> dict[int, OutRecord]:
+        """Return answers in several dialects by index, ascending; `indices` are of the rows in `said`."""
+        rows = Counter(index for index in indices if index not in batch.faults)
+        by_kind: dict[Asked | None, list[int]] = {}
+        for index in rows:
+            by_kind.setdefault(batch.decoded.asked.get(index), []).append(index)
+        written: dict[int, OutRecord] = {}
+        for asked, own in by_kind.items():
+            mine = said
+            if len(own) < len(rows) or batch.faults:
+                chosen = set(own)
+                mine = said.take([at for at, index in enumerate(indices) if index in chosen])
+            answers = self._write(batch, own, mine, ref, asked=asked, rows=[rows[index] for index in own])
+            written.update(zip(own, answers, strict=True))
+        return {index: written[index] for index in rows}
+
+    def _write(
+        self,
+        batch: _Batch,
+        indices: Sequence[int],
+        said: RowAnswers,
+        ref: ModelRef,
+        *,
+        asked: Asked | None = None,
+        rows: Sequence[int] | None = None,
+    ) -> list[OutRecord]:
+        return self._writer.predictions(
             _take(batch.records, indices),
-            _take(decoded.ids, indices),
-            _take(decoded.times_ms, indices),
-            RowAnswers(
-                outcome.labels,
-                outcome.probabilities,
-                outcome.classes,
-                self._features(decoded, rows),
-            ),
+            _take(batch.decoded.ids, indices),
+            _take(batch.decoded.times_ms, indices),
+            said,
             model=ref,
             now_ms=batch.now_ms,
+            asked=asked,
+            rows=rows,
         )
-        limit = self.max_answer_bytes
-        too_large = {at for at, answer in enumerate(written) if answer.is_larger_than(limit)}
-        for at in too_large:
-            batch.faults[indices[at]] = self._answer_too_large(written[at].size_bytes)
-        return [answer for at, answer in enumerate(written) if at not in too_large] if too_large else written
 
     def _answers(self, batch: _Batch, predictions: list[OutRecord]) -> Answers:
         decoded, faults = batch.decoded, batch.faults
@@ -247,6 +303,16 @@ class Scorer:
 def _take(values: Sequence[_T], at: Sequence[int] | NDArray[np.intp]) -> Sequence[_T]:
     """Return the values at ascending places; nearly always these are all."""
     return values if len(at) == len(values) else [values[i] for i in at]
+
+
+def _unanswered(decoded: Decoded, outcome: Outcome) -> dict[int, Fault]:
+    """Return why requests have no prediction: one row that the model cannot answer is enough."""
+    found: dict[int, Fault] = {}
+    for row in sorted(outcome.faults):
+        index = decoded.row_records[row]
+        if index not in found:
+            found[index] = outcome.faults[row].in_row(decoded.row_in_request(row))
+    return found
 
 
 def _counted(batch: _Batch) -> Counted:

@@ -85,6 +85,8 @@ def test_what_streamapp_receives_and_sends_is_said_from_its_side(generic: Any, o
         "channel": {"$ref": "#/channels/predictions"},
         "messages": [
             {"$ref": "#/channels/predictions/messages/prediction"},
+            {"$ref": "#/channels/predictions/messages/prediction-v2"},
+            {"$ref": "#/channels/predictions/messages/prediction-v1"},
             {"$ref": "#/channels/predictions/messages/rejection"},
         ],
     }

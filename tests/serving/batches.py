@@ -16,6 +16,8 @@ from streamapp.messages import (
     InRecord,
     OutRecord,
     Prediction,
+    PredictionV1,
+    PredictionV2,
     Record,
     Rejection,
     answer_id,
@@ -30,6 +32,13 @@ from streamapp.models.signature import Column, Signature
 from streamapp.profile.columns import Columns
 from streamapp.serving.answers import Answers
 from streamapp.serving.scorer import Scorer
+
+NAMES: dict[type, str] = {
+    Prediction: "prediction",
+    PredictionV2: "prediction-v2",
+    PredictionV1: "prediction-v1",
+    Rejection: "rejection",
+}
 
 LIMIT = 1 << 21
 REQUEST_LIMIT = 1 << 20
@@ -102,9 +111,8 @@ def answer(records: Iterable[Record], model: Any, **options: Any) -> Answers:
 def check(record: Record, output: OutRecord) -> None:
     """Hold an answer to its type, its schema and its request."""
     message = read(output)
-    name = type(message).__name__.lower()
-    _validator(name).validate(orjson.loads(output.value or b""))
-    ref = message.request
+    _validator(NAMES[type(message)]).validate(orjson.loads(output.value or b""))
+    ref = message.parameters if isinstance(message, PredictionV2) else message.request
     assert (ref.topic, ref.partition, ref.offset) == ("bikes.requests", record.partition, record.offset)
     assert output.partition == record.partition
     ce_id = answer_id("bikes.requests", record.partition, record.offset)
@@ -124,11 +132,14 @@ def _validator(name: str) -> Draft202012Validator:
     return Draft202012Validator(schema_of(name))
 
 
-def read(output: OutRecord) -> Prediction | Rejection:
-    """The message in an answer."""
-    ce_type = header(output.headers, "ce_type")
-    kind = Rejection if ce_type == b"streamapp.rejection.v1" else Prediction
-    return kind.decode(output.value)
+def read(output: OutRecord) -> Any:
+    """The message in an answer: a `Prediction`, one in another dialect, or a `Rejection`."""
+    if header(output.headers, "ce_type") == b"streamapp.rejection.v1":
+        return Rejection.decode(output.value)
+    fields = orjson.loads(output.value or b"")
+    if "model_name" in fields:
+        return PredictionV2.parse(fields)
+    return PredictionV1.parse(fields) if "predictions" in fields else Prediction.parse(fields)
 
 
 def reject(value: bytes | None, model: Any, **options: Any) -> tuple[str, str | None]:

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from streamapp.messages import OMITTED_BYTES, SHA256, InRecord, OutRecord, Rejection, header
+from streamapp.messages import OMITTED_BYTES, SHA256, InRecord, OutRecord, Rejection, header, native_answers
 from streamapp.models import Bundle, Predictions
 from streamapp.profile import Columns
 from streamapp.serving.answers import Answers
@@ -96,7 +96,7 @@ def features(answers: Answers) -> list[dict[str, Any]]:
 def test_the_model_sees_what_no_answer_says(private: Bundle) -> None:
     answers = answered(body(ROW), model=private)
     said = private.predict([ROW])
-    assert read(answers.outputs[0]).prediction == said.values[0]  # type: ignore[union-attr]
+    assert read(answers.outputs[0]).prediction == said.values[0]
     assert answers.counted.columns["city"].tolist() == [NAME]
     (shown,) = features(answers)
     assert shown.keys() == {"temp", "income", "city"}
@@ -148,6 +148,11 @@ def test_numbers_are_hashed_by_value_and_what_is_missing_stays_missing() -> None
     assert "member" not in one
 
 
+def one_tensor(datatype: str, data: list[Any], name: str = "income") -> bytes:
+    """A V2 request with a personal column."""
+    return orjson.dumps({"inputs": [{"name": name, "shape": [1], "datatype": datatype, "data": data}]})
+
+
 BAD = {
     "wrong type": body(ROW | {"income": NAME}),
     "another type": body(ROW | {"city": NUMBER}),
@@ -162,7 +167,11 @@ BAD = {
     "no UTF-8": body(ROW).replace(NAME.encode(), NAME.encode() + b"\xff"),
     "half a surrogate": body(ROW).replace(NAME.encode(), NAME.encode() + rb"\ud800"),
     "not a number": body(ROW).replace(b"7177.25", b"NaN"),
-    "another shape": orjson.dumps({"instances": [ROW]}),
+    "another shape": orjson.dumps({"rows": [ROW]}),
+    "a short instance": orjson.dumps({"instances": [[NAME, NUMBER]]}),
+    "a tensor of texts": one_tensor("FP64", [f"{NUMBER}"]),
+    "a tensor of small numbers": one_tensor("INT8", [7177]),
+    "a tensor of whole numbers": one_tensor("INT64", [NUMBER]),
     "no object": orjson.dumps([ROW]),
     "features as text": orjson.dumps({"id": "r", "features": f"{NAME} 7177"}),
     "too large": body(ROW | {"city": NAME * 200_000}),
@@ -183,6 +192,22 @@ def test_no_rejection_and_no_dead_letter_has_a_value(private: Bundle, case: str)
     assert header(letter.headers, SHA256) is None
     place = [header(letter.headers, f"streamapp-source-{part}") for part in ("topic", "partition", "offset")]
     assert place == [b"bikes.requests", b"3", b"0"]
+    for canary in CANARIES:
+        assert canary not in everything(answers)
+
+
+def test_answers_in_other_dialects_say_as_little(private: Bundle) -> None:
+    datatypes = {"temp": "FP64", "income": "FP64", "city": "BYTES", "street": "BYTES", "member": "BOOL"}
+    columns = [
+        {"name": name, "shape": [2], "datatype": datatype, "data": [ROW[name]] * 2}
+        for name, datatype in datatypes.items()
+    ]
+    v2, v1 = orjson.dumps({"inputs": columns}), orjson.dumps({"instances": [ROW]})
+    answers = answered(v2, v1, body(ROW), model=private)
+    (native,) = native_answers(orjson.loads(answers.outputs[2].value or b""))
+    for output in answers.outputs[:2]:
+        for one in native_answers(orjson.loads(output.value or b"")):
+            assert one["features"] == native["features"]
     for canary in CANARIES:
         assert canary not in everything(answers)
 
