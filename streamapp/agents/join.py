@@ -169,6 +169,7 @@ class JoinAgent:
                 partitions=count,
                 max_bytes=max_bytes,
                 sampler=sampler,
+                framing=settings.request_framing,
                 siblings=self._joins,
             )
         for partition, join in self._joins.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from streamapp.errors import MessageError
@@ -22,11 +22,15 @@ from streamapp.messages import (
     event_time_ms,
     format_time,
     header,
+    load_object,
+    native_answers,
+    unframed,
 )
 
 __all__ = ["counted", "line_of", "line_of_alert"]
 
 _WIDEST = 160
+_ROWS = 3
 
 
 def counted(count: int, noun: str) -> str:
@@ -107,25 +111,33 @@ def _answer(record: Any) -> str:
     if header(record.headers, "ce_type") == Rejection.ce_type.encode():
         rejection = Rejection.decode(record.value)
         return f"{rejection.id} rejected, {rejection.error.code}: {rejection.error.message}"
-    return _prediction(Prediction.decode(record.value))
+    rows = [Prediction.parse(row) for row in native_answers(load_object(record.value))]
+    return _prediction(rows[0], others=rows[1:])
 
 
-def _prediction(answer: Prediction) -> str:
-    value, probabilities = answer.prediction, answer.probabilities or {}
-    probability = probabilities.get(str(value))
+def _prediction(answer: Prediction, *, row: int | None = None, others: Sequence[Prediction] = ()) -> str:
+    which = answer.id if row is None else f"{answer.id}, row {row},"
+    said = ", ".join(map(_said, (answer, *others[: _ROWS - 1])))
+    more = f" and {counted(len(others) - _ROWS + 1, 'more row')}" if len(others) >= _ROWS else ""
+    return f"{which} is {said}{more}, says {answer.model.version}"
+
+
+def _said(answer: Prediction) -> str:
+    probability = (answer.probabilities or {}).get(str(answer.prediction))
     sure = "" if probability is None else f" ({probability:.2f})"
-    return f"{answer.id} is {_short(value)}{sure}, says {answer.model.version}"
+    return f"{_short(answer.prediction)}{sure}"
 
 
 def _feedback(record: Any) -> str:
-    feedback = Feedback.decode(record.value)
-    return f"{feedback.id} was {_short(feedback.label)}, says {feedback.source}"
+    feedback = Feedback.decode(unframed(record.value))
+    labels = feedback.label if isinstance(feedback.label, list) else [feedback.label]
+    return f"{feedback.id} was {_short(', '.join(map(str, labels)))}, says {feedback.source}"
 
 
 def _labelled(record: Any) -> str:
     row = Labelled.decode(record.value)
     again = f", revision {row.revision}" if row.revision else ""
-    return f"{_prediction(row)}; was {_short(row.label)}, says {row.source}{again}"
+    return f"{_prediction(row, row=row.row)}; was {_short(row.label)}, says {row.source}{again}"
 
 
 def _distribution(record: Any) -> str:

@@ -160,7 +160,8 @@ def _explain(exc: ValidationError, fields: dict[str, Any]) -> tuple[str, str]:
     if errors[0]["type"] == "value_error":
         return name, errors[0]["msg"].removeprefix("Value error, ")
     same = [error["loc"] for error in errors if error["loc"][:depth] == where[:depth]]
-    tried = [str(location[depth]) for location in same if len(location) > depth]
+    # A list of several types is named with all of them; that it is a list is enough.
+    tried = [str(location[depth]).partition("[")[0] for location in same if len(location) > depth]
     wanted = f"one of {', '.join(tried)} is wanted" if tried else errors[0]["msg"]
     shown = repr(value)
     return name, f"{shown if len(shown) <= 80 else shown[:79] + '…'} does not fit: {wanted}"

@@ -21,7 +21,9 @@ class Feedback(Message):
     """A label, late or early, from a system or a person."""
 
     id: StrictStr | StrictInt
-    label: Label
+    label: Label | list[Label] = Field(
+        description="Of a request with several rows: a list with the label of each, in their order."
+    )
     source: str = Field(default="system", description="'person:NAME' outranks systems.")
     at: Time | None = Field(
         default=None, description="When the label was given; absent: the record's timestamp."

@@ -18,9 +18,25 @@ def answer_id(topic: str, partition: int, offset: int) -> str:
     return f"{topic}-{partition}-{offset}"
 
 
-def labelled_id(answer: str, feedback_partition: int, feedback_offset: int) -> str:
-    """Return the ``ce_id`` of the row that joins an answer with the feedback at this position."""
-    return f"{answer}+{feedback_partition}-{feedback_offset}"
+def labelled_id(answer: str, feedback_partition: int, feedback_offset: int, *, row: int | None = None) -> str:
+    """Return the ``ce_id`` of the row that joins an answer with the feedback at this position.
+
+    Parameters
+    ----------
+    answer
+        The answer's own.
+    feedback_partition, feedback_offset
+        Where the feedback lies.
+    row
+        Which one, of a request with several.
+
+    Examples
+    --------
+    >>> labelled_id("bikes.requests-3-1201", 3, 40), labelled_id("bikes.requests-3-1201", 3, 40, row=2)
+    ('bikes.requests-3-1201+3-40', 'bikes.requests-3-1201/2+3-40')
+    """
+    which = "" if row is None else f"/{row}"
+    return f"{answer}{which}+{feedback_partition}-{feedback_offset}"
 
 
 def review_id(answer: str) -> str:

@@ -15,6 +15,9 @@ class Labelled(Prediction):
 
     ce_type = "streamapp.labelled.v1"
 
+    row: int | None = Field(
+        default=None, ge=0, description="Of a request with several rows: which this is, from 0 on."
+    )
     label: Label
     source: str
     labelled_at: Time

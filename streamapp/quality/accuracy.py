@@ -114,9 +114,9 @@ class AccuracyWindow:
             raise ConfigError(f"a window of {size} rows is too small; 1 or more")
         self.size = size
         self._rows = np.empty((size, len(_COLUMNS)))
-        self._labels: dict[tuple[int, int], tuple[int, Label, bool]] = {}
+        self._labels: dict[tuple[int, int, int], tuple[int, Label, bool]] = {}
         self._levels = Levels(size)
-        self._keys: dict[int, tuple[int, int]] = {}
+        self._keys: dict[int, tuple[int, int, int]] = {}
         self._next = 0
         self._is_regression = False
         self._agreement = LabelAgreement()
@@ -157,7 +157,9 @@ class AccuracyWindow:
         numbers[:, -len(SCORES) :] = numbers[:, -len(SCORES) :].astype(np.float32)  # half the snapshot
         levels = self._levels.codes(segments.of(rows.features) if segments else {}, len(rows))
         slots, chosen = [], []
-        keys = zip(rows.partitions.tolist(), rows.request_offsets.tolist(), strict=True)
+        keys = zip(
+            rows.partitions.tolist(), rows.request_offsets.tolist(), rows.request_rows.tolist(), strict=True
+        )
         told = zip(rows.labels.tolist(), rows.persons.tolist(), rows.revisions.tolist(), strict=True)
         for i, (key, (label, person, revision), loss) in enumerate(
             zip(keys, told, losses.tolist(), strict=True)
@@ -235,8 +237,9 @@ class AccuracyWindow:
         rows = np.ascontiguousarray(data.reshape(_ROW_BYTES, -1).T).view("<f8")
         window._rows[: len(rows)] = rows
         window._labels = {
-            (partition, offset): (slot, label, person)
-            for partition, offset, slot, label, person in snapshot["labels"]
+            # What was kept before requests had rows is of their first ones.
+            (partition, offset, *(row or [0])): (slot, label, person)
+            for partition, offset, *row, slot, label, person in snapshot["labels"]
         }
         window._keys = {slot: key for key, (slot, _, _) in window._labels.items()}
         return window

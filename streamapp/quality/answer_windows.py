@@ -102,7 +102,8 @@ class AnswerWindows:
         numbers = np.column_stack(
             (rows.partitions, rows.request_offsets, rows.times_ms, age, codes, loss, mark)
         )
-        is_known = ~np.isnan(losses)
+        # An answer counts once: one to several rows by its first.
+        is_known = ~np.isnan(losses) & (rows.request_rows == 0)
         numbers, revisions = numbers[is_known], rows.revisions[is_known]
         start = 0
         while start < len(numbers):

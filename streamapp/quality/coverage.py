@@ -21,7 +21,7 @@ class Coverage:
     Attributes
     ----------
     ratio
-        Labelled rows per request, over all partitions.
+        Labelled requests per request, over all partitions.
     by_partition
         The same for each partition.
     label_age_ms
@@ -52,7 +52,7 @@ class Coverage:
         by_partition = {}
         labelled = spanned = 0
         for partition in np.unique(partitions):
-            own = np.sort(offsets[partitions == partition])
+            own = np.unique(offsets[partitions == partition])  # a request can have several rows
             cut = int(len(own) * _TRIM)
             own = own[cut : len(own) - cut]
             requests = int(own[-1] - own[0]) + 1

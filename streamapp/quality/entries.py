@@ -76,7 +76,7 @@ def log_offset(key: bytes) -> int:
 class GivenLabel(NamedTuple):
     """One label as it was given."""
 
-    label: Label
+    label: Label | list[Label]
     source: str
     at_ms: int
     partition: int

@@ -98,7 +98,7 @@ class AccuracyEstimate:
         self.version: str | None = None
         self._calibration: Calibrator | None = None
         self._stretches: deque[_Stretch] = deque()
-        self._labelled: dict[tuple[int, int], tuple[float, bool]] = {}
+        self._labelled: dict[tuple[int, int, int], tuple[float, bool]] = {}
 
     def follow(self, version: str, calibration: Calibrator | None) -> None:
         """Take what is known of the version that answers; another one starts afresh."""
@@ -121,7 +121,7 @@ class AccuracyEstimate:
         """Take the next labelled rows; those of other versions, and without probabilities, are left out."""
         right = zero_one(rows.labels, rows.predictions) == 0.0
         for i in np.flatnonzero(rows.versions == self.version).tolist():
-            place = int(rows.partitions[i]), int(rows.request_offsets[i])
+            place = int(rows.partitions[i]), int(rows.request_offsets[i]), int(rows.request_rows[i])
             probabilities = rows.probabilities[i]
             is_new = place not in self._labelled
             if not probabilities or (is_new and rows.revisions[i] > 0):
@@ -167,7 +167,9 @@ class AccuracyEstimate:
         since: dict[int, int] = {}
         for each in self._stretches:
             since[each.partition] = min(each.first_offset, since.get(each.partition, each.first_offset))
-        return sum(partition in since and offset >= since[partition] for partition, offset in self._labelled)
+        return sum(
+            partition in since and offset >= since[partition] for partition, offset, _ in self._labelled
+        )
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state, JSON-able; with 2,000 labelled rows about 60 KB."""
@@ -186,6 +188,7 @@ class AccuracyEstimate:
             for partition, offset, counts in snapshot["stretches"]
         )
         self._labelled = {
-            (partition, offset): (confidence, right)
-            for partition, offset, confidence, right in snapshot["labelled"]
+            # What was kept before requests had rows is of their first ones.
+            (partition, offset, *(row or [0])): (confidence, right)
+            for partition, offset, *row, confidence, right in snapshot["labelled"]
         } | newer

@@ -22,6 +22,7 @@ import orjson
 
 from streamapp.errors import ConfigError, MessageError, StoreError
 from streamapp.messages import (
+    Framing,
     OutRecord,
     Record,
     dead_letter,
@@ -42,9 +43,10 @@ from streamapp.quality.entries import (
     log_offset,
 )
 from streamapp.quality.joined import JoinBatch, Joined, Positions
-from streamapp.quality.matching import FORWARDED, RowWriter, choose_answer, given_label, target_partition
+from streamapp.quality.matching import FORWARDED, choose_answer, given_label, target_partition
 from streamapp.quality.reading import Given, ReadAnswer, read_answer, read_feedback
 from streamapp.quality.review import ReviewSampler, Sent, as_sent
+from streamapp.quality.row_writer import RowWriter
 from streamapp.quality.store import KeyValue
 from streamapp.quality.stream_time import StreamTime
 from streamapp.quality.view import View
@@ -84,6 +86,8 @@ class Join:
         ``max.message.bytes``. None: everything fits.
     sampler
         Draws answers for review; None: none are drawn.
+    framing
+        What may stand before the JSON of feedback, and is skipped.
 
     Notes
     -----
@@ -102,6 +106,7 @@ class Join:
         siblings: Mapping[int, Join] | None = None,
         max_bytes: int | None = None,
         sampler: ReviewSampler | None = None,
+        framing: Framing = "none",
     ) -> None:
         if horizon_ms <= 0:
             raise ConfigError(f"label horizon {horizon_ms} ms must be above 0")
@@ -109,6 +114,7 @@ class Join:
         self.partition = partition
         self.partitions = partitions
         self.max_bytes = max_bytes
+        self.framing = framing
         self.is_private = False
         """Whether what is set aside may hold personal columns: dead letters then refer to it."""
         self.generation = 0
@@ -191,7 +197,7 @@ class Join:
                 self._set_aside(record, "too-large", message, joined)
                 continue
             try:
-                given = read_feedback(record)
+                given = read_feedback(record, framing=self.framing)
             except MessageError as exc:
                 self._set_aside(record, exc.code, str(exc), joined)
                 continue
@@ -262,7 +268,7 @@ class Join:
         view = joined.batch.view(self.partition, self.store)
         for entry_key, record in due:
             view.put(entry_key, None)
-            given = read_feedback(record)
+            given = read_feedback(record, framing=self.framing)
             key = _key_of(given)
             known = view.known(key)
             known.waiting = [offset for offset in known.waiting if offset != record.offset]
@@ -345,7 +351,7 @@ class Join:
             for offset in known.waiting[:]:
                 entry_key = log_key(WAITING, offset)
                 record = join._waiting(entry_key, view.entry(entry_key))
-                if self._join(read_feedback(record), key, record, joined):
+                if self._join(read_feedback(record, framing=self.framing), key, record, joined):
                     view.put(entry_key, None)
                     known.waiting.remove(offset)
                     view.change(key)
@@ -369,19 +375,28 @@ class Join:
             joined.counts["repeated"] += 1
             return False
         kept = GivenAnswer.decode(view.entry(log_key(ANSWERS, answer.position)))
-        row = self._rows.write(kept, label, answer.revision)
-        if self.max_bytes is not None and row.is_larger_than(self.max_bytes):
-            size = row.size_bytes
-            message = f"its labelled row would take {size} bytes, more than the {self.max_bytes} of its topic"
-            self._set_aside(record, "too-large", message, joined)
+        try:
+            rows = self._rows.write(kept, label, answer.revision)
+            self._check_size(rows)
+        except MessageError as exc:
+            self._set_aside(record, exc.code, str(exc), joined)
             return False
         if not answer.note(label):
             joined.counts["outranked"] += 1
             return True
         joined.counts["corrected" if answer.revision else "joined"] += 1
-        joined.rows.append(row)
+        joined.rows += rows
         answer.revision += 1
         return True
+
+    def _check_size(self, rows: Iterable[OutRecord]) -> None:
+        for row in rows:
+            if self.max_bytes is not None and row.is_larger_than(self.max_bytes):
+                raise MessageError(
+                    "too-large",
+                    f"its labelled row would take {row.size_bytes} bytes, more than the {self.max_bytes} "
+                    "of its topic",
+                )
 
     def _forward(self, given: Given, record: Record, joined: Joined) -> bool:
         """Send a label to the partition where its answer must be, once; return whether that was done."""

@@ -46,6 +46,8 @@ class LabelledRows:
         0 for the first label of an answer, (n,).
     partitions, request_offsets
         Where the requests lie, (n,) each.
+    request_rows
+        Which of its request's rows each is, (n,); 0 where that has one only.
     labelled_at_ms
         When the labels were given, (n,).
     review_probabilities
@@ -67,6 +69,7 @@ class LabelledRows:
     revisions: Ints
     partitions: Ints
     request_offsets: Ints
+    request_rows: Ints
     labelled_at_ms: Ints
     review_probabilities: Floats
     review_dropped: Ints
@@ -95,7 +98,7 @@ class LabelledRows:
             for value, offset, time_ms in zip(values, offsets, times_ms, strict=True)
             if (row := _read(value, offset, time_ms)) is not None
         ]
-        columns = list(zip(*rows, strict=True)) or [()] * 14
+        columns = list(zip(*rows, strict=True)) or [()] * 15
         return cls(
             offsets=_ints(columns[0]),
             times_ms=_ints(columns[1]),
@@ -108,9 +111,10 @@ class LabelledRows:
             revisions=_ints(columns[8]),
             partitions=_ints(columns[9]),
             request_offsets=_ints(columns[10]),
-            labelled_at_ms=_ints(columns[11]),
-            review_probabilities=np.array(columns[12], dtype=np.float64),
-            review_dropped=_ints(columns[13]),
+            request_rows=_ints(columns[11]),
+            labelled_at_ms=_ints(columns[12]),
+            review_probabilities=np.array(columns[13], dtype=np.float64),
+            review_dropped=_ints(columns[14]),
             skipped=len(values) - len(rows),
         )
 
@@ -129,6 +133,7 @@ class LabelledRows:
             revisions=self.revisions[chosen],
             partitions=self.partitions[chosen],
             request_offsets=self.request_offsets[chosen],
+            request_rows=self.request_rows[chosen],
             labelled_at_ms=self.labelled_at_ms[chosen],
             review_probabilities=self.review_probabilities[chosen],
             review_dropped=self.review_dropped[chosen],
@@ -203,7 +208,7 @@ def _read(value: bytes | None, offset: int, time_ms: int | None) -> tuple[Any, .
         request = fields["request"]
         version, prediction, label = fields["model"]["version"], fields["prediction"], fields["label"]
         probabilities, features = fields.get("probabilities"), fields.get("features")
-        counts = fields["revision"], request["partition"], request["offset"]
+        counts = fields["revision"], request["partition"], request["offset"], fields.get("row") or 0
         row = (
             offset,
             parse_time(request["timestamp"]) if time_ms is None else time_ms,

@@ -8,9 +8,12 @@ import orjson
 
 from streamapp.errors import MessageError
 from streamapp.messages import (
+    FRAMED,
+    FRAMED_HINT,
     MAX_AHEAD_MS,
     Feedback,
     FeedbackRequest,
+    Framing,
     Label,
     Record,
     Rejection,
@@ -19,7 +22,9 @@ from streamapp.messages import (
     load_object,
     read_exactly,
     record_time,
+    request_offset,
     said_time_ms,
+    unframed,
 )
 
 __all__ = ["Given", "ReadAnswer", "read_answer", "read_feedback"]
@@ -75,10 +80,10 @@ def _any_answer(ce_id: bytes, value: bytes) -> tuple[bytes, int] | None:
     try:
         ce_id.decode()
         fields = orjson.loads(value)
-        request_id, offset = fields["id"], fields["request"]["offset"]
+        request_id, offset = fields["id"], request_offset(fields)
     except (ValueError, KeyError, TypeError):
         return None
-    if not ce_id or not isinstance(request_id, str) or not isinstance(offset, int) or offset < 0:
+    if not ce_id or not isinstance(request_id, str) or offset < 0:
         return None
     return request_id.encode(errors="surrogatepass"), offset
 
@@ -88,7 +93,8 @@ class Given(NamedTuple):
 
     request_id: str
     """The id of the request that the label is for."""
-    label: Label
+    label: Label | list[Label]
+    """A list for a request with several rows."""
     source: str
     request: FeedbackRequest | None
     """Where that request lies, if it says so."""
@@ -105,23 +111,33 @@ class Given(NamedTuple):
         return self.timestamp_ms if self.at_ms is None else self.at_ms
 
 
-def read_feedback(record: Record) -> Given:
+def read_feedback(record: Record, *, framing: Framing = "none") -> Given:
     """Return what stands in a feedback record.
 
     A time that cannot be read, or that lies too far ahead of the record, costs the label nothing else.
+
+    Parameters
+    ----------
+    record
+        The record.
+    framing
+        What may stand before its JSON, and is skipped.
 
     Raises
     ------
     MessageError
         If the rest cannot be read.
     """
-    fields = load_object(record.value)
+    value = unframed(record.value, framing)
+    if value is not None and value.startswith(FRAMED):
+        raise MessageError("not-json", f"not UTF-8 JSON: {FRAMED_HINT}")
+    fields = load_object(value)
     timestamp_ms = record_time(record.timestamp)
     if fields.keys() <= _PLAIN and not record.headers:
         request_id, label, source = fields.get("id"), fields.get("label"), fields.get("source", "system")
         if type(request_id) is str and type(label) in _LABELS and type(source) is str:
             return Given(request_id, label, source, None, None, timestamp_ms, False)  # type: ignore[arg-type]
-    if type(fields.get("id")) is float and (exact := read_exactly(record.value or b"")) is not None:
+    if type(fields.get("id")) is float and (exact := read_exactly(value or b"")) is not None:
         fields["id"] = exact[0]["id"]  # an integer beyond 64 bits, which requests keep digit by digit
     is_readable = True
     try:

@@ -13,7 +13,16 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from streamapp.messages import OutRecord, Record, Review, event_headers, header, review_id
+from streamapp.messages import (
+    OutRecord,
+    Record,
+    Review,
+    event_headers,
+    header,
+    is_native,
+    native_answers,
+    review_id,
+)
 from streamapp.quality.entries import GivenAnswer
 from streamapp.quality.novelty import Novelty
 from streamapp.quality.review_rate import MOST_WEIGHT, ReviewRate
@@ -98,7 +107,7 @@ class ReviewSampler:
         Parameters
         ----------
         answer
-            To one row; what else there is, is never drawn.
+            To one row, in any dialect. One to several rows is never drawn: its label is of all of them.
         now_ms
             Stream time before it.
         rate
@@ -127,7 +136,7 @@ class ReviewSampler:
     def _scores(self, value: bytes, unknown: set[str]) -> tuple[float, float] | None:
         """Return how uncertain an answer is and how novel its row; None if it is not to one row."""
         try:
-            fields: dict[str, Any] = orjson.loads(value)
+            (fields,) = native_answers(orjson.loads(value))
             version, probabilities = fields["model"]["version"], fields.get("probabilities")
             is_one = "prediction" in fields and fields["request"]["partition"] >= 0
             sure = uncertainty(list(probabilities.values())) if probabilities else 0.0
@@ -147,7 +156,9 @@ class ReviewSampler:
         if not rate.admit(now_ms):
             return Drawn(answer, None)
         dropped = rate.dropped(now_ms)
-        value = _added(answer.value, {"reason": reason, "probability": probability, "dropped": dropped})
+        value = _added(
+            _as_native(answer.value), {"reason": reason, "probability": probability, "dropped": dropped}
+        )
         headers = event_headers(
             self._deployment, Review.ce_type, review_id(answer.ce_id.decode()), answer.time_ms
         )
@@ -183,6 +194,11 @@ def as_sent(answer: GivenAnswer, sent: Sent) -> GivenAnswer:
 def _labelled_with(answer: GivenAnswer, probability: float, dropped: int) -> GivenAnswer:
     fields = {"review_probability": probability, "review_dropped": dropped}
     return answer._replace(value=_added(answer.value, fields))
+
+
+def _as_native(value: bytes) -> bytes:
+    """Return an answer to one row as a native one, which is what ``review`` holds."""
+    return value if is_native(value) else orjson.dumps(native_answers(orjson.loads(value))[0])
 
 
 def _added(value: bytes, fields: dict[str, Any]) -> bytes:

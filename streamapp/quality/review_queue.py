@@ -76,7 +76,7 @@ class ReviewQueue:
             if _BY_PERSON not in value and _ESCAPE not in value:
                 continue  # most are by systems, and need not be parsed
             try:
-                given = read_feedback(record)
+                given = read_feedback(record, framing="confluent")  # JOIN says whether it may be
             except MessageError:
                 continue
             if not given.source.startswith("person:"):

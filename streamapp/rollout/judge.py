@@ -245,7 +245,9 @@ class Judge:
         if not len(rows):
             return judged
         is_first = rows.revisions == 0
-        is_first[is_first] = self._recent.add(rows.partitions[is_first], rows.request_offsets[is_first])
+        is_first[is_first] = self._recent.add(
+            rows.partitions[is_first], rows.request_offsets[is_first], rows.request_rows[is_first]
+        )
         counts = self._rows + is_first.cumsum()
         self._rows = int(counts[-1])
         if self._champion is None:

@@ -64,7 +64,9 @@ class Learning:
     def is_new(self, rows: LabelledRows) -> Flags:
         """Return which of n rows are the first label of a request, and no repeats, (n,)."""
         is_first = rows.revisions == 0
-        is_first[is_first] = self._recent.add(rows.partitions[is_first], rows.request_offsets[is_first])
+        is_first[is_first] = self._recent.add(
+            rows.partitions[is_first], rows.request_offsets[is_first], rows.request_rows[is_first]
+        )
         return np.asarray(is_first)
 
     def begin_anew(self) -> None:

@@ -10,6 +10,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamapp.connection import Connection
+from streamapp.messages import request_offset
 from streamapp.runtime.broker_errors import TIMEOUT_S, broker_errors
 from streamapp.runtime.client import reader
 
@@ -93,6 +94,6 @@ async def _request_from(consumer: AIOKafkaConsumer, at: TopicPartition, offset: 
 
 def _request(record: Any) -> int | None:
     try:
-        return int(orjson.loads(record.value or b"")["request"]["offset"])
+        return request_offset(orjson.loads(record.value or b""))
     except (ValueError, KeyError, TypeError):
         return None

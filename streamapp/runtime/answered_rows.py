@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ import orjson
 from aiokafka import TopicPartition
 
 from streamapp.connection import Connection
-from streamapp.messages import Prediction, event_time_ms, header
+from streamapp.messages import Prediction, event_time_ms, header, native_answers
 from streamapp.models import Columns, Signature
 from streamapp.models.column import Array
 from streamapp.runtime.broker_errors import TIMEOUT_S, broker_errors
@@ -26,7 +27,7 @@ _PREDICTION = Prediction.ce_type.encode()
 
 @dataclass(frozen=True, slots=True)
 class AnsweredRows:
-    """n answers as rows, in the order of their event times.
+    """Answers as n rows, in the order of their event times.
 
     Attributes
     ----------
@@ -70,8 +71,8 @@ class _Answer(NamedTuple):
 def rows_of_answers(records: Iterable[Any], version: str, signature: Signature) -> AnsweredRows:
     """Return the rows in records of ``predictions`` that `version` answered.
 
-    Of a repeated answer the first counts. Answers to several rows at once (in the dialects of V1 and V2) are
-    left out, and so are those without features; all, if these lack personal columns that the model was given.
+    Of a repeated answer the first counts. Those without features are left out; all, if these lack personal
+    columns that the model was given.
 
     Parameters
     ----------
@@ -83,18 +84,19 @@ def rows_of_answers(records: Iterable[Any], version: str, signature: Signature) 
         Its inputs and classes.
     """
     left_out: Counter[str] = Counter()
-    found: dict[tuple[int, int], _Answer] = {}
+    found: dict[tuple[int, int], list[_Answer]] = {}
     for record in records:
-        answer = _read(record, version)
-        if isinstance(answer, str):
-            left_out[answer] += 1
+        rows = _read(record, version)
+        if isinstance(rows, str):
+            left_out[rows] += 1
             continue
-        place = (record.partition, answer["request"]["offset"])
+        place = (record.partition, rows[0]["request"]["offset"])
         if place in found:
             left_out["repeated"] += 1
             continue
-        found[place] = _Answer(event_time_ms(record.headers, record.timestamp)[0], *place, answer)
-    ordered = sorted(found.values(), key=lambda each: each.time_ms)
+        time_ms = event_time_ms(record.headers, record.timestamp)[0]
+        found[place] = [_Answer(time_ms, *place, row) for row in rows]
+    ordered = sorted(chain.from_iterable(found.values()), key=lambda each: each.time_ms)
     if signature.withheld:
         left_out["without their personal columns"] = len(ordered)
         ordered = []
@@ -176,22 +178,20 @@ def _number(partition: TopicPartition) -> int:
     return int(partition.partition)
 
 
-def _read(record: Any, version: str) -> dict[str, Any] | str:
-    """Return the fields of an answer with features, or why it is left out."""
+def _read(record: Any, version: str) -> list[dict[str, Any]] | str:
+    """Return the rows of an answer with features, at least one, or why it is left out."""
     if header(record.headers, "ce_type") != _PREDICTION:
         return "rejections"
     try:
-        fields: dict[str, Any] = orjson.loads(record.value or b"")
-        if "model" not in fields:
-            return "several rows at once"
-        if fields["model"]["version"] != version:
+        rows = native_answers(orjson.loads(record.value or b""))
+        if rows[0]["model"]["version"] != version:
             return "of other versions"
-        if not isinstance(fields.get("features"), dict):
+        if not all(isinstance(row.get("features"), dict) for row in rows):
             return "without features"
-        int(fields["request"]["offset"])
-    except (ValueError, KeyError, TypeError):
+        int(rows[0]["request"]["offset"])
+    except (ValueError, KeyError, TypeError, IndexError):
         return "unreadable"
-    return fields
+    return rows
 
 
 def _outputs(answers: Sequence[dict[str, Any]], signature: Signature) -> Array | None:

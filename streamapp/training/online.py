@@ -96,7 +96,9 @@ class OnlineChampion:
             Where they end: the offset of the next record.
         """
         is_new = rows.revisions == 0
-        is_new[is_new] = self._recent.add(rows.partitions[is_new], rows.request_offsets[is_new])
+        is_new[is_new] = self._recent.add(
+            rows.partitions[is_new], rows.request_offsets[is_new], rows.request_rows[is_new]
+        )
         self._learner.learn(rows.take(is_new.nonzero()[0]))
         self.offset = end
 

@@ -138,13 +138,13 @@ def fitted_signature(signature: Signature, columns: Columns) -> Signature:
 
 def _last_revisions(rows: LabelledRows) -> npt.NDArray[np.intp]:
     """Return positions of the last revision of each answer, in log order."""
-    last: dict[tuple[int, int], int] = {}
+    last: dict[tuple[int, int, int], int] = {}
     revisions = rows.revisions.tolist()
-    positions = zip(rows.partitions.tolist(), rows.request_offsets.tolist(), strict=True)
-    for i, request in enumerate(positions):
-        known = last.get(request)
+    places = (rows.partitions.tolist(), rows.request_offsets.tolist(), rows.request_rows.tolist())
+    for i, place in enumerate(zip(*places, strict=True)):
+        known = last.get(place)
         if known is None or revisions[i] >= revisions[known]:
-            last[request] = i
+            last[place] = i
     return np.array(sorted(last.values()), dtype=np.intp)
 
 

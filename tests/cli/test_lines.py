@@ -3,6 +3,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import orjson
 import pytest
 
 from streamapp.cli.lines import line_of, line_of_alert
@@ -138,3 +139,29 @@ def test_a_dead_letter_says_whence_and_why() -> None:
     ]
     line = line_of("dead-letters", record(b"oops", headers=headers))
     assert line.endswith("bikes.requests 3/1201, not-json: not UTF-8 JSON; k = oops")
+
+
+@pytest.mark.parametrize(
+    ("predictions", "text"),
+    [
+        (["busy"], "r-17 is busy (0.83), says 7c1f0d2a9b44"),
+        (["busy", "calm"], "r-17 is busy (0.83), calm (0.17), says 7c1f0d2a9b44"),
+        (["busy", "calm", "calm", "busy", "busy"],
+         "r-17 is busy (0.83), calm (0.17), calm (0.17) and 2 more rows, says 7c1f0d2a9b44"),
+    ],
+)  # fmt: skip
+def test_answers_to_several_rows_show_the_first(predictions: list[str], text: str) -> None:
+    rest = {name: ANSWER[name] for name in ("id", "model", "request", "predicted_at")}
+    answer = rest | {
+        "predictions": predictions,
+        "probabilities": [ANSWER["probabilities"]] * len(predictions),
+    }
+    assert line_of("predictions", record(orjson.dumps(answer))).endswith(f"  {text}")
+
+
+def test_labels_of_several_rows_and_their_rows_are_told_apart() -> None:
+    framed = record(b"\0\0\0\0\x07" + Feedback(id="r-17", label=["calm", "busy"]).encode())
+    assert line_of("feedback", framed).endswith("r-17 was calm, busy, says system")
+    row = ANSWER | {"row": 2, "label": "calm", "source": "system", "labelled_at": 0, "revision": 0}
+    text = line_of("labelled", record(orjson.dumps(row)))
+    assert text.endswith("r-17, row 2, is busy (0.83), says 7c1f0d2a9b44; was calm, says system")

@@ -153,7 +153,7 @@ def test_a_record_without_value_is_not_json() -> None:
     ("value", "text"),
     [
         ('{"id":"a"}', "label: is missing"),
-        ('{"id":"a","label":null}', "label: None does not fit: one of bool, int, float, str is wanted"),
+        ('{"id":"a","label":null}', "label: None does not fit: one of bool, int, float, str, list is wanted"),
         ('{"id":[1],"label":[1]}', "id: [1] does not fit: one of str, int is wanted"),
         ('{"id":"a","label":1,"request":{"offset":1}}', "request.partition: is missing"),
         ('{"id":"a","label":1,"request":[1]}', "request: [1] does not fit"),

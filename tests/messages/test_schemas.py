@@ -94,7 +94,7 @@ def test_examples_of_the_wire_fit(name: str, example: dict[str, Any]) -> None:
 
 def test_a_schema_refuses_what_is_wrong() -> None:
     validator = Draft202012Validator(schema_of("feedback"))
-    wrongs: list[Any] = [{"id": "a"}, {"id": "a", "label": [1]}, {"id": None, "label": 1}, []]
+    wrongs: list[Any] = [{"id": "a"}, {"id": "a", "label": [[1]]}, {"id": None, "label": 1}, []]
     for wrong in wrongs:
         with pytest.raises(ValidationError):
             validator.validate(wrong)

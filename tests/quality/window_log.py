@@ -50,6 +50,7 @@ class Stream:
             review_dropped=np.zeros(n, dtype=np.int64),
             partitions=at[self.order] % partitions,
             request_offsets=at[self.order] // partitions,
+            request_rows=np.zeros(n, dtype=np.int64),
             labelled_at_ms=(came[self.order] * 1_000).astype(np.int64),
         )
 

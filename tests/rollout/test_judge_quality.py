@@ -37,6 +37,7 @@ def rows(n: int) -> LabelledRows:
         review_dropped=np.zeros(n, dtype=np.int64),
         partitions=order % 4,
         request_offsets=order // 4,
+        request_rows=np.zeros(n, dtype=np.int64),
         labelled_at_ms=came_ms[order],
     )
 

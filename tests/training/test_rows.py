@@ -126,3 +126,13 @@ def test_levels_and_gaps_are_those_of_the_new_rows() -> None:
     renewed = fitted_signature(signature(), columns.columns)
     assert renewed.columns[1].categories == ("hail",)
     assert renewed.columns[0].nullable
+
+
+def test_the_rows_of_a_request_are_examples_of_their_own() -> None:
+    first, second = values_of(*frame_of(2, seed=1))
+    request = orjson.loads(first)["request"]
+    rows = [change(first, row=0), change(second, request=request, row=1)]
+    again = [change(each, revision=1) for each in rows]
+    examples = choose([*rows, *again], [10] * 4)
+    assert len(examples) == 2
+    assert examples.left_out == {"corrected later": 2}

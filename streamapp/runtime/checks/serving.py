@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from streamapp.errors import StreamappError
-from streamapp.messages import Labelled, Prediction, format_time, header, load_object
+from streamapp.messages import Labelled, Prediction, format_time, header, load_object, native_answers
 from streamapp.models import Bundle, Keys
 from streamapp.models.folder import Folder
 from streamapp.models.formats import load_format
@@ -129,14 +129,13 @@ async def features(case: Case) -> list[Line]:
     """Whether answers say what the model saw: nothing else can be learned from."""
     newest = await read_newest(case.connection, case.settings.topics.predictions, _LOOK_AT)
     answers = [
-        load_object(record.value)
+        native_answers(load_object(record.value))[0]
         for record in newest
         if header(record.headers, "ce_type") == Prediction.ce_type.encode()
     ]
-    native = [answer for answer in answers if "model" in answer]
-    without = sum(not isinstance(answer.get("features"), dict) for answer in native)
-    if without or (not native and not case.settings.answer_features):
-        which = f"{without} of the newest {len(native)} answers" if without else "answers will"
+    without = sum(not isinstance(answer.get("features"), dict) for answer in answers)
+    if without or (not answers and not case.settings.answer_features):
+        which = f"{without} of the newest {len(answers)} answers" if without else "answers will"
         return [
             Line(
                 "warn",
@@ -144,9 +143,9 @@ async def features(case: Case) -> list[Line]:
                 "has no rows: run score without STREAMAPP_ANSWER_FEATURES=false",
             )
         ]
-    if not native:
+    if not answers:
         return [Line("ok", "no answers yet; they will have their features")]
-    return [Line("ok", f"the newest {len(native)} answers have their features")]
+    return [Line("ok", f"the newest {len(answers)} answers have their features")]
 
 
 async def _answers(case: Case) -> int:

@@ -177,6 +177,7 @@ def _log(order: np.ndarray, s: np.ndarray, y: Floats, came: Floats) -> LabelledR
         review_dropped=np.zeros(n, dtype=np.int64),
         partitions=s[order] % PARTITIONS,
         request_offsets=s[order] // PARTITIONS,
+        request_rows=np.zeros(n, dtype=np.int64),
         labelled_at_ms=(came[order] * 1_000).astype(np.int64),
     )
 

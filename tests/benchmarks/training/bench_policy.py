@@ -267,6 +267,7 @@ class Run:
             review_dropped=zeros,
             partitions=zeros,
             request_offsets=due,
+            request_rows=zeros,
             labelled_at_ms=self.labelled_ms[due],
         )
 
