@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, starmap
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,6 +21,7 @@ from msgspec import UNSET, UnsetType
 
 from streamapp.models.column import Row
 from streamapp.profile.columns import Columns, take_rows
+from streamapp.serving.layouts import Layouts
 from streamapp.serving.tensor_rows import TensorReader
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class RowReader:
         self.decode_struct = _decoder(columns)
         self._written = _written(columns)
         self.tensors = TensorReader(signature, self.order)
+        self.layouts = Layouts(signature)
 
     def decode(self, features: bytes) -> Values:
         """Return the row in JSON, or raise ValueError if it does not fit the signature's types."""
@@ -123,7 +125,7 @@ class RowReader:
         """Return rows that were no JSON objects as they stand in answers."""
         if self._written is None:
             return [orjson.dumps(dict(zip(self.order, values, strict=True))) for values in rows]
-        return [_encode(self._written(*values)) for values in rows]
+        return list(map(_encode, starmap(self._written, rows)))
 
     def completed(self, features: bytes) -> bytes:
         """Return a row in JSON with null for the columns that are not in it."""

@@ -14,7 +14,7 @@ from streamapp.messages.base import FIRST_MS, LAST_MS
 from streamapp.profile.columns import Columns
 from streamapp.serving.body import MAX_ID_BYTES, default_id, find_exact_fault, read_request
 from streamapp.serving.columns import RowReader, Values
-from streamapp.serving.dialects import Asked
+from streamapp.serving.dialects import V1, Asked
 from streamapp.serving.faults import Fault
 
 __all__ = ["Decoded", "decode_batch"]
@@ -31,6 +31,14 @@ class _Request(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     id: str | int | None = None
 
 
+class _Instances(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """What V1 requests mostly are: the rows of native ones."""
+
+    instances: list[msgspec.Raw]
+    id: str | int | None = None
+
+
+_decode_instances = msgspec.json.Decoder(_Instances).decode
 _decode_request = msgspec.json.Decoder(_Request).decode
 
 
@@ -140,6 +148,8 @@ class _Batch:
         self.rows: list[Values] = []
         self.features: list[bytes] = []
         self.row_records: list[int] = []
+        self.unwritten: list[int] = []
+        """Rows that are no JSON yet: done for all at once."""
         self.asked: dict[int, Asked] = {}
         self.unknown: dict[int, set[str]] = {}
         """Row to the names in it that the model does not know."""
@@ -172,26 +182,27 @@ class _Batch:
 
     def _read_each(self, reader: RowReader) -> None:
         # Each is tried first as the one before it was: to find out what one is not takes a while, too.
-        forms = [self._read_native, self._read_tensors]
+        forms = [self._read_native, self._read_tensors, self._read_instances]
         for index, value in enumerate(self.values):
             if value is None or len(value) > self.max_request_bytes:
                 self._read_slowly(index)
                 continue
-            for read in forms:
+            for at, read in enumerate(forms):
                 try:
                     read(reader, index, value)
                 except _UNUSUAL:
                     continue
-                if read is not forms[0]:
-                    forms.reverse()
+                if at:
+                    forms.insert(0, forms.pop(at))
                 break
             else:
                 self._read_slowly(index)
 
     def _read_native(self, reader: RowReader, index: int, value: bytes) -> None:
         request = _decode_request(value)
-        given = self._id(request.id, index)
-        features = bytes(request.features)
+        self._add(reader, index, self._id(request.id, index), bytes(request.features))
+
+    def _add(self, reader: RowReader, index: int, given: str, features: bytes) -> None:
         row = reader.decode(features)
         if reader.may_repeat(features):
             raise ValueError("a name may stand twice")
@@ -201,11 +212,30 @@ class _Batch:
         self.row_records.append(index)
 
     def _read_tensors(self, reader: RowReader, index: int, value: bytes) -> None:
-        given, rows, asked = reader.tensors.read(value, max_rows=self.max_request_rows)
-        self.ids.append(self._id(given, index))
-        self.asked[index] = asked
+        if (known := reader.layouts.read(value)) is not None:
+            given, features, self.asked[index] = known
+            self._add(reader, index, self._id(given, index), features)
+            return
+        body = reader.tensors.read(value, max_rows=self.max_request_rows)
+        reader.layouts.learn(value, body)
+        self.ids.append(self._id(body.id, index))
+        self.asked[index] = body.asked
+        count = len(body.rows)
+        self.unwritten += range(len(self.rows), len(self.rows) + count)
+        self.rows += body.rows
+        self.features += [b""] * count
+        self.row_records += [index] * count
+
+    def _read_instances(self, reader: RowReader, index: int, value: bytes) -> None:
+        request = _decode_instances(value)
+        features = [bytes(instance) for instance in request.instances]
+        rows = list(map(reader.decode, features))
+        if not 0 < len(rows) <= self.max_request_rows or any(map(reader.may_repeat, features)):
+            raise ValueError("no rows, too many, or a name that may stand twice")
+        self.ids.append(self._id(request.id, index))
+        self.asked[index] = V1
         self.rows += rows
-        self.features += reader.written(rows)
+        self.features += features
         self.row_records += [index] * len(rows)
 
     def _id(self, given: str | int | None, index: int) -> str:
@@ -217,13 +247,9 @@ class _Batch:
 
     def _read_slowly(self, index: int) -> None:
         reader = self.reader
-        body = read_request(
-            self.records[index],
-            self.values[index],
-            None if reader is None else reader.signature,
-            max_bytes=self.max_request_bytes,
-            max_rows=self.max_request_rows,
-        )
+        signature = None if reader is None else reader.signature
+        limits = {"max_bytes": self.max_request_bytes, "max_rows": self.max_request_rows}
+        body = read_request(self.records[index], self.values[index], signature, **limits)
         self.ids.append(body.id)
         if body.fault is not None:
             self.faults[index] = body.fault
@@ -240,6 +266,9 @@ class _Batch:
     def fill(self, decoded: Decoded, reader: RowReader) -> None:
         """Put the rows of requests that have no fault into `decoded`, and the faults of the others."""
         read = reader.read(self.rows)
+        written = reader.written([self.rows[row] for row in self.unwritten])
+        for row, text in zip(self.unwritten, written, strict=True):
+            self.features[row] = text
         row_records, features, unknown = self.row_records, self.features, self.unknown
         for row in read.incomplete:
             features[row] = reader.completed(features[row])
@@ -251,11 +280,9 @@ class _Batch:
             keep = np.array([r for r, index in enumerate(row_records) if index not in self.faults], np.intp)
             read = read.take(keep)
             features, row_records = [features[row] for row in keep], [row_records[row] for row in keep]
-            unknown = {
-                row: names for row, names in unknown.items() if self.row_records[row] not in self.faults
-            }
+            unknown = {row: of for row, of in unknown.items() if self.row_records[row] not in self.faults}
         decoded.columns, decoded.features, decoded.row_records = read.columns, features, row_records
-        decoded.asked = self.asked
+        decoded.asked = {index: asked for index, asked in self.asked.items() if index not in self.faults}
         decoded.unknown_columns = sum(map(len, unknown.values()))
         decoded.unknown_names = tuple(sorted(set().union(*unknown.values()))[:_UNKNOWN_NAMES])
         decoded.unseen = {name: count for name, mask in read.unseen.items() if (count := int(mask.sum()))}

@@ -12,7 +12,7 @@ from streamapp.serving.tensors import read_tensors, refuse_binary
 if TYPE_CHECKING:
     from streamapp.models.signature import Signature
 
-__all__ = ["ALL_OUTPUTS", "V2", "Asked", "Shaped", "find_rows"]
+__all__ = ["ALL_OUTPUTS", "V1", "V2", "Asked", "Shaped", "find_rows"]
 
 ALL_OUTPUTS: tuple[OutputName, ...] = get_args(OutputName)
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import orjson
 
 from streamapp.messages import ModelRef, OutRecord, Prediction, Record, Rejection
-from streamapp.serving.answer_headers import AnswerHeaders, literal, time_text
+from streamapp.serving.answer_headers import AnswerHeaders, time_text
 from streamapp.serving.dialects import Asked
 from streamapp.serving.faults import Fault
-from streamapp.serving.forms import RowAnswers, Shared, form_of
+from streamapp.serving.forms import RowAnswers, Shared, form_of, request_json
 
 __all__ = ["AnswerWriter", "RowAnswers"]
 
@@ -31,9 +31,6 @@ class AnswerWriter:
     def __init__(self, deployment: str, *, topic: str, max_bytes: int) -> None:
         self.topic = topic
         self.max_bytes = max_bytes
-        self._request = b',"request":{"topic":%b,"partition":%%d,"offset":%%d,"timestamp":"%%b"}' % (
-            literal(orjson.dumps(topic))
-        )
         self._prediction_headers = AnswerHeaders(deployment, topic, Prediction.ce_type)
         self._rejection_headers = AnswerHeaders(deployment, topic, Rejection.ce_type)
 
@@ -55,10 +52,8 @@ class AnswerWriter:
         ----------
         records
             The requests (n), all of which the model answered.
-        ids
-            Their ids (n).
-        times_ms
-            Their event times (n).
+        ids, times_ms
+            Their ids and event times (n).
         answers
             What the model said to their rows, in the same order.
         model
@@ -92,10 +87,8 @@ class AnswerWriter:
         ----------
         record
             The request.
-        given
-            Its id.
-        time_ms
-            Its event time.
+        given, time_ms
+            Its id and event time.
         fault
             Why.
         model
@@ -114,10 +107,8 @@ class AnswerWriter:
             + (b"" if model is None else b',"model":' + orjson.dumps(model.model_dump()))
             + b',"error":'
             + orjson.dumps(error)
-            + self._request % (record.partition, record.offset, time_text(record.timestamp))
-            + b',"predicted_at":"'
-            + time_text(now_ms)
-            + b'"}'
+            + request_json(self.topic, now_ms)
+            % (record.partition, record.offset, time_text(record.timestamp))
         )
         write, key = self._rejection_headers.write, record.key
         (headers,) = write([record], [time_ms])

@@ -22,7 +22,7 @@ from streamapp.serving.dialects import Asked
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Form", "RowAnswers", "Shared", "form_of"]
+__all__ = ["Form", "RowAnswers", "Shared", "form_of", "request_json"]
 
 _DATATYPES = {frozenset({bool}): b"BOOL", frozenset({int}): b"INT64", frozenset({str}): b"BYTES"}
 
@@ -119,7 +119,7 @@ def _native(answers: RowAnswers, shared: Shared) -> Form:
     if answers.features is not None:
         parts.append(b',"features":%b')
         fields.append(answers.features)
-    return Form(b"".join([*parts, _request(shared)]), fields)
+    return Form(b"".join([*parts, request_json(shared.topic, shared.now_ms)]), fields)
 
 
 def _v1(answers: RowAnswers, joined: _Joined, shared: Shared) -> Form:
@@ -138,7 +138,7 @@ def _v1(answers: RowAnswers, joined: _Joined, shared: Shared) -> Form:
     if answers.features is not None:
         parts.append(b',"features":[%b]')
         fields.append(joined(answers.features))
-    return Form(b"".join([*parts, _request(shared)]), fields)
+    return Form(b"".join([*parts, request_json(shared.topic, shared.now_ms)]), fields)
 
 
 def _v2(asked: Asked, answers: RowAnswers, joined: _Joined, shared: Shared) -> Form:
@@ -175,11 +175,11 @@ def _v2(asked: Asked, answers: RowAnswers, joined: _Joined, shared: Shared) -> F
     )
 
 
-def _request(shared: Shared) -> bytes:
-    """Return how a native answer and one of V1 end."""
+def request_json(topic: str, now_ms: int) -> bytes:
+    """Return how a native answer and one of V1 end, with places for partition, offset and time."""
     return b',"request":{"topic":%b,"partition":%%d,"offset":%%d,"timestamp":"%%b"},"predicted_at":"%b"}' % (
-        _literal(shared.topic),
-        time_text(shared.now_ms),
+        _literal(topic),
+        time_text(now_ms),
     )
 
 

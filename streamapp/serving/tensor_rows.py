@@ -16,7 +16,16 @@ import msgspec
 
 from streamapp.serving.dialects import ALL_OUTPUTS, V2, Asked
 from streamapp.serving.faults import INT64
-from streamapp.serving.tensor_types import DATATYPES, AnyTensor, Data, Output, any_values, decoder, one_value
+from streamapp.serving.tensor_types import (
+    DATATYPES,
+    NO_PARAMETERS,
+    AnyTensor,
+    Data,
+    Output,
+    any_values,
+    decoder,
+    one_value,
+)
 from streamapp.serving.tensors import FLOATS, INTEGERS
 
 if TYPE_CHECKING:
@@ -28,6 +37,7 @@ __all__ = ["TensorBody", "TensorReader"]
 _MOST_ORDERS = 64
 _BINARY = b"binary_data"
 
+_DOUBLES = {float}
 _MEMBERS: dict[str, frozenset[type]] = {
     **dict.fromkeys(FLOATS, frozenset({float, int, type(None)})),
     **dict.fromkeys(INTEGERS, frozenset({int, type(None)})),
@@ -71,6 +81,7 @@ class TensorReader:
     def __init__(self, signature: Signature, order: Sequence[str]) -> None:
         self._signature = signature
         self._order = tuple(order)
+        self._one_row = [1, len(self._order)]
         self._in_order = list(range(len(self._order)))
         self._orders: dict[tuple[type, ...], list[int]] = {}
         self._optional = {column.name for column in signature.columns if column.nullable}
@@ -142,7 +153,7 @@ class TensorReader:
         if tensor.datatype not in self._common:
             raise ValueError("not all columns can be sent so")
         data, width = tensor.data, len(self._order)
-        n = self._rows_in(tensor.shape, width)
+        n = 1 if tensor.shape == self._one_row else self._rows_in(tensor.shape, width)
         if len(data) != n * width:
             raise ValueError("another number of values")
         _check(data, tensor.datatype)
@@ -181,7 +192,7 @@ class TensorReader:
         return order
 
     def _asked(self, body: Any) -> Asked:
-        if _BINARY in bytes(body.parameters):
+        if body.parameters is not NO_PARAMETERS and _BINARY in bytes(body.parameters):
             raise ValueError("outputs are to be binary")
         outputs: list[Output] | None = body.outputs
         if not outputs:
@@ -195,6 +206,8 @@ class TensorReader:
 def _check(values: Data, datatype: str) -> None:
     """Raise ValueError if a tensor may hold what its datatype does not."""
     held = set(map(type, values))
+    if held == _DOUBLES and datatype in FLOATS:
+        return
     if not held <= _MEMBERS[datatype]:
         raise ValueError("a value of another type")
     if int in held:

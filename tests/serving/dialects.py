@@ -19,6 +19,12 @@ DATATYPES = {
 """Of the columns of the bundle of these tests."""
 
 
+def as_doubles(features: bytes) -> dict[str, Any]:
+    """A row of an answer: 1 and 1.0 are the same number to a column of floats."""
+    row: dict[str, Any] = orjson.loads(features)
+    return {name: float(value) if type(value) is int else value for name, value in row.items()}
+
+
 def native(row: dict[str, Any], **more: Any) -> bytes:
     """A request in the native dialect."""
     return orjson.dumps({"id": "r-17", "features": row, **more})
