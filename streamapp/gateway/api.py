@@ -16,8 +16,8 @@ from streamapp.gateway.middleware import GatewayMetrics, Metered, TokenRequired
 from streamapp.gateway.pages import body_of, describe_api, docs_page
 from streamapp.gateway.problems import of_error
 from streamapp.gateway.routes import Backend, Routes, problem
-from streamapp.gateway.v2 import InferRequest, InferResponse, ModelMetadata, Problem, Written
-from streamapp.messages import Feedback, Prediction
+from streamapp.gateway.v2 import ModelMetadata, Problem, Written
+from streamapp.messages import Feedback, Prediction, PredictionV2, RequestV2
 from streamapp.messages import Request as NativeRequest
 from streamapp.settings import Settings
 
@@ -72,7 +72,7 @@ def create_api(backend: Backend, settings: Settings, *, token: str | None = None
 
     api.add_api_route("/docs", docs, include_in_schema=False)
     api.add_api_route("/metrics", exposed, include_in_schema=False)
-    described = describe_api(api, [NativeRequest, InferRequest, Feedback])
+    described = describe_api(api, [NativeRequest, RequestV2, Feedback])
     api.openapi = lambda: described  # type: ignore[method-assign]  # FastAPI's own way to extend it
     api.add_exception_handler(StreamappError, _on_error)
     api.add_exception_handler(Exception, _on_bug)
@@ -128,7 +128,7 @@ def _add_routes(api: FastAPI, routes: Routes) -> None:
         checked: dict[str, Any] = {"dependencies": [Depends(check)]}
         get(path, "Inputs and outputs", routes.model, 401, 404, 503, reply=ModelMetadata, **checked)
         get(f"{path}/ready", "Kafka answers, and this model serves", routes.ready, 401, 404, 503, **checked)
-        post(f"{path}/infer", "Rows in V2", routes.infer, InferRequest, reply=InferResponse, **checked)
+        post(f"{path}/infer", "Rows in V2", routes.infer, RequestV2, reply=PredictionV2, **checked)
 
 
 def _responses(status: int, about: str, reply: type[BaseModel] | None, problems: Sequence[int]) -> _Responses:

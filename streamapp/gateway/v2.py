@@ -1,7 +1,6 @@
-"""The Open Inference Protocol (V2), as far as HTTP shows it: what a model is, and how bodies look.
+"""The Open Inference Protocol (V2), as far as HTTP shows it: what a model is, and what is no success.
 
-Inference itself is SCORE's: bodies go to it, and come from it, as they are. The types here say in the OpenAPI
-description what they look like.
+Inference itself is SCORE's: bodies go to it, and come from it, as they are.
 
 References
 ----------
@@ -10,8 +9,6 @@ References
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,11 +16,8 @@ from streamapp.messages import Model
 from streamapp.models import Signature
 
 __all__ = [
-    "InferRequest",
-    "InferResponse",
     "ModelMetadata",
     "Problem",
-    "Tensor",
     "TensorMetadata",
     "Written",
     "describe",
@@ -34,37 +28,6 @@ _DATATYPES = {"float": "FP64", "integer": "INT64", "boolean": "BOOL", "string": 
 
 class _Body(BaseModel):
     model_config = ConfigDict(protected_namespaces=())
-
-
-class Tensor(_Body):
-    """Values of one column, or of all."""
-
-    name: str
-    shape: list[int]
-    datatype: str = Field(
-        description="BOOL, INT8 to INT64, UINT8 to UINT64, FP16 to FP64, or BYTES for text."
-    )
-    data: list[Any] = Field(description="Row by row; null is a missing value.")
-
-
-class InferRequest(_Body):
-    """Rows to be answered."""
-
-    id: str | None = Field(
-        default=None, description="Comes back in the answer, and is what feedback refers to."
-    )
-    inputs: list[Tensor] = Field(description="A tensor per column, of shape [rows].")
-    parameters: dict[str, str | float | bool] | None = None
-
-
-class InferResponse(_Body):
-    """Their answers, in order."""
-
-    model_name: str
-    model_version: str
-    id: str | None = None
-    outputs: list[Tensor]
-    parameters: dict[str, Any] = Field(description="Among them partition and offset of the request.")
 
 
 class TensorMetadata(_Body):

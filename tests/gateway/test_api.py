@@ -241,7 +241,7 @@ def test_the_description_is_whole_and_its_page_loads_nothing() -> None:
     text = orjson.dumps(described).decode()
     names = set(re.findall(r'"#/components/schemas/(\w+)"', text))
     assert names <= described["components"]["schemas"].keys()
-    assert {"Request", "Prediction", "Feedback", "InferRequest", "Problem"} <= names
+    assert {"Request", "Prediction", "Feedback", "RequestV2", "Problem"} <= names
     assert {path for path, routes in described["paths"].items() if "post" in routes} == {
         "/predict",
         "/feedback",
