@@ -54,6 +54,7 @@ class JoinAgent:
         self._marks: dict[int, _Mark] = {}
         host.agent("join", [host.topics.predictions, host.topics.feedback], self.handle)
         host.on_revoked(self._close)
+        host.every(_LOOK_EVERY_S, self._show)
         host.task(self._forget)
 
     async def handle(self, batches: Sequence[RecordBatch]) -> Sequence[Awaitable[Any]]:
@@ -91,8 +92,12 @@ class JoinAgent:
         ):
             if records:
                 await self._host.deliver(topic, records)
-        for outcome, count in joined.counts.items():
-            self._host.metrics.labels.labels(outcome).inc(count)
+        self._host.metrics.count_joined(joined.counts)
+
+    async def _show(self) -> None:
+        metrics, joins = self._host.metrics, self._joins.values()
+        metrics.waiting.set(sum(join.waiting for join in joins))
+        metrics.store.labels("join").set(sum(join.store.size_bytes() for join in joins))
 
     async def _forget(self) -> None:
         """Forget what is over its horizon, for ever, in as many turns as it takes."""

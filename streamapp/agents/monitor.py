@@ -34,5 +34,9 @@ class Monitor:
         self._host = host
 
     async def _tick(self) -> None:
-        if self._host.assigned():
-            self._host.health.waiting_for = None
+        host = self._host
+        if host.assigned():
+            host.health.waiting_for = None
+        # Both logs have one partition, so the group gives them to one process; another may have them now.
+        if not host.assigned(host.topics.distributions, host.topics.labelled):
+            host.metrics.forget_judgements()

@@ -106,6 +106,7 @@ class Score:
             answers = self._scorer.reject(part, bundle, str(exc), self._host.now_ms())
         elapsed = time.perf_counter() - began
         self._host.metrics.predict.observe(elapsed)
+        self._host.metrics.queue.observe(np.maximum(self._waits(part) - elapsed, 0))
         self._pace.took(len(part), elapsed)
         return answers
 
@@ -122,7 +123,8 @@ class Score:
             counted = answers.counted.part(begin, end)
             self._panes.observe(partition, counted, version=version, profile=profile, now_ms=now_ms)
             begin = end
-        pending[0].add_done_callback(lambda _: self._measure_latency(part))  # type: ignore[attr-defined]
+        observe = self._host.metrics.latency.observe
+        pending[0].add_done_callback(lambda _: observe(self._waits(part)))  # type: ignore[attr-defined]
         self._count(answers)
         return pending
 
@@ -198,10 +200,12 @@ class Score:
         headers = event_headers(self._host.settings.name, Alert.ce_type, ce_id, alert.updated_at)
         record = OutRecord.of(0, alert.key, alert.encode(), headers)
         await self._host.deliver(self._host.topics.drift_alerts, [record])
+        self._host.metrics.open_alerts.labels(alert.kind).inc(1 if alert.state == "opened" else -1)
 
-    def _measure_latency(self, records: Sequence[Any]) -> None:
+    def _waits(self, records: Sequence[Any]) -> np.ndarray:
+        """Return the seconds since the timestamps of `records`, which another clock may have set."""
         timestamps = np.fromiter([record.timestamp for record in records], np.int64, len(records))
-        self._host.metrics.latency.observe(np.maximum(self._host.now_ms() - timestamps, 0) / 1000)
+        return np.maximum(self._host.now_ms() - timestamps, 0) / 1000
 
     def _count(self, answers: Answers) -> None:
         metrics, counters = self._host.metrics, answers.counters

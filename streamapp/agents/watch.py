@@ -17,11 +17,15 @@ from streamapp.errors import MessageError, ProfileError
 from streamapp.messages import Alert, Distribution, ModelRef, OutRecord, Retrain, caused_id, event_headers
 from streamapp.profile.policy_text import parse_policy
 from streamapp.runtime.host import Host, StateTable
+from streamapp.runtime.metrics import set_all
 from streamapp.runtime.transport import RecordBatch
 
 __all__ = ["WatchAgent", "alert_record", "retrain_record"]
 
 log = logging.getLogger(__name__)
+
+_MOST_SHOWN = 100
+"""Columns with a gauge of their drift: those with the largest."""
 
 
 class WatchAgent:
@@ -158,8 +162,8 @@ class WatchAgent:
         metrics.open_alerts.labels("no-data").set(self._silence.alert is not None)
         if monitor is None:
             return
-        for feature, effect in monitor.effects.items():
-            metrics.drift.labels(feature).set(effect)
+        largest = sorted(monitor.effects.items(), key=lambda item: -abs(item[1]))[:_MOST_SHOWN]
+        set_all(metrics.drift, {(feature,): effect for feature, effect in largest})
         open_ = {alert.kind for alert in monitor.open_alerts}
         for kind in ("input", "correlation", "missing", "output"):
             metrics.open_alerts.labels(kind).set(kind in open_)

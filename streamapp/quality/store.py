@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,6 +43,9 @@ class KeyValue(Protocol):
 
     def write(self, writes: Writes) -> None:
         """Do all of `writes`, or, after a crash, none."""
+
+    def size_bytes(self) -> int:
+        """Return what the store takes where it is kept."""
 
     def close(self) -> None:
         """Let go of files. The store cannot be used afterwards."""
@@ -81,6 +85,10 @@ class MemoryStore:
             elif known:
                 del self._values[key]
                 del self._keys[bisect.bisect_left(self._keys, key)]
+
+    def size_bytes(self) -> int:
+        """Return the size of all keys and values."""
+        return sum(len(key) + len(value) for key, value in self._values.items())
 
     def close(self) -> None:
         """Do nothing."""
@@ -207,6 +215,14 @@ class RocksStore:
             self._db.write(batch)
         except Exception as exc:
             raise self._failed("write", exc) from exc
+
+    def size_bytes(self) -> int:
+        """Return the size of all files, those of RocksDB's log too."""
+        total = 0
+        for file in self.folder.iterdir():
+            with suppress(FileNotFoundError):  # a compaction may just have replaced it
+                total += file.stat().st_size
+        return total
 
     def close(self) -> None:
         """Close the files."""

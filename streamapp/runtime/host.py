@@ -63,7 +63,7 @@ class Host:
         self.transport = BatchTransport(self.app.conf.broker, self.app, before_commit=self._before_commit)
         self.app.transport = self.app.producer_transport = self.transport
         self.health = Health(time.monotonic)
-        self.metrics = Metrics()
+        self.metrics = Metrics(settings.role)
         self.pages: dict[str, bytes] = {}
         self._save_hooks: list[Hook] = []
         self._revoked_hooks: list[Hook] = []
@@ -224,7 +224,7 @@ class StateTable:
     """
 
     def __init__(self, host: Host, name: str, partitions: int | None = None) -> None:
-        self._host = host
+        self._host, self._name = host, name
         self._table = host.app.Table(name, key_type=bytes, value_type=bytes, partitions=partitions)
         self._changelog = host.topics.changelog(host.settings.role, name)
 
@@ -242,6 +242,7 @@ class StateTable:
         )
         for _, key, value in items:
             self._table.data[key] = value
+        self._host.metrics.store.labels(self._name).set(sum(map(len, self._table.data.values())))
 
 
 def _state_folder(settings: Settings) -> Path:

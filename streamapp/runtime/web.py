@@ -60,6 +60,7 @@ class WebServer:
     ) -> None:
         self._health = health
         self._pages = {} if pages is None else pages
+        metrics.follow(health)
         self._metrics = make_wsgi_app(metrics.registry)
         try:
             self._server = make_server(bind, port, self._answer, _Server, _Quiet)

@@ -148,7 +148,7 @@ class Deployment:
             )
             producer.poll(0)
         assert producer.flush(30) == 0
-        assert not failed
+        assert not failed, failed[:3]
 
     def consume(self, topic: str) -> list[Any]:
         """Return all records of a topic, read with a client that is not ours, in the order of partitions."""

@@ -42,4 +42,4 @@ def test_new_partitions_are_answered_by_roles_that_run(make: Make, bundle: Bundl
     until(lambda: len(answered(deployment)) >= 120, what="all are answered")
     check_counted_once(deployment, 120, partitions=MORE)
     # JOIN reads the new partitions of answers, too
-    until(lambda: monitor.metric('streamapp_labels_total{outcome="answers"}') >= 120, what="all are joined")
+    until(lambda: monitor.metric('streamapp_answers_total{outcome="answers"}') >= 120, what="all are joined")

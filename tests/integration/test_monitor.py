@@ -58,7 +58,7 @@ def test_a_lost_disk_is_rebuilt_from_the_topics(make: Make, bundle: Bundle) -> N
     monitor.wait_ready()
     deployment.produce("requests", requests(400))
     deployment.produce("feedback", labels(100))
-    until(lambda: joined(monitor, "answers") >= 400, what="answers read")
+    until(lambda: monitor.metric('streamapp_answers_total{outcome="answers"}') >= 400, what="answers read")
     until(lambda: joined(monitor, "joined") >= 100, what="labels joined")
     assert monitor.terminate() == 0
     shutil.rmtree(deployment.folder / "state")
@@ -87,7 +87,7 @@ def test_what_is_over_the_horizon_is_forgotten_under_steady_traffic(make: Make, 
         deployment.produce("requests", chunk)
         deployment.produce("feedback", labels(150, first=sent))
         sent += 300
-        return joined(monitor, "unlabelled") >= 300 and joined(monitor, "unknown-id") == 1
+        return monitor.metric("streamapp_unlabelled_total") >= 300 and joined(monitor, "unknown-id") == 1
 
     until(are_forgotten, what="forgotten answers")
     until(lambda: sum(ids(deployment).values()) >= sent // 2, what="all labels joined")

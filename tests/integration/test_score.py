@@ -96,6 +96,7 @@ def test_a_bundle_that_fails_its_checks_is_refused_and_the_champion_stays(make: 
     until(
         lambda: any(a["kind"] == "model-refused" for a in deployment.values("drift-alerts")), what="an alert"
     )
+    until(lambda: running.metric('streamapp_open_alerts{kind="model-refused"}') == 1, what="it is shown")
     deployment.produce("requests", requests(30))
     until(lambda: deployment.count("predictions") >= 30, what="answers")
     assert {a["model"]["version"] for a in deployment.values("predictions")} == {bundle.version}

@@ -38,6 +38,12 @@ def test_a_scan_has_its_start_and_not_its_end(store: KeyValue) -> None:
     assert list(store.scan(b"x", b"z")) == []
 
 
+def test_a_store_says_what_it_takes(store: KeyValue) -> None:
+    empty = store.size_bytes()
+    store.write({b"a": bytes(100_000), b"b": b"x"})
+    assert 100_000 < store.size_bytes() - empty < 200_000
+
+
 def test_a_rocks_store_is_there_after_a_restart(tmp_path: Path) -> None:
     before = RocksStore(tmp_path / "deep" / "store")
     before.write({b"a": b"1"})
