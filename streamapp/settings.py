@@ -14,10 +14,13 @@ from streamapp.connection import ConnectionSettings
 from streamapp.errors import ConfigError
 from streamapp.topics import TopicNames, check_name
 
-__all__ = ["ROLES", "Role", "Settings", "config_dir", "data_dir"]
+__all__ = ["ROLES", "WEB_PORT", "Role", "Settings", "config_dir", "data_dir"]
 
 Role = Literal["score", "monitor", "train"]
 ROLES: tuple[Role, ...] = ("score", "monitor", "train")
+
+WEB_PORT = 6066
+"""Where the first of :data:`ROLES` has its web pages; the others have the ports that follow."""
 
 _DAY_S = 86_400
 
@@ -245,7 +248,7 @@ class Settings(ConnectionSettings):
     @property
     def port(self) -> int:
         """The web port: as set, else the role's own."""
-        return self.web_port if self.web_port is not None else 6066 + ROLES.index(self.role)
+        return self.web_port if self.web_port is not None else WEB_PORT + ROLES.index(self.role)
 
     @property
     def member_id(self) -> str:

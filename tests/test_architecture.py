@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"models"}),
     frozenset({"drift", "quality", "rollout", "serving", "training"}),
     frozenset({"runtime"}),
-    frozenset({"agents", "documents", "gateway"}),
+    frozenset({"agents", "documents", "gateway", "operations"}),
     frozenset({"__main__", "cli", "dashboard", "demo"}),
 )
 """From the ground up. A package imports from those below its own, and from its own."""

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "retrain": ("streamapp.cli.retrain:command", "Ask for a new model now."),
     "review": ("streamapp.cli.review:command", "Look at drawn answers, and say what is right."),
     "replay": ("streamapp.cli.replay:command", "Judge recorded distributions again, as set or otherwise."),
+    "metrics": ("streamapp.cli.metrics:command", "Print what Prometheus and Grafana need."),
     "schemas": (
         "streamapp.cli.schemas:command",
         "Write the schemas of messages and an AsyncAPI document, or check them.",

@@ -9,13 +9,16 @@ from functools import partial
 
 import numpy as np
 import orjson
+from prometheus_client import generate_latest
 
 from streamapp.messages import DecisionRecord, Distribution, Labelled, Model, Prediction, Retrain, format_time
 from streamapp.models import Bundle
 from streamapp.runtime.client import latest_models
+from streamapp.runtime.metrics import Metrics
 from tests.integration.conftest import Make
 from tests.integration.deployment import Deployment, Sending
 from tests.integration.running import until
+from tests.operations.pages import names_of
 
 PARTITIONS = 2
 START_MS = 1_300_000_000_000
@@ -139,6 +142,9 @@ def test_drift_is_seen_and_a_better_model_takes_over(make: Make, bundle: Bundle)
 
     until(is_shown, what="the quality of the answers")
     assert 0 < roles[1].metric('streamapp_quality{metric="accuracy"}') < 1
+    for role in roles:  # what rules and dashboard are compared with
+        assert names_of(role.page("metrics")[1]) == names_of(generate_latest(Metrics().registry).decode())
+    assert roles[1].metric('streamapp_store_bytes{store="join"}') > 100_000
     answers = [Prediction.parse(value) for value in deployment.values("predictions")]
     assert Counter(answer.id for answer in answers) == Counter({f"r-{i}": 1 for i in range(world.count)})
     truth = {f"r-{i}": label for i, label in enumerate(world.labels)}

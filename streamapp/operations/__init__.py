@@ -1,0 +1,98 @@
+"""What an operator's tools need: rules and a scrape configuration for Prometheus, a dashboard for Grafana.
+
+Rules and dashboard are files of this package, to be copied and edited; the rest follows from a deployment's
+name and where its roles run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+
+import yaml
+
+from streamapp.settings import ROLES, WEB_PORT
+from streamapp.topics import check_name
+
+__all__ = ["RULES_FILE", "dashboard", "rules", "scrape_config"]
+
+RULES_FILE = "streamapp-rules.yml"
+"""Where the scrape configuration looks for the rules."""
+
+
+def rules() -> str:
+    """Return recording and alerting rules for all deployments, as YAML."""
+    return _text("rules.yml")
+
+
+def dashboard() -> str:
+    """Return a dashboard for Grafana 10 or newer, as JSON; data source and deployment are its variables."""
+    return _text("dashboard.json")
+
+
+def scrape_config(
+    name: str,
+    *,
+    hosts: Sequence[str] = ("localhost",),
+    web_port: int | None = None,
+    gateways: Sequence[str] = (),
+) -> str:
+    """Return a configuration of Prometheus that scrapes the processes of a deployment, as YAML.
+
+    Parameters
+    ----------
+    name
+        Of the deployment.
+    hosts
+        Names or addresses of the machines that run its three roles.
+    web_port
+        As given to ``run``: that of score, the others follow. None: where they are unless told otherwise.
+
+    gateways
+        Where gateways listen, HOST:PORT. They are a job of their own: only they may ask for a token.
+
+    Raises
+    ------
+    ConfigError
+        If `name` cannot be the name of a deployment.
+
+    Examples
+    --------
+    >>> print(scrape_config("bikes", hosts=["ml-1"]).partition("scrape_configs:")[2])
+    <BLANKLINE>
+    - job_name: streamapp-bikes
+      static_configs:
+      - targets: ['ml-1:6066']
+        labels: {deployment: bikes, role: score}
+      - targets: ['ml-1:6067']
+        labels: {deployment: bikes, role: monitor}
+      - targets: ['ml-1:6068']
+        labels: {deployment: bikes, role: train}
+    <BLANKLINE>
+    """
+    check_name(name)
+    targets = [
+        {
+            "targets": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in hosts],
+            "labels": {"deployment": name, "role": role},
+        }
+        for port, role in enumerate(ROLES, WEB_PORT if web_port is None else web_port)
+    ]
+    jobs = [{"job_name": f"streamapp-{name}", "static_configs": targets}]
+    if gateways:
+        gateway = {"targets": list(gateways), "labels": {"deployment": name, "role": "gateway"}}
+        jobs.append({"job_name": f"streamapp-{name}-gateway", "static_configs": [gateway]})
+    fields = {"rule_files": [RULES_FILE], "scrape_configs": jobs}
+    return _HEAD.format(name=name) + yaml.safe_dump(fields, sort_keys=False, default_flow_style=None)
+
+
+def _text(file: str) -> str:
+    return (files(__package__) / file).read_text(encoding="utf-8")
+
+
+_HEAD = """\
+# Prometheus configuration for the deployment {name}, from `streamapp metrics scrape {name}`.
+# The rules lie beside it: `streamapp metrics rules > streamapp-rules.yml`.
+# Roles listen on 127.0.0.1 unless STREAMAPP_WEB_BIND says otherwise. A gateway that asks for a token needs
+# `authorization: {{credentials_file: FILE}}` in its job.
+"""
