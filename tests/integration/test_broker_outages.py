@@ -115,6 +115,26 @@ def test_the_watchdog_ends_a_role_that_is_stuck_and_it_is_started_again(make: Ma
 
 @pytest.mark.soak
 @pytest.mark.timeout(300)
+def test_the_watchdog_ends_a_role_whose_group_never_settles(make: Make, bundle: Bundle) -> None:
+    """The coordinator waits for a member that neither answers nor is given up, and all wait with it."""
+    deployment = make()
+    deployment.deploy(bundle, partitions=PARTITIONS)
+    with Kept(deployment, "score", LIMITS, instance="one") as kept:
+        until(kept.is_ready, what="ready")
+        silent = deployment.start("score", instance="two", faults=["session:25"])
+        until(lambda: len(lags(silent.port)) > 0, what=lambda: f"partitions of the other: {silent.tail()}")
+        until(kept.is_ready, what="ready with the other")
+        silent.process.send_signal(signal.SIGSTOP)
+        deployment.start("score", instance="three")  # all have to join the group anew
+        check_gives_up(kept, "a rebalance has been under way")
+        silent.process.send_signal(signal.SIGCONT)
+        until(kept.is_ready, what="ready when the group has settled")
+        deployment.produce("requests", requests(30))
+        check_answered_once(deployment, 30)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
 def test_the_watchdog_ends_a_role_without_a_broker(
     make_own: Make, own_broker: Broker, bundle: Bundle
 ) -> None:
