@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 from streamapp.messages import OutputName, RejectionCode
 from streamapp.models.column import Row
 from streamapp.serving.faults import Fault, Misfit, quote, type_name
-from streamapp.serving.tensors import read_tensors, refuse_binary
+from streamapp.serving.tensors import read_tensors
 
 if TYPE_CHECKING:
     from streamapp.models.signature import Signature
@@ -67,7 +67,6 @@ def _find_rows(body: object, signature: Signature | None, max_rows: int) -> Shap
             raise Misfit(RejectionCode.WRONG_TYPE, what)
         return Shaped([features], None)
     if "inputs" in body:
-        refuse_binary("the request", body)
         asked = Asked("v2", _outputs(body.get("outputs"), signature))
         return Shaped(
             [] if signature is None else _bounded(read_tensors(body["inputs"], signature), max_rows), asked
@@ -99,7 +98,6 @@ def _outputs(asked: object, signature: Signature | None) -> tuple[OutputName, ..
         if each["name"] not in there:
             what = f"outputs asks for {quote(each['name'])}: ask for {' or '.join(there)}, or leave it out"
             raise Misfit(RejectionCode.BAD_SHAPE, what)
-        refuse_binary(f"output {each['name']}", each)
     names = {each["name"] for each in asked}
     return tuple(name for name in ALL_OUTPUTS if name in names)
 

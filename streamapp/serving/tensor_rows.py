@@ -18,7 +18,6 @@ from streamapp.serving.dialects import ALL_OUTPUTS, V2, Asked
 from streamapp.serving.faults import INT64
 from streamapp.serving.tensor_types import (
     DATATYPES,
-    NO_PARAMETERS,
     AnyTensor,
     Data,
     Output,
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["TensorBody", "TensorReader"]
 
 _MOST_ORDERS = 64
-_BINARY = b"binary_data"
 
 _DOUBLES = {float}
 _MEMBERS: dict[str, frozenset[type]] = {
@@ -192,8 +190,6 @@ class TensorReader:
         return order
 
     def _asked(self, body: Any) -> Asked:
-        if body.parameters is not NO_PARAMETERS and _BINARY in bytes(body.parameters):
-            raise ValueError("outputs are to be binary")
         outputs: list[Output] | None = body.outputs
         if not outputs:
             return V2

@@ -12,7 +12,7 @@ from streamapp.serving.tensors import FLOATS, INTEGERS
 if TYPE_CHECKING:
     from streamapp.models.signature import Column
 
-__all__ = ["DATATYPES", "NO_PARAMETERS", "AnyTensor", "Data", "Output", "any_values", "decoder", "one_value"]
+__all__ = ["DATATYPES", "AnyTensor", "Data", "Output", "any_values", "decoder", "one_value"]
 
 _NUMBERS = (*FLOATS, *INTEGERS)
 DATATYPES = {"float": _NUMBERS, "integer": _NUMBERS, "boolean": ("BOOL",), "string": ("BYTES",)}
@@ -31,7 +31,7 @@ _ONE_ROW = Annotated[list[Literal[1]], msgspec.Meta(min_length=1, max_length=2)]
 Data = list[float | int | bool | str | None]
 
 
-NO_PARAMETERS = msgspec.Raw()
+_NONE = msgspec.Raw()
 
 
 class Output(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -69,7 +69,7 @@ def decoder(tensor: Any) -> Any:
             ("inputs", list[tensor]),
             ("id", str | int | None, None),
             ("outputs", list[Output] | None, None),
-            ("parameters", msgspec.Raw, NO_PARAMETERS),
+            ("parameters", msgspec.Raw, _NONE),
         ],
         gc=False,
         forbid_unknown_fields=True,

@@ -21,7 +21,7 @@ from streamapp.serving.faults import Misfit, quote, type_name
 if TYPE_CHECKING:
     from streamapp.models.signature import Signature
 
-__all__ = ["FLOATS", "INTEGERS", "read_tensors", "refuse_binary"]
+__all__ = ["FLOATS", "INTEGERS", "read_tensors"]
 
 FLOATS = ("FP16", "FP32", "FP64")
 """JSON numbers are doubles, whichever of these a tensor says."""
@@ -85,13 +85,17 @@ def read_tensors(inputs: Any, signature: Signature) -> list[Row]:
     return [dict(zip(names, row, strict=True)) for row in by_row]
 
 
-def refuse_binary(where: str, given: dict[str, Any]) -> None:
-    """Raise Misfit if the parameters of a request, a tensor or an output ask for binary tensors."""
+def _refuse_binary(tensor: str, given: dict[str, Any]) -> None:
+    """Raise Misfit if a tensor's values are somewhere else.
+
+    Who would like to have binary outputs gets JSON: clients that ask for them by default read both.
+    """
     parameters = given.get("parameters")
-    for name, value in parameters.items() if isinstance(parameters, dict) else ():
-        if name.startswith("binary_data") and value:
-            what = f"{where} has {name}: there are no binary tensors on Kafka, send and expect data as JSON"
-            raise Misfit(RejectionCode.BAD_SHAPE, what)
+    if isinstance(parameters, dict) and "binary_data_size" in parameters:
+        what = (
+            f"tensor {tensor} has binary_data_size: there are no binary tensors here, send its data as JSON"
+        )
+        raise Misfit(RejectionCode.BAD_SHAPE, what)
 
 
 def _check_columns(tensors: list[_Tensor], names: list[str]) -> None:
@@ -116,7 +120,7 @@ def _read_tensor(given: dict[str, Any], *, quotes: bool) -> _Tensor:
     name, shape, datatype, data = (given.get(part) for part in ("name", "shape", "datatype", "data"))
     if not isinstance(name, str):
         raise Misfit(RejectionCode.WRONG_TYPE, f"a tensor's name is {quote(name)}: send a string")
-    refuse_binary(f"tensor {quote(name)}", given)
+    _refuse_binary(quote(name), given)
     if not isinstance(shape, list) or not 0 < len(shape) <= 2 or not all(map(_is_size, shape)):
         _refuse_shape(
             name, "has a shape that is not one or two whole numbers above 0: send rows, then columns"

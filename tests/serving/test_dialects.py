@@ -166,6 +166,18 @@ def test_only_the_outputs_that_are_asked_for_are_given(
     assert [one["prediction"] for one in said] == bundle.predict(ROWS).values.tolist()
 
 
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"parameters": {"binary_data_output": True}},
+        {"outputs": [{"name": "prediction", "parameters": {"binary_data": True}}]},
+    ],
+)
+def test_who_would_like_binary_outputs_gets_json(bundle: Bundle, wish: dict[str, Any]) -> None:
+    said = native_answers(values(v2(tensors(ROWS), **wish), bundle))
+    assert [one["prediction"] for one in said] == bundle.predict(ROWS).values.tolist()
+
+
 def test_features_are_left_out_where_they_are_to_be(bundle: Bundle) -> None:
     requests = [request(v2(tensors(ROWS)), 0), request(v1(ROWS), 1)]
     for output in answer(requests, bundle, answer_features=False).outputs:
@@ -183,8 +195,6 @@ def typed(**changes: str) -> dict[str, str]:
     """The datatypes of columns with changes."""
     return DATATYPES | changes
 
-
-BINARY = {"name": "prediction", "parameters": {"binary_data": True}}
 
 BAD: list[tuple[str, bytes, str, str | None, int | None]] = [
     ("inputs no array", v2({"temp": 1}), "wrong-type", None, None),
@@ -234,9 +244,6 @@ BAD: list[tuple[str, bytes, str, str | None, int | None]] = [
     ("mixed columns in one tensor", one(name="x", shape=[1, 7], data=[1] * 7),
      "wrong-type", "holiday", None),
     ("binary data", one(parameters={"binary_data_size": 8}),
-     "bad-shape", None, None),
-    ("binary outputs", v2(tensors([GOOD]), parameters={"binary_data_output": True}), "bad-shape", None, None),
-    ("a binary output", v2(tensors([GOOD]), outputs=[BINARY]),
      "bad-shape", None, None),
     ("outputs by name alone", v2(tensors([GOOD]), outputs=["prediction"]), "wrong-type", None, None),
     ("another output", v2(tensors([GOOD]), outputs=[{"name": "predict"}]), "bad-shape", None, None),
