@@ -10,6 +10,7 @@
     │   └── PredictionError          the estimator raised, or answered something else than it must
     ├── ProfileError                 a reference that no drift can be measured against
     ├── TrainingError                a training that gave no model
+    │   └── TrainingEndedError       its process was ended, or died: the trainer has said nothing
     └── InfrastructureError          retriable: wait, try again, give up after a bound
         ├── BrokerError
         ├── StoreError
@@ -38,6 +39,7 @@ __all__ = [
     "SignatureError",
     "StoreError",
     "StreamappError",
+    "TrainingEndedError",
     "TrainingError",
     "in_one_line",
     "shown",
@@ -117,6 +119,10 @@ class TrainingError(StreamappError):
     """A training that gave no model."""
 
     code = "training"
+
+
+class TrainingEndedError(TrainingError):
+    """A training whose process was ended, or died; its trainer has said nothing."""
 
 
 class InfrastructureError(StreamappError):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from streamapp.connection import ConnectionSettings
@@ -33,6 +33,10 @@ def data_dir() -> Path:
 def config_dir() -> Path:
     """Return the folder for what its user decides: ``$XDG_CONFIG_HOME/streamapp`` or its usual default."""
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "streamapp"
+
+
+def _lowered(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
 
 
 class Settings(ConnectionSettings):
@@ -80,6 +84,14 @@ class Settings(ConnectionSettings):
     pane_seconds: float = Field(default=5.0, gt=0, description="Age that closes a pane.")
     commit_interval: float = Field(
         default=0.5, gt=0, le=10, description="Seconds between commits; what a crash repeats."
+    )
+
+    # Logs
+    log_format: Literal["console", "json"] = Field(
+        default="console", description="Lines for people, or one JSON object a line."
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lowered)] = Field(
+        default="info", description="Least level of what is logged."
     )
 
     # Drift

@@ -7,6 +7,7 @@ import logging
 import time
 from statistics import median
 
+from streamapp.agents.notes import note_state
 from streamapp.agents.versions import Versions
 from streamapp.errors import InfrastructureError, SignatureError, StreamappError
 from streamapp.messages import Model
@@ -15,6 +16,7 @@ from streamapp.models.personal import unjudged_line
 from streamapp.rollout.latency import Latency
 from streamapp.rollout.states import changed
 from streamapp.runtime.host import Host
+from streamapp.runtime.log_fields import cause
 
 __all__ = ["Admission"]
 
@@ -54,14 +56,16 @@ class Admission:
                 return bundle
             took = await asyncio.to_thread(_check, bundle, champion)
         except InfrastructureError as exc:
-            log.warning("version %s cannot be checked now: %s", version, exc)
+            log.warning("a challenger cannot be checked now: %s", cause(exc), extra={"version": version})
             return None
         except StreamappError as exc:
+            log.warning("a challenger fails its checks: %s", cause(exc), extra={"version": version})
             await self._reject(record, f"rejected before any comparison: {exc}", {})
             return None
         settings = self._host.settings
         problem = took.problem(ratio=settings.gate_latency_ratio, floor_ms=settings.gate_latency_ms)
         if problem is not None:
+            log.warning("a challenger fails its checks: %s", problem, extra={"version": version})
             await self._reject(record, f"rejected before any comparison: {problem}", took.scores)
             return None
         await self._versions.log.update(
@@ -70,10 +74,10 @@ class Admission:
         return bundle
 
     async def _reject(self, record: Model, note: str, scores: dict[str, float]) -> None:
-        log.warning("version %s is %s", record.version, note)
         await self._versions.log.update(
             record.version, lambda latest: changed(latest, "rejected", scores=scores, note=note)
         )
+        note_state(self._host, record.version, "rejected", made_by=record)
         self._host.metrics.promotions.labels("rejected").inc()
 
 

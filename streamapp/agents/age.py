@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 
 from streamapp.agents.fold import FoldState
+from streamapp.agents.notes import note_alerts, note_retrain
 from streamapp.agents.versions import Versions
 from streamapp.agents.watch import alert_record, retrain_record
 from streamapp.rollout.age import Age
@@ -49,9 +50,11 @@ class AgeAgent:
                 return
             name = host.settings.name
             await host.deliver(host.topics.drift_alerts, [alert_record(name, alert) for alert in aged.alerts])
+            note_alerts(host, aged.alerts)
             if aged.retrain is not None:
                 due = retrain_record(name, aged.retrain, aged.due_ms)
                 await host.deliver(host.topics.retrain_events, [due])
+                note_retrain(host, aged.retrain)
             self._state.mark()
         await self._state.save()  # at once: there is no record whose commit would do it
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from streamapp.agents.notes import note_dead_letters
 from streamapp.agents.versions import Versions
 from streamapp.connection import Connection
 from streamapp.quality.join import LOGS, Join, Joined
@@ -20,6 +21,7 @@ from streamapp.quality.review_rate import ReviewRate
 from streamapp.quality.store import RocksMemory, RocksStore
 from streamapp.runtime.client import existing_topics, next_batch, read_batches
 from streamapp.runtime.host import Host
+from streamapp.runtime.log_fields import cause
 from streamapp.runtime.topic_plans import answer_limit_bytes
 from streamapp.runtime.transport import RecordBatch
 
@@ -92,6 +94,7 @@ class JoinAgent:
         ):
             if records:
                 await self._host.deliver(topic, records)
+        note_dead_letters(joined.dead_letters)
         self._host.metrics.count_joined(joined.counts)
 
     async def _show(self) -> None:
@@ -108,7 +111,7 @@ class JoinAgent:
                     async with asyncio.timeout(_TIMEOUT_S):
                         await self._mark(consumer)
                 except (TimeoutError, KafkaError) as exc:  # nothing is lost: it is kept for longer
-                    log.warning("where feedback ends is not known: %s", exc or type(exc).__name__)
+                    log.warning("where feedback ends is not known: %s", cause(exc))
                 for partition in list(self._marks):
                     while await self._expire(partition):
                         pass
@@ -204,7 +207,7 @@ class JoinAgent:
             start = positions.predictions if topic == topics.predictions else positions.feedback
             if end is None or (start is not None and start >= end):
                 continue
-            log.info("rebuilding the store of partition %d from %s", partition, topic)
+            log.info("rebuilding a store", extra={"topic": topic, "partition": partition})
             source = _records(self._host.settings.connection, TopicPartition(topic, partition), start, end)
             sent = await self._sent_reviews(partition) if topic == topics.predictions else None
             async with aclosing(source) as batches:

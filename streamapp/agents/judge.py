@@ -12,6 +12,7 @@ from typing import Any
 from streamapp.agents.admission import Admission
 from streamapp.agents.estimate import ShownEstimate
 from streamapp.agents.fold import FoldState
+from streamapp.agents.notes import note_alerts, note_retrain, note_state
 from streamapp.agents.relearn import by_original, relearn
 from streamapp.agents.versions import Versions
 from streamapp.agents.watch import alert_record, retrain_record
@@ -173,9 +174,12 @@ class JudgeAgent:
         name, topics, metrics = self._host.settings.name, self._host.topics, self._host.metrics
         if judged.alerts:
             await self._host.deliver(topics.drift_alerts, [alert_record(name, a) for a in judged.alerts])
+            note_alerts(self._host, judged.alerts)
         if judged.retrains:
             due = [retrain_record(name, due.event, due.at_ms) for due in judged.retrains]
             await self._host.deliver(topics.retrain_events, due)
+            for each in judged.retrains:
+                note_retrain(self._host, each.event)
         for decision in judged.rejected:
             await self._decide(decision, "rejected")
             metrics.promotions.labels("rejected").inc()
@@ -197,6 +201,7 @@ class JudgeAgent:
                 worse = served.version
             note = f"rolled back to {decision.version}, {decision.note}"
             await models.update(worse, lambda record: retired(record, note=note))
+            note_state(self._host, worse, "retired", made_by=models.versions.get(worse))
         await self._decide(decision, "champion")
         self._host.metrics.promotions.labels("promoted" if worse is None else "rolled-back").inc()
 
@@ -217,6 +222,9 @@ class JudgeAgent:
         await self._versions.log.update(
             decision.version,
             lambda record: changed(record, state, scores=decision.scores, note=decision.note),
+        )
+        note_state(
+            self._host, decision.version, state, made_by=self._versions.log.versions.get(decision.version)
         )
 
     async def _restore(self, data: bytes | None) -> None:

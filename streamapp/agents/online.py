@@ -12,6 +12,7 @@ from streamapp.errors import StoreError, StreamappError
 from streamapp.models import Bundle, Keys, Store
 from streamapp.models.lineage import is_gone_back_to
 from streamapp.runtime.host import Host
+from streamapp.runtime.log_fields import cause
 from streamapp.runtime.models_log import ModelsLog
 from streamapp.training.online import OnlineChampion
 
@@ -57,7 +58,7 @@ class OnlineAgent:
                 try:
                     await self._go_on(labelled)
                 except (KafkaError, StoreError) as exc:  # nothing is lost: it goes on from where it was
-                    log.warning("learning waits: %s", exc)
+                    log.warning("learning waits: %s", cause(exc))
                     await asyncio.sleep(_RETRY_S)
 
     async def _go_on(self, labelled: LabelledLog) -> None:
@@ -94,7 +95,11 @@ class OnlineAgent:
                     self._own.clear()
                     raise
                 except StreamappError as exc:
-                    log.warning("the champion %s cannot go on learning: %s", champion.version, exc)
+                    log.warning(
+                        "the champion cannot go on learning: %s",
+                        cause(exc),
+                        extra={"version": champion.version},
+                    )
                     return None
                 self._online = OnlineChampion.of(
                     bundle,
@@ -114,10 +119,10 @@ class OnlineAgent:
         except StoreError:
             raise
         except StreamappError as exc:
-            log.warning("what was learned up to offset %d is not published: %s", online.offset, exc)
+            log.warning("what was learned is not published: %s", cause(exc), extra={"offset": online.offset})
             return
         record = bundle.record(url, "candidate")
         self._own.add(record.version)
         note = f"snapshot of {record.caused_by}, which goes on learning"
         await self._models.add(record.model_copy(update={"note": note}))
-        log.info("%s is a snapshot after offset %d", record.version, online.offset)
+        log.info("a snapshot is published", extra={"version": record.version, "offset": online.offset})

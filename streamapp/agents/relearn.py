@@ -42,10 +42,10 @@ async def relearn(host: Host, models: ModelsLog, online: OnlineTrials, end: int)
         begin, _ = await labelled.bounds()
         if begin > start:
             log.warning(
-                "an online challenger learned from offset %d of %s, which begins at %d now: it begins anew",
+                "an online challenger learned from offset %d, and %d is the first now: it begins anew",
                 start,
-                topic,
                 begin,
+                extra={"topic": topic, "offset": begin},
             )
             online.begin_anew_before(begin)
         for first in range(max(begin, start), end, _ROWS_AT_ONCE):

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from streamapp.agents.notes import note_alerts, note_dead_letters
 from streamapp.messages import NO_VERSION, Alert, OutRecord, event_headers
 from streamapp.models import Bundle, Keys
 from streamapp.profile import Profile
@@ -87,6 +88,7 @@ class Score:
             answers = self._answer(part, bundle, work)
             if answers is not None:
                 pending += await self._send(part, answers, version, profile)
+                note_dead_letters(answers.dead_letters)
             if work:  # a model that is slow, or hangs: heartbeats and all else want their turn
                 self._host.health.progress_at = self._host.health.clock()
                 await asyncio.sleep(_BREATH_S)
@@ -99,7 +101,7 @@ class Score:
             with time_limit(work.limit_s(part)):
                 answers = self._scorer.answer(part, bundle, self._host.now_ms())
         except TimeLimitExceeded as exc:
-            log.warning("the model was interrupted with %d requests: %s", len(part), exc)
+            log.warning("the model was interrupted: %s", exc, extra=_of(part, bundle))
             if len(part) > 1:
                 work.halve(part)
                 return None
@@ -188,7 +190,7 @@ class Score:
                     tp.partition, self._table.get(_key(tp.partition)), ends[tp] or 0
                 )
                 if outcome in {Restored.BEYOND_END, Restored.UNREADABLE}:
-                    log.warning("the pane of partition %d is discarded: %s", tp.partition, outcome)
+                    log.warning("a pane is discarded: %s", outcome, extra={"partition": tp.partition})
             self._restored = {tp.partition for tp in partitions}
             # A closed pane is published before the first batch: until then no save gives the next pane, and
             # what is answered meanwhile would be committed without being counted in any.
@@ -200,6 +202,7 @@ class Score:
         headers = event_headers(self._host.settings.name, Alert.ce_type, ce_id, alert.updated_at)
         record = OutRecord.of(0, alert.key, alert.encode(), headers)
         await self._host.deliver(self._host.topics.drift_alerts, [record])
+        note_alerts(self._host, [alert])
         self._host.metrics.open_alerts.labels(alert.kind).inc(1 if alert.state == "opened" else -1)
 
     def _waits(self, records: Sequence[Any]) -> np.ndarray:
@@ -227,6 +230,13 @@ class Score:
         metrics.model_trained.set(_seconds(manifest.trained_at_ms))
         metrics.model_newest_data.set(_seconds(manifest.newest_training_data_at_ms))
         self._shown = bundle.version
+
+
+def _of(part: Sequence[Any], bundle: Bundle | None) -> dict[str, Any]:
+    """Return where the first of some requests lies, how many they are, and who answers, for the log."""
+    first, version = part[0], None if bundle is None else bundle.version
+    at = {"topic": first.topic, "partition": first.partition, "offset": first.offset}
+    return {"version": version, **at, "count": len(part)}
 
 
 def _seconds(time_ms: int | None) -> float:

@@ -6,16 +6,20 @@ import asyncio
 import logging
 from bisect import bisect_left
 from collections.abc import Awaitable, Sequence
+from functools import partial
 from typing import Any
 
 from aiokafka.errors import KafkaError
 
 from streamapp.agents.harm import HarmReader
 from streamapp.agents.labelled_log import LabelledLog, log_consumer, read_to_end
+from streamapp.agents.notes import note_training
 from streamapp.agents.online import OnlineAgent
 from streamapp.errors import MessageError, StoreError, StreamappError, TrainingError
 from streamapp.messages import DecisionRecord, Model, OutRecord, Retrain, event_headers, event_time_ms
 from streamapp.runtime.host import Host
+from streamapp.runtime.log_fields import cause
+from streamapp.runtime.logs import LogStyle, set_up_logging
 from streamapp.runtime.models_log import ModelsLog
 from streamapp.runtime.transport import RecordBatch
 from streamapp.training import decisions
@@ -62,7 +66,8 @@ class Train:
         self._pool = TrainingPool(
             limits=TrainingLimits(
                 timeout_s=settings.training_timeout_s, memory_mb=settings.training_memory_mb
-            )
+            ),
+            prepare=partial(set_up_logging, LogStyle.of(settings), names_role=False),
         )
         self._rules = TrainingRules(
             min_rows=settings.training_min_rows,
@@ -103,7 +108,7 @@ class Train:
             try:
                 event = Retrain.decode(record.value)
             except MessageError as exc:
-                log.warning("retrain event at offset %d is not readable: %s", record.offset, exc)
+                log.warning("a retrain event is not readable: %s", exc.code, extra={"offset": record.offset})
             else:
                 self._events.setdefault(event.id, event)
                 at_ms, _ = event_time_ms(record.headers, record.timestamp)
@@ -115,7 +120,7 @@ class Train:
             try:
                 decision = DecisionRecord.decode(record.value)
             except MessageError as exc:
-                log.warning("decision at offset %d is not readable: %s", record.offset, exc)
+                log.warning("a decision is not readable: %s", exc.code, extra={"offset": record.offset})
                 continue
             self._written.add(decision.id)
             if decision.outcome in {"failed", "dropped"}:  # of those that trained the versions tell
@@ -142,7 +147,7 @@ class Train:
                     try:
                         await self._plan(labelled, tail, harm)
                     except KafkaError as exc:  # nothing is lost: the plan is made again
-                        log.warning("a training waits for the broker: %s", exc)
+                        log.warning("a training waits for the broker: %s", cause(exc))
                         await asyncio.sleep(_RETRY_S)
 
     async def _plan(self, labelled: LabelledLog, tail: LabelledLog, harm: HarmReader) -> None:
@@ -166,7 +171,6 @@ class Train:
             done=self._done,
         )
         for dropped in plan.dropped:
-            log.warning("no training for event %s: %s", dropped.event.id, dropped.why)
             self._count(dropped.event, "dropped")
         lost = [each for each in versions if each.caused_by in plan.answered]
         lost_records = [decisions.recovered(self._events[str(each.caused_by)], each) for each in lost]
@@ -180,8 +184,6 @@ class Train:
         """Drop all events: nothing can be learned from answers that lack what the champion needs."""
         events = [event for event in self._events.values() if event.id not in self._done]
         fresh = [r for r in turned_off(events, champion, now_ms) if r.id not in self._written]
-        for record in fresh:
-            log.warning("no training: %s", record.reason)
         await self._write(fresh)
         for event in events:
             self._count(event, "dropped")
@@ -210,8 +212,10 @@ class Train:
                 found[event.id] = Harm("unknown", f"the champion's baseline cannot be read: {exc}")
         return found
 
-    async def _write(self, records: Sequence[DecisionRecord]) -> None:
-        """Write decisions that are not there yet."""
+    async def _write(
+        self, records: Sequence[DecisionRecord], *, failure: TrainingError | None = None
+    ) -> None:
+        """Write decisions that are not there yet; `failure` is what a training ended in."""
         name, fresh = self._host.settings.name, [each for each in records if each.id not in self._written]
         if fresh:
             await self._host.deliver(
@@ -227,6 +231,8 @@ class Train:
                 ],
             )
             self._written |= {each.id for each in fresh}
+            for each in fresh:
+                note_training(self._host, each, failure=failure)
 
     async def _train(self, start: Start, labelled: LabelledLog, now_ms: int) -> None:
         host, settings = self._host, self._host.settings
@@ -252,25 +258,28 @@ class Train:
                 trained_at_ms=host.now_ms(),
                 options=self._options,
             )
-            log.info("training on %d labelled rows, for %s", len(rows), start.event.reason)
+            log.info(
+                "training, for reason %s",
+                start.event.reason,
+                extra={"event": start.event.id, "alert": start.event.caused_by, "count": len(rows)},
+            )
             trained = await asyncio.wrap_future(self._pool.submit(job))
         except TrainingError as exc:
-            log.warning("the training for event %s gave no model: %s", start.event.id, exc)
+            await self._write([decisions.failed(start, str(exc), now_ms)], failure=exc)
             self._count(start.event, "failed")
-            await self._write([decisions.failed(start, str(exc), now_ms)])
             self._done |= start.answers
             return
         except StoreError as exc:
-            log.warning("a training will be tried again: %s", exc)
+            log.warning("a training will be tried again: %s", cause(exc), extra={"event": start.event.id})
             await asyncio.sleep(_RETRY_S)
             return
         finally:
             host.metrics.training.set(0)
         await self._models.add(trained.model)
-        await self._write([decisions.trained(start, trained.model, trained.tried, now_ms)])
+        decision = decisions.trained(start, trained.model, trained.tried, now_ms)
+        await self._write([decision])
         self._done |= start.answers
         self._count(start.event, "trained")
-        log.info("%s is a challenger: loss %.4g on its holdout", trained.model.version, trained.loss)
 
     def _count(self, event: Retrain, outcome: str) -> None:
         self._host.metrics.retrains.labels(event.reason, outcome).inc()

@@ -14,6 +14,7 @@ from streamapp.messages import Alert, Verdict
 from streamapp.runtime.answer_ranges import read_answers
 from streamapp.runtime.answered_rows import AnsweredRows, rows_of_answers
 from streamapp.runtime.host import Host
+from streamapp.runtime.log_fields import cause
 
 __all__ = ["Verdicts"]
 
@@ -51,7 +52,8 @@ class Verdicts:
             async with asyncio.timeout(_PATIENCE_S):
                 return await self._judge(alert, predecessor)
         except (StreamappError, TimeoutError) as exc:
-            log.warning("no verdict on alert %s: %s", alert.id, exc or "it took too long")
+            why = "it took too long" if isinstance(exc, TimeoutError) else cause(exc)
+            log.warning("no verdict on an alert: %s", why, extra={"alert": alert.id})
             return NO_VERDICT
 
     async def _judge(self, alert: Alert, predecessor: str | None) -> Verdict:

@@ -12,6 +12,7 @@ from streamapp.models import Baseline, Bundle, Signature
 from streamapp.models.golden import Golden
 from streamapp.profile import Profile
 from streamapp.runtime.host import Host
+from streamapp.runtime.log_fields import cause
 from streamapp.runtime.models_log import ModelsLog
 
 __all__ = ["Versions", "Watched"]
@@ -68,7 +69,7 @@ class Versions:
                     )
                     found = Watched(bundle.profile, bundle.signature, bundle.golden, bundle.baseline)
             except StreamappError as exc:
-                log.warning("version %s cannot be watched: %s", version, exc)
+                log.warning("a version cannot be watched: %s", cause(exc), extra={"version": version})
             self._watched[version] = found
         return self._watched[version]
 
@@ -105,7 +106,7 @@ class Versions:
         try:
             return await self.load(record)
         except StreamappError as exc:
-            log.warning("version %s cannot be judged: %s", version, exc)
+            log.warning("a version cannot be judged: %s", cause(exc), extra={"version": version})
             return None
 
     def forget(self, keep: set[str]) -> None:

@@ -10,6 +10,7 @@ import orjson
 
 from streamapp.agents.estimate import ShownEstimate
 from streamapp.agents.fold import FoldState
+from streamapp.agents.notes import note_alerts, note_retrain
 from streamapp.agents.verdicts import Verdicts
 from streamapp.agents.versions import Versions
 from streamapp.drift import Silence, Watch, event_id
@@ -17,6 +18,7 @@ from streamapp.errors import MessageError, ProfileError
 from streamapp.messages import Alert, Distribution, ModelRef, OutRecord, Retrain, caused_id, event_headers
 from streamapp.profile.policy_text import parse_policy
 from streamapp.runtime.host import Host, StateTable
+from streamapp.runtime.log_fields import cause
 from streamapp.runtime.metrics import set_all
 from streamapp.runtime.transport import RecordBatch
 
@@ -64,7 +66,9 @@ class WatchAgent:
                 try:
                     pane = Distribution.decode(record.value)
                 except MessageError as exc:
-                    log.warning("distribution at offset %d is not readable: %s", record.offset, exc)
+                    log.warning(
+                        "a distribution is not readable: %s", exc.code, extra={"offset": record.offset}
+                    )
                     continue
                 await self._versions.watched(pane.version)
                 if self._watch.begins_reign(pane):
@@ -78,11 +82,13 @@ class WatchAgent:
                 said = alerts if over is None else [*alerts, over]
                 if said:
                     await self._host.deliver(topics.drift_alerts, [alert_record(name, a) for a in said])
+                    note_alerts(self._host, said)
                 opened = [alert for alert in alerts if alert.state == "opened"]
                 for alert in opened:
                     event = Retrain(id=caused_id("retrain", alert.id), reason="input", caused_by=alert.id)
                     record_ = retrain_record(name, event, alert.updated_at)
                     await self._host.deliver(topics.retrain_events, [record_])
+                    note_retrain(self._host, event)
             self._show()
         return []
 
@@ -96,6 +102,7 @@ class WatchAgent:
                 return
             record = alert_record(self._host.settings.name, alert)
             await self._host.deliver(self._host.topics.drift_alerts, [record])
+            note_alerts(self._host, [alert])
             self._state.mark()
             self._show()
         await self._state.save()  # at once: there is no record whose commit would do it
@@ -146,7 +153,7 @@ class WatchAgent:
                 policy=self._policy,
             )
         except ProfileError as exc:
-            log.warning("drift is watched from here on, without what was seen before: %s", exc)
+            log.warning("drift is watched from here on, without what was seen before: %s", cause(exc))
 
     def _snapshot(self) -> bytes:
         watch = orjson.Fragment(self._watch.snapshot())

@@ -122,7 +122,7 @@ def command(
         from streamapp.agents import create_host  # noqa: PLC0415  # Faust takes a second to import
         from streamapp.runtime.worker import run  # noqa: PLC0415
 
-        run(create_host(settings))
+        run(create_host(settings), supervised=supervised)
     except ConfigError as exc:
         if not supervised:
             raise
@@ -176,13 +176,16 @@ def role_commands(name: str, *, web_port: int) -> dict[str, list[str]]:
 
 
 def _run_all(settings: Settings, chosen: dict[str, str], web_port: int) -> None:
-    from streamapp.runtime.supervisor import Supervisor  # noqa: PLC0415  # not needed for --help
+    from streamapp.runtime.logs import json_line_printer  # noqa: PLC0415  # not needed for --help
+    from streamapp.runtime.supervisor import Supervisor, line_printer  # noqa: PLC0415
 
     _check(settings, None)
     commands = role_commands(settings.name, web_port=web_port)
+    is_json = settings.log_format == "json"
+    log = json_line_printer(settings.name) if is_json else line_printer(list(commands))
     for index, role in enumerate(commands):
-        click.echo(f"{role:<7} | http://{settings.web_bind}:{web_port + index}/health /ready /metrics")
-    Supervisor(commands, env={_env_name(field): value for field, value in chosen.items()}).run()
+        log(role, f"http://{settings.web_bind}:{web_port + index}/health /ready /metrics")
+    Supervisor(commands, env={_env_name(field): value for field, value in chosen.items()}, log=log).run()
 
 
 def _check(settings: Settings, role: Role | None) -> None:

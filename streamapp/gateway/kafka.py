@@ -11,12 +11,13 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streamapp.errors import MessageError, in_one_line
+from streamapp.errors import MessageError
 from streamapp.gateway.exchange import Exchange, Position
 from streamapp.gateway.producer import LastingProducer
 from streamapp.messages import Header
 from streamapp.runtime.broker_errors import broker_errors
 from streamapp.runtime.client import Models, existing_topics, next_batch, reader
+from streamapp.runtime.log_fields import cause
 from streamapp.settings import Settings
 
 __all__ = ["Deployment", "connect"]
@@ -142,7 +143,7 @@ async def _poll(consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, Sequence[
     try:
         found: Mapping[TopicPartition, Sequence[Any]] = await consumer.getmany(timeout_ms=_POLL_MS)
     except KafkaError as exc:  # outages are not among them: aiokafka waits for their end by itself
-        log.warning("cannot read: %s", in_one_line(exc))
+        log.warning("cannot read: %s", cause(exc))
         await asyncio.sleep(_RETRY_S)
         return {}
     return found

@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import uvicorn
@@ -17,6 +18,7 @@ from streamapp.errors import ConfigError
 from streamapp.gateway.api import create_api
 from streamapp.gateway.kafka import connect
 from streamapp.gateway.limits import check_bind, read_token
+from streamapp.runtime.logs import LogStyle, set_up_logging
 from streamapp.settings import Settings
 
 __all__ = ["run"]
@@ -72,6 +74,8 @@ async def _serve(
     settings: Settings, token: str | None, listening: socket.socket, say: Callable[[str], Any]
 ) -> None:
     async with connect(settings) as connection:
+        instance = f"{socket.gethostname()}-gateway-{settings.gateway_port}"
+        set_up_logging(replace(LogStyle.of(settings), role="gateway", instance=instance))
         config = uvicorn.Config(
             create_api(connection, settings, token=token),
             access_log=False,

@@ -18,7 +18,7 @@ from streamapp.messages.cloudevents import (
     said_time_ms,
     trace_headers,
 )
-from streamapp.messages.dead_letters import OMITTED_BYTES, SHA256, dead_letter
+from streamapp.messages.dead_letters import ERROR_CODE, OMITTED_BYTES, SHA256, SOURCE, dead_letter
 from streamapp.messages.decision import DecisionRecord, Outcome, TriedWindow
 from streamapp.messages.distribution import NO_VERSION, Distribution
 from streamapp.messages.exact import read_exactly
@@ -46,6 +46,7 @@ from streamapp.messages.v2 import OutputName, PredictionV2, RequestV2
 
 __all__ = [
     "CHAMPION_KEY",
+    "ERROR_CODE",
     "FRAMED",
     "FRAMED_HINT",
     "MAX_AHEAD_MS",
@@ -53,6 +54,7 @@ __all__ = [
     "NO_VERSION",
     "OMITTED_BYTES",
     "SHA256",
+    "SOURCE",
     "Alert",
     "AlertKind",
     "Champion",

@@ -9,7 +9,13 @@ from streamapp.messages.base import format_time
 from streamapp.messages.cloudevents import Header
 from streamapp.messages.records import OutRecord, Record, record_bytes, record_time
 
-__all__ = ["OMITTED_BYTES", "SHA256", "dead_letter"]
+__all__ = ["ERROR_CODE", "OMITTED_BYTES", "SHA256", "SOURCE", "dead_letter"]
+
+ERROR_CODE = "streamapp-error-code"
+"""Header: why, as a stable code."""
+
+SOURCE = ("streamapp-source-topic", "streamapp-source-partition", "streamapp-source-offset")
+"""Headers: where the record lies."""
 
 OMITTED_BYTES = "streamapp-omitted-bytes"
 """Header: length of a value that did not fit, or may hold personal columns."""
@@ -48,11 +54,9 @@ def dead_letter(
         of a few possible values it would tell which.
     """
     facts = {
-        "streamapp-error-code": code,
+        ERROR_CODE: code,
         "streamapp-error-message": message,
-        "streamapp-source-topic": topic,
-        "streamapp-source-partition": str(record.partition),
-        "streamapp-source-offset": str(record.offset),
+        **dict(zip(SOURCE, (topic, str(record.partition), str(record.offset)), strict=True)),
         "streamapp-source-timestamp": format_time(record_time(record.timestamp)),
     }
     why: list[Header] = [(name, text.encode(errors="replace")) for name, text in facts.items()]

@@ -11,6 +11,7 @@ from streamapp.messages import Alert, Champion, Model, ModelRef, caused_id
 from streamapp.models import Bundle, Keys
 from streamapp.models.personal import secret_line
 from streamapp.runtime.client import latest_models
+from streamapp.runtime.log_fields import cause
 from streamapp.runtime.models_log import ModelsLog
 from streamapp.settings import Settings
 
@@ -113,18 +114,18 @@ class ServedModel:
         if pointer is None or (self.current is not None and self.current.version == pointer.version):
             return True
         record = self._models.versions.get(pointer.version)
-        reason = "no record of this version stands in the models topic"
+        reason = why = "no record of this version stands in the models topic"
         if record is not None:
             try:
                 self.current = await asyncio.to_thread(load_verified, record, self._settings)
             except StreamappError as exc:
-                reason = str(exc)
+                reason, why = str(exc), cause(exc)
             else:
-                log.info("champion is %s", pointer.version)
+                log.info("this champion answers from now on", extra={"version": pointer.version})
                 self.deployed_at_ms = self._models.pointed_at_ms
                 await self._resolve()
                 return True
-        await self._refuse(pointer, reason)
+        await self._refuse(pointer, reason, why)
         if self.current is None:
             await self._fall_back(pointer.version)
         return False
@@ -136,16 +137,24 @@ class ServedModel:
             try:
                 self.current = await asyncio.to_thread(load_verified, record, self._settings)
             except StreamappError as exc:
-                log.warning("earlier champion %s cannot be served either: %s", record.version, exc)
+                log.warning(
+                    "an earlier champion cannot be served either: %s",
+                    cause(exc),
+                    extra={"version": record.version},
+                )
             else:
-                log.warning("serving earlier champion %s until %s can be loaded", record.version, refused)
+                log.warning(
+                    "an earlier champion answers, until %s can be loaded",
+                    refused,
+                    extra={"version": record.version},
+                )
                 return
 
-    async def _refuse(self, pointer: Champion, reason: str) -> None:
+    async def _refuse(self, pointer: Champion, reason: str, why: str) -> None:
+        """Raise an alert with the reason; the log has what may be said there."""
         if pointer.version in self._refused:
             return
         reason = shown(reason, 2_000)  # it must fit into a message
-        log.error("champion %s refused: %s", pointer.version, reason)
         alert = Alert(
             id=caused_id("model-refused", pointer.version),
             state="opened",
@@ -158,6 +167,7 @@ class ServedModel:
             updated_at=pointer.at,
         )
         self._refused[pointer.version] = alert
+        log.error("the champion is refused: %s", why, extra={"version": pointer.version, "alert": alert.id})
         await self._raise_alert(alert)
 
     async def _resolve(self) -> None:

@@ -25,6 +25,7 @@ from streamapp.errors import BrokerError, ConfigError
 from streamapp.messages import OutRecord
 from streamapp.runtime.broker_errors import denial
 from streamapp.runtime.health import Health
+from streamapp.runtime.log_fields import cause
 from streamapp.runtime.metrics import Metrics
 from streamapp.runtime.transport import BatchTransport, RecordBatch
 from streamapp.settings import Settings
@@ -70,6 +71,7 @@ class Host:
         self._end_hooks: list[Callable[[], None]] = []
         self._finishing: set[asyncio.Task[None]] = set()
         self.assignments = 0
+        self._reads = ""
         self.app.on_rebalance_complete.connect(self._rebalanced)
         self.app.on_partitions_revoked.connect(self._revoked)
 
@@ -157,6 +159,10 @@ class Host:
 
     async def _rebalanced(self, *_: Any, **__: Any) -> None:
         self.assignments += 1  # tables are recovered; whoever caches something of them begins anew
+        reads = _listed(self.assigned()) or "nothing: other processes have all partitions"
+        if reads != self._reads:  # one assignment may be told of more than once
+            self._reads = reads
+            log.info("reads %s", reads)
 
     async def _revoked(self, *_: Any, **__: Any) -> None:
         for hook in self._revoked_hooks:
@@ -204,9 +210,8 @@ class Host:
 
     def fatal(self, what: str, exc: BaseException) -> NoReturn:
         """End the process at once. Nothing that is open was committed; a restart replays it."""
-        debug = bool(os.environ.get("STREAMAPP_DEBUG"))
-        why = denial(exc, self.settings.connection) or f"{type(exc).__name__}: {exc}"
-        log.critical("%s: %s; exiting to start again", what, why, exc_info=debug and exc)
+        why = denial(exc, self.settings.connection) or cause(exc)
+        log.critical("%s: %s; exiting to start again", what, why, exc_info=exc)
         self.end()
         logging.shutdown()
         os._exit(EXIT_RETRY)
@@ -243,6 +248,14 @@ class StateTable:
         for _, key, value in items:
             self._table.data[key] = value
         self._host.metrics.store.labels(self._name).set(sum(map(len, self._table.data.values())))
+
+
+def _listed(partitions: Iterable[TP]) -> str:
+    """Return partitions as a log has them: ``bikes.requests 0 1 2, bikes.feedback 0``."""
+    by_topic: dict[str, list[int]] = {}
+    for tp in partitions:
+        by_topic.setdefault(tp.topic, []).append(tp.partition)
+    return ", ".join(f"{topic} {' '.join(map(str, found))}" for topic, found in by_topic.items())
 
 
 def _state_folder(settings: Settings) -> Path:

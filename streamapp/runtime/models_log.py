@@ -90,7 +90,7 @@ class ModelsLog:
         try:
             message = (Champion if record.key == CHAMPION_KEY else Model).decode(record.value)
         except MessageError as exc:
-            log.warning("models record at offset %d is not readable: %s", record.offset, exc)
+            log.warning("a models record is not readable: %s", exc.code, extra={"offset": record.offset})
             return
         if isinstance(message, Champion):
             self.champion, self.pointed_at_ms = message, record.timestamp

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, for_code
 from streamapp.errors import BrokerError
 from streamapp.runtime.admin import grow_partitions
 from streamapp.runtime.host import Host
+from streamapp.runtime.log_fields import cause
 
 __all__ = ["Growth", "unowned"]
 
@@ -82,10 +83,10 @@ class Growth:
                     async with asyncio.timeout(_TIMEOUT_S):
                         await self._look(admin)
             except BrokerError as exc:
-                log.warning("partitions could not follow %s: %s", self._host.topics.requests, exc)
+                log.warning("partitions could not follow %s: %s", self._host.topics.requests, cause(exc))
                 await asyncio.sleep(_LOOK_EVERY_S)
             except (TimeoutError, KafkaError, OSError) as exc:
-                log.debug("cannot look for new partitions: %r", exc)  # runtime/progress.py tells
+                log.debug("cannot look for new partitions: %s", cause(exc))  # runtime/progress.py tells
                 await asyncio.sleep(_LOOK_EVERY_S)
             finally:
                 await admin.close()

@@ -14,6 +14,7 @@ from streamapp.runtime.broker_errors import denial
 from streamapp.runtime.client import admin_client
 from streamapp.runtime.health import GIVE_UP_S, STUCK_S
 from streamapp.runtime.host import Host
+from streamapp.runtime.log_fields import cause
 from streamapp.runtime.ownership import unowned
 from streamapp.runtime.refusal import refusal
 
@@ -75,7 +76,7 @@ class Progress:
 
     async def _note(self, exc: Exception) -> None:
         connection = self._host.settings.connection
-        why = denial(exc, connection) or await refusal(connection) or str(exc) or type(exc).__name__
+        why = denial(exc, connection) or await refusal(connection) or cause(exc)
         self._host.health.trouble = why
         log.warning("the broker does not answer: %s", why)
 

@@ -14,6 +14,8 @@ import faust
 
 from streamapp.runtime.broker_errors import denial
 from streamapp.runtime.host import EXIT_RETRY, Host
+from streamapp.runtime.log_fields import cause
+from streamapp.runtime.logs import LogStyle, set_up_logging
 from streamapp.runtime.ownership import Growth
 from streamapp.runtime.progress import Progress
 from streamapp.runtime.web import WebServer
@@ -23,12 +25,11 @@ __all__ = ["run"]
 GRACE_S = 10.0
 """Between the signal to stop and the hard end: whatever is not committed then is replayed."""
 
-_FORMAT, _TIME_FORMAT = "%(asctime)s %(levelname)-8s %(message)s", "%H:%M:%S"
 _WATCH_EVERY_S = 5.0
 _COLLECT_EVERY = 100_000
 """Containers made and not freed between two runs of the collector: more than one batch holds."""
 
-log = logging.getLogger("streamapp")
+log = logging.getLogger(__name__)
 
 
 class _Worker(faust.Worker):  # type: ignore[misc]
@@ -47,6 +48,7 @@ class _Worker(faust.Worker):  # type: ignore[misc]
         self._on_sigterm()
 
     def _on_sigterm(self) -> None:
+        log.info("asked to stop: committing what is done")
         _end_hard_in(GRACE_S)
         super()._on_sigterm()
 
@@ -57,24 +59,33 @@ class _Worker(faust.Worker):  # type: ignore[misc]
         # All services have stopped and offsets are committed. What Faust does from here on is to wait two
         # seconds for tasks that nobody needs.
         if exc := self.crash_reason:
-            denied = denial(exc, self.host.settings.connection)
-            log.critical("ended: %s", denied or f"{type(exc).__name__}: {exc}")
+            why = denial(exc, self.host.settings.connection) or cause(exc)
+            log.critical("ended: %s", why, exc_info=exc)
+        else:
+            log.info("role %s has stopped", self.host.settings.role)
         self.host.end()
         logging.shutdown()
         sys.stdout.flush()
         os._exit(EXIT_RETRY if self.crash_reason else 0)
 
 
-def run(host: Host) -> None:
+def run(host: Host, *, supervised: bool = False) -> None:
     """Run a role in this process until SIGTERM or Ctrl-C; does not return.
+
+    Parameters
+    ----------
+    host
+        Of the role, with its agents.
+    supervised
+        Whether a supervisor puts the role before each line of the log.
 
     Raises
     ------
     ConfigError
         If its web port is taken.
     """
-    _set_up_logging()
     settings = host.settings
+    set_up_logging(LogStyle.of(settings), names_role=not supervised)
     WebServer(settings.web_bind, settings.port, host.health, host.metrics, host.pages).start()
     Progress(host)
     Growth(host)
@@ -90,7 +101,7 @@ def run(host: Host) -> None:
     )
     worker.spinner, worker.host = None, host
     _calm_collector()
-    log.info("%s of %s at %s", settings.role, settings.name, settings.bootstrap)
+    log.info("role %s of %s starts, with Kafka at %s", settings.role, settings.name, settings.bootstrap)
     worker.execute_from_commandline()
 
 
@@ -127,33 +138,3 @@ def _calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_EVERY, 20, 20)
-
-
-class _OneLine(logging.Formatter):
-    """Says what happened and not where: Faust logs the same traceback of a lost broker several times."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        record.exc_info = record.exc_text = record.stack_info = None
-        return super().format(record)
-
-
-def _set_up_logging() -> None:
-    debug = bool(os.environ.get("STREAMAPP_DEBUG"))
-    logging.basicConfig(
-        level=logging.INFO if debug else logging.WARNING,
-        format=_FORMAT,
-        datefmt=_TIME_FORMAT,
-        stream=sys.stdout,
-        force=True,
-    )
-    log.setLevel(logging.DEBUG if debug else logging.INFO)
-    logging.getLogger("streamapp.runtime.transport").setLevel(
-        logging.WARNING
-    )  # Faust's services log as their class
-    if not debug:
-        for handler in logging.getLogger().handlers:
-            handler.setFormatter(_OneLine(_FORMAT, _TIME_FORMAT))
-        # What it retries it logs as errors; whether the broker answers is told by runtime/progress.py.
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-        logging.getLogger("mode").setLevel(logging.ERROR)
-    logging.captureWarnings(True)

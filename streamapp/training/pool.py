@@ -19,7 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import connection
 
-from streamapp.errors import InfrastructureError, TrainingError, in_one_line
+from streamapp.errors import InfrastructureError, TrainingEndedError, TrainingError, in_one_line
 from streamapp.training.job import Job, Trained, train
 from streamapp.training.limits import TrainingLimits
 
@@ -42,6 +42,8 @@ class TrainingPool:
         Start the worker now rather than with the first job.
     run
         What the worker calls with a job; must be importable.
+    prepare
+        Called in the worker before its first job, for example to set up its log; must be picklable.
     """
 
     def __init__(
@@ -50,9 +52,11 @@ class TrainingPool:
         limits: TrainingLimits | None = None,
         warm: bool = True,
         run: Callable[[Job], Trained] = train,
+        prepare: Callable[[], object] | None = None,
     ) -> None:
         self._limits = limits or TrainingLimits()
         self._run = run
+        self._prepare = prepare
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="training")
         self._worker: ProcessPoolExecutor | None = None
         self._pid: int | None = None
@@ -87,7 +91,7 @@ class TrainingPool:
 
     def _train(self, job: Job) -> Trained:
         if self._closed:
-            raise TrainingError("the training was stopped before it began")
+            raise TrainingEndedError("the training was stopped before it began")
         overrun: str | None = None
         try:
             future = self._ready().submit(self._run, job)
@@ -96,8 +100,8 @@ class TrainingPool:
         except BrokenProcessPool as exc:
             self._bury()
             if self._closed:
-                raise TrainingError("the training was stopped") from exc
-            raise TrainingError(
+                raise TrainingEndedError("the training was stopped") from exc
+            raise TrainingEndedError(
                 overrun
                 or "the training process died in the middle of its work, as it does when it is killed or "
                 "memory runs out: ask again with streamapp retrain, and set training_rows lower if it "
@@ -133,7 +137,10 @@ class TrainingPool:
             else:
                 return self._worker
         self._worker = ProcessPoolExecutor(
-            1, mp_context=multiprocessing.get_context("spawn"), initializer=_settle
+            1,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_settle,
+            initargs=(self._prepare,),
         )
         self._pid = self._worker.submit(_beat).result()
         if self._closed:  # closed while it was starting
@@ -156,7 +163,7 @@ def _beat() -> int:
     return os.getpid()
 
 
-def _settle() -> None:
+def _settle(prepare: Callable[[], object] | None) -> None:
     """Prepare the worker: head of its group, last in line for the processor, and gone when its parent is."""
     os.setpgid(0, 0)
     with suppress(OSError):
@@ -167,6 +174,8 @@ def _settle() -> None:
     if parent is not None:
         # Not Linux's signal at a parent's death: that one takes the end of the starting thread for it.
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    if prepare is not None:
+        prepare()
     import sklearn.pipeline  # noqa: F401, PLC0415  # the most of what the first job would wait for
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,19 @@ from sklearn.linear_model import LogisticRegression
 from streamapp.models import Bundle
 from tests.integration.conftest import draw
 
-__all__ = ["CLASSES", "FINE", "HANGS", "NAN", "RAISES", "ROOT", "TOO_FEW", "Faulty", "faulty_bundle"]
+__all__ = [
+    "CLASSES",
+    "FINE",
+    "HANGS",
+    "NAN",
+    "RAISES",
+    "ROOT",
+    "TOO_FEW",
+    "Faulty",
+    "Talkative",
+    "faulty_bundle",
+    "talkative_bundle",
+]
 
 ROOT = Path(__file__).parents[2]
 """What ``PYTHONPATH`` must hold for a process that loads such a model."""
@@ -52,6 +65,22 @@ class Faulty(LogisticRegression):  # type: ignore[misc]
         return probabilities
 
 
+class Talkative(LogisticRegression):  # type: ignore[misc]
+    """Quotes what it is asked, in a warning and in an error, if that is beyond all bounds."""
+
+    def predict_proba(self, X: Any) -> Any:
+        asked = np.asarray(X, dtype=float)[:, 0]
+        if (asked > FINE).any():
+            warnings.warn(f"asked for {asked.tolist()}", stacklevel=1)
+            raise ValueError(f"{asked.max()} is too much")
+        return super().predict_proba(X)
+
+
 def faulty_bundle(seconds: float = 0.0) -> Bundle:
     X, y = draw(1, 500)
     return Bundle.create(Faulty(seconds).fit(X, y), X, y, name="it", holdout=(X, y), created_at_ms=1)
+
+
+def talkative_bundle() -> Bundle:
+    X, y = draw(1, 500)
+    return Bundle.create(Talkative().fit(X, y), X, y, name="it", holdout=(X, y), created_at_ms=1)

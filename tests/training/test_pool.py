@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,8 @@ WAIT_S = 100
 
 
 @pytest.fixture
-def pool() -> Iterator[TrainingPool]:
-    pool = TrainingPool()
+def pool(tmp_path: Path) -> Iterator[TrainingPool]:
+    pool = TrainingPool(prepare=partial((tmp_path / "prepared").write_text, "yes"))
     yield pool
     pool.close(kill=True)
 
@@ -45,7 +46,7 @@ def renamed(job: Job, caused_by: str) -> Job:
     return replace(job, caused_by=caused_by)
 
 
-def test_a_warm_process_trains_again_and_again(pool: TrainingPool, make_job: MakeJob) -> None:
+def test_a_warm_process_trains_again_and_again(pool: TrainingPool, make_job: MakeJob, tmp_path: Path) -> None:
     job = make_job()
     first = pool.submit(job).result(WAIT_S)
     worker = pool.pid
@@ -56,6 +57,7 @@ def test_a_warm_process_trains_again_and_again(pool: TrainingPool, make_job: Mak
     with pytest.raises(TrainingError, match="20 labelled rows can be used and 500 are needed"):
         pool.submit(few).result(WAIT_S)
     assert pool.pid == worker
+    assert (tmp_path / "prepared").read_text() == "yes"
 
 
 def test_a_worker_that_dies_takes_its_job_along_and_no_other(make_job: MakeJob) -> None:
