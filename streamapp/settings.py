@@ -86,12 +86,18 @@ class Settings(ConnectionSettings):
         default=0.5, gt=0, le=10, description="Seconds between commits; what a crash repeats."
     )
 
-    # Logs
+    # Logs and traces
     log_format: Literal["console", "json"] = Field(
         default="console", description="Lines for people, or one JSON object a line."
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lowered)] = Field(
         default="info", description="Least level of what is logged."
+    )
+    traces: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of requests without a trace context that get one; 0: no traces at all.",
     )
 
     # Drift

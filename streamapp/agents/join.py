@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, NamedTuple
@@ -64,10 +65,13 @@ class JoinAgent:
         async with self._turn:
             await self._open()
             for batch in batches:
+                began_ns = time.time_ns()
                 join = self._joins[batch.partition]
                 joined = await self._read(join, batch.topic, batch.records)
                 await self._deliver(joined)
                 join.apply(joined.batch)
+                if self._host.traces is not None:
+                    self._host.traces.read(batch.records, topic=batch.topic, began_ns=began_ns)
         return []
 
     async def _read(self, join: Join, topic: str, records: Sequence[Any], sent: Sent | None = None) -> Joined:

@@ -1,4 +1,4 @@
-"""What happens to a deployment, told once, as a line of the log.
+"""What happens to a deployment, told once: as a line of the log, and, if traces are on, as a span.
 
 Lines have ids and no summaries: those may name a level of a column. The ids lead to the messages that do.
 """
@@ -38,15 +38,38 @@ def note_alerts(host: Host, alerts: Iterable[Alert]) -> None:
         version = None if alert.model is None else alert.model.version
         extra = {"alert": alert.id, "version": version}
         log.log(level, "alert %s: %s, %s", alert.state, alert.kind, alert.severity, extra=extra)
+        if host.traces is not None and alert.state != "updated":
+            # What is resolved is another span, and it was the alert that led to it.
+            is_opened = alert.state == "opened"
+            host.traces.note(
+                ("alert" if is_opened else "resolved", alert.id),
+                f"alert {alert.state}",
+                causes=[] if is_opened else [("alert", alert.id)],
+                attributes={"streamapp.alert.id": alert.id, "streamapp.alert.kind": alert.kind}
+                | ({} if version is None else {"streamapp.model.version": version}),
+            )
 
 
 def note_retrain(host: Host, event: Retrain) -> None:
     """Tell of a reason to train."""
     extra = {"event": event.id, "alert": event.caused_by}
     log.info("reason to train: %s", event.reason, extra=extra)
+    if host.traces is not None:
+        host.traces.note(
+            ("event", event.id),
+            "retrain event",
+            causes=[] if event.caused_by is None else [("alert", event.caused_by)],
+            attributes={"streamapp.retrain.id": event.id, "streamapp.retrain.reason": event.reason},
+        )
 
 
-def note_training(host: Host, record: DecisionRecord, *, failure: TrainingError | None = None) -> None:
+def note_training(
+    host: Host,
+    record: DecisionRecord,
+    *,
+    began_ns: int | None = None,
+    failure: TrainingError | None = None,
+) -> None:
     """Tell of a decision on retrain events.
 
     Parameters
@@ -55,6 +78,8 @@ def note_training(host: Host, record: DecisionRecord, *, failure: TrainingError 
         Of the process.
     record
         As it is written.
+    began_ns
+        When the training began, nanoseconds since the epoch; None if there was none.
     failure
         Why it gave no model. The record has the whole text, which may quote a row.
     """
@@ -66,6 +91,17 @@ def note_training(host: Host, record: DecisionRecord, *, failure: TrainingError 
     else:
         level = logging.WARNING if outcome == "dropped" else logging.INFO
         log.log(level, "decision on a training, %s: %s", outcome, record.reason, extra=extra)
+    if host.traces is not None:
+        host.traces.note(
+            ("training", first) if outcome == "trained" else ("decision", record.id),
+            f"training {outcome}",
+            causes=[("event", each) for each in record.events]
+            + ([] if record.caused_by is None else [("alert", record.caused_by)]),
+            attributes={"streamapp.retrain.id": first}
+            | ({} if record.version is None else {"streamapp.model.version": record.version}),
+            began_ns=began_ns,
+            error=None if failure is None else type(failure).__name__,
+        )
 
 
 def note_state(host: Host, version: str, state: ModelState, *, made_by: Model | None) -> None:
@@ -84,6 +120,13 @@ def note_state(host: Host, version: str, state: ModelState, *, made_by: Model | 
     """
     event = None if made_by is None else made_by.caused_by
     log.info("version is %s", state, extra={"version": version, "event": event})
+    if host.traces is not None:
+        host.traces.note(
+            (state, version),
+            f"version {state}",
+            causes=[] if event is None else [("training", event)],
+            attributes={"streamapp.model.version": version},
+        )
 
 
 def note_dead_letters(letters: Sequence[OutRecord]) -> None:

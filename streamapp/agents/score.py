@@ -7,6 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from streamapp.agents.notes import note_alerts, note_dead_letters
-from streamapp.messages import NO_VERSION, Alert, OutRecord, event_headers
+from streamapp.messages import ERROR_CODE, NO_VERSION, Alert, ModelRef, OutRecord, event_headers, header
 from streamapp.models import Bundle, Keys
 from streamapp.profile import Profile
 from streamapp.runtime.champion import ServedModel
@@ -85,8 +86,11 @@ class Score:
             for partition in {record.partition for record in part}:
                 while self._panes.must_close_before(partition, version, profile):
                     await self.save(closing=frozenset({partition}))
+            began_ns = time.time_ns()
             answers = self._answer(part, bundle, work)
             if answers is not None:
+                if self._host.traces is not None:
+                    answers = self._traced(part, answers, bundle, began_ns)
                 pending += await self._send(part, answers, version, profile)
                 note_dead_letters(answers.dead_letters)
             if work:  # a model that is slow, or hangs: heartbeats and all else want their turn
@@ -129,6 +133,22 @@ class Score:
         pending[0].add_done_callback(lambda _: observe(self._waits(part)))  # type: ignore[attr-defined]
         self._count(answers)
         return pending
+
+    def _traced(self, part: Sequence[Any], answers: Answers, bundle: Bundle | None, began_ns: int) -> Answers:
+        """Return the answers with the contexts of the spans of their processing."""
+        assert self._host.traces is not None
+        rejected = np.flatnonzero(answers.counted.rejected).tolist()
+        codes = (header(letter.headers, ERROR_CODE) or b"" for letter in answers.dead_letters)
+        outputs = self._host.traces.answered(
+            part,
+            answers.outputs,
+            topic=self._host.topics.requests,
+            codes={at: code.decode() for at, code in zip(rejected, codes, strict=True)},
+            model=None if bundle is None else ModelRef(name=bundle.manifest.name, version=bundle.version),
+            began_ns=began_ns,
+            max_bytes=self._scorer.max_answer_bytes,
+        )
+        return replace(answers, outputs=outputs)
 
     async def save(self, *, closing: frozenset[int] = frozenset()) -> None:
         """Write the panes, then publish those that closed: what offsets may be committed after."""

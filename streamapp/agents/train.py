@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from bisect import bisect_left
 from collections.abc import Awaitable, Sequence
 from functools import partial
@@ -213,9 +214,13 @@ class Train:
         return found
 
     async def _write(
-        self, records: Sequence[DecisionRecord], *, failure: TrainingError | None = None
+        self,
+        records: Sequence[DecisionRecord],
+        *,
+        began_ns: int | None = None,
+        failure: TrainingError | None = None,
     ) -> None:
-        """Write decisions that are not there yet; `failure` is what a training ended in."""
+        """Write decisions that are not there yet; the last two tell of the training that is behind them."""
         name, fresh = self._host.settings.name, [each for each in records if each.id not in self._written]
         if fresh:
             await self._host.deliver(
@@ -232,7 +237,7 @@ class Train:
             )
             self._written |= {each.id for each in fresh}
             for each in fresh:
-                note_training(self._host, each, failure=failure)
+                note_training(self._host, each, began_ns=began_ns, failure=failure)
 
     async def _train(self, start: Start, labelled: LabelledLog, now_ms: int) -> None:
         host, settings = self._host, self._host.settings
@@ -242,6 +247,7 @@ class Train:
             await asyncio.sleep(_RETRY_S)
             return
         host.metrics.training.set(1)
+        began_ns = time.time_ns()
         try:
             rows = await labelled.rows(start.data)
             job = Job(
@@ -265,7 +271,8 @@ class Train:
             )
             trained = await asyncio.wrap_future(self._pool.submit(job))
         except TrainingError as exc:
-            await self._write([decisions.failed(start, str(exc), now_ms)], failure=exc)
+            failed = decisions.failed(start, str(exc), now_ms)
+            await self._write([failed], began_ns=began_ns, failure=exc)
             self._count(start.event, "failed")
             self._done |= start.answers
             return
@@ -277,7 +284,7 @@ class Train:
             host.metrics.training.set(0)
         await self._models.add(trained.model)
         decision = decisions.trained(start, trained.model, trained.tried, now_ms)
-        await self._write([decision])
+        await self._write([decision], began_ns=began_ns)
         self._done |= start.answers
         self._count(start.event, "trained")
 

@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import faust
 from faust.types import TP, StreamT
@@ -30,6 +30,9 @@ from streamapp.runtime.metrics import Metrics
 from streamapp.runtime.transport import BatchTransport, RecordBatch
 from streamapp.settings import Settings
 from streamapp.topics import TopicNames
+
+if TYPE_CHECKING:
+    from streamapp.runtime.traces import Traces
 
 __all__ = ["EXIT_RETRY", "Host", "StateTable"]
 
@@ -65,6 +68,7 @@ class Host:
         self.app.transport = self.app.producer_transport = self.transport
         self.health = Health(time.monotonic)
         self.metrics = Metrics(settings.role)
+        self.traces = _traces(settings)
         self.pages: dict[str, bytes] = {}
         self._save_hooks: list[Hook] = []
         self._revoked_hooks: list[Hook] = []
@@ -72,6 +76,8 @@ class Host:
         self._finishing: set[asyncio.Task[None]] = set()
         self.assignments = 0
         self._reads = ""
+        if self.traces is not None:
+            self.at_end(self.traces.close)
         self.app.on_rebalance_complete.connect(self._rebalanced)
         self.app.on_partitions_revoked.connect(self._revoked)
 
@@ -248,6 +254,19 @@ class StateTable:
         for _, key, value in items:
             self._table.data[key] = value
         self._host.metrics.store.labels(self._name).set(sum(map(len, self._table.data.values())))
+
+
+def _traces(settings: Settings) -> Traces | None:
+    """Return what makes traces; None, and nothing is imported for them, if they are off."""
+    if settings.traces == 0:
+        return None
+    try:
+        from streamapp.runtime.traces import exporting  # noqa: PLC0415
+    except ModuleNotFoundError as exc:
+        raise ConfigError(
+            f"traces = {settings.traces:g}, and {exc.name} is not installed: pip install 'streamapp[otel]'"
+        ) from exc
+    return exporting(settings)
 
 
 def _listed(partitions: Iterable[TP]) -> str:

@@ -10,6 +10,7 @@ from streamapp.agents.notes import note_alerts, note_dead_letters, note_retrain,
 from streamapp.errors import TrainingError
 from streamapp.messages import Alert, DecisionRecord, InRecord, Model, Retrain, dead_letter
 from streamapp.runtime.log_fields import IDS
+from tests.runtime.spans import Made
 
 CANARY = "Kanarienvogel"
 
@@ -50,7 +51,7 @@ def tell_all(host: Any) -> None:
     note_retrain(host, Retrain(id="e1", reason="accuracy", caused_by="a1"))
     failure = TrainingError(f"it could not be fitted: ValueError: could not convert '{CANARY}'")
     note_training(host, decision("failed", str(failure)), failure=failure)
-    note_training(host, decision("trained", "accuracy is in alarm"))
+    note_training(host, decision("trained", "accuracy is in alarm"), began_ns=5)
     made_by = Model.parse(
         {
             "version": "v2",
@@ -65,13 +66,15 @@ def tell_all(host: Any) -> None:
     note_alerts(host, [alert("resolved")])
 
 
-def host() -> Any:
-    return SimpleNamespace(settings=SimpleNamespace(name="bikes"))
+def host(made: Made | None) -> Any:
+    return SimpleNamespace(
+        traces=None if made is None else made.traces, settings=SimpleNamespace(name="bikes")
+    )
 
 
 def test_each_event_is_one_line_with_ids_and_no_value(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "streamapp")
-    tell_all(host())
+    tell_all(host(None))
     told = [
         (r.levelname, r.getMessage(), {name: getattr(r, name) for name in IDS if getattr(r, name, None)})
         for r in caplog.records
@@ -93,6 +96,31 @@ def test_each_event_is_one_line_with_ids_and_no_value(caplog: pytest.LogCaptureF
         ("INFO", "alert resolved: accuracy, warning", {"version": "v1", "alert": "a1"}),
     ]
     assert CANARY not in caplog.text
+
+
+def test_spans_lead_from_the_promotion_to_the_alert() -> None:
+    made = Made()
+    tell_all(host(made))
+    spans = {span.name: span for span in made.spans}
+    assert list(spans) == [
+        "alert opened",
+        "retrain event",
+        "training failed",
+        "training trained",
+        "version champion",
+        "alert resolved",
+    ]
+
+    def causes(name: str) -> list[str]:
+        ids = {span.context.span_id: span.name for span in made.spans if span.context}
+        return [ids[link.context.span_id] for link in spans[name].links]
+
+    assert causes("version champion") == ["training trained"]
+    assert causes("training trained") == ["retrain event", "alert opened"]
+    assert causes("retrain event") == causes("alert resolved") == ["alert opened"]
+    assert spans["training trained"].start_time == 5
+    assert (spans["training failed"].attributes or {})["error.type"] == "TrainingError"
+    assert not any(CANARY in str(span.to_json()) for span in made.spans)
 
 
 def test_rejected_records_of_a_batch_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
