@@ -7,7 +7,7 @@ import time as clock
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from streamapp.errors import PredictionError
 from streamapp.messages import Label, Model, ModelState, OffsetRange
@@ -29,8 +29,6 @@ from streamapp.profile import ColumnPolicy, Profile
 from streamapp.profile.policy import read_policy
 
 __all__ = ["Bundle"]
-
-_B = TypeVar("_B", bound="Bundle")
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,7 +213,7 @@ class Bundle:
         made = cls(*pack(model, X, y, name=name, holdout=holdout, time=time, choices=choices, facts=facts))
         if model_files is None:
             # What was written must answer like what is in memory: proven here, not when it is to serve.
-            _with_model(replace(made, estimator=None), IN_MEMORY).check_golden()
+            made._loaded(IN_MEMORY).check_golden()
         return made
 
     @classmethod
@@ -251,7 +249,7 @@ class Bundle:
         check_trust(header, status, keys)  # before any file is read: what is not trusted may be of any size
         bundle = cls._read(header, status)
         check_trust(header, status, keys, model_files(bundle.packed))
-        return _with_model(bundle, Trust(status == "trusted", keys.types()))
+        return bundle._loaded(Trust(status == "trusted", keys.types()))
 
     @classmethod
     def inspect(
@@ -273,6 +271,10 @@ class Bundle:
         packed = read_packed(header, is_trusted=status == "trusted")
         warnings = version_warnings(packed.manifest.libraries)
         return cls(packed, **read_parts(packed)._asdict(), warnings=warnings, seal_status=status)
+
+    def _loaded(self, trust: Trust) -> Self:
+        estimator, predictor = load_model(self.packed, self.signature.classes, trust)
+        return replace(self, estimator=estimator, predictor=predictor)
 
     def save(self, url: str | os.PathLike[str], *, key: str | os.PathLike[str] | None = None) -> str:
         """Write the bundle to a folder, manifest last, and return the folder's absolute URL.
@@ -395,8 +397,3 @@ class Bundle:
         """
         answers = self.predict_columns(self.signature.from_rows(self.golden.rows))
         self.golden.check(answers, tolerance=load_format(self.manifest.format).TOLERANCE)
-
-
-def _with_model(bundle: _B, trust: Trust) -> _B:
-    estimator, predictor = load_model(bundle.packed, bundle.signature.classes, trust)
-    return replace(bundle, estimator=estimator, predictor=predictor)
