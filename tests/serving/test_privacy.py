@@ -10,13 +10,25 @@ import numpy as np
 import orjson
 import pandas as pd
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from streamapp.messages import OMITTED_BYTES, SHA256, InRecord, OutRecord, Rejection, header, native_answers
+from streamapp.errors import PredictionError
+from streamapp.messages import (
+    OMITTED_BYTES,
+    SHA256,
+    InRecord,
+    OutRecord,
+    Prediction,
+    Rejection,
+    header,
+    native_answers,
+)
 from streamapp.models import Bundle, Predictions
+from streamapp.models.convert import to_onnx
 from streamapp.profile import Columns
 from streamapp.serving.answers import Answers
 from streamapp.serving.panes import PaneBook
@@ -49,9 +61,9 @@ MODEL = make_pipeline(
 PERSONAL = {"income": "hash", "city": "hash", "street": "drop", "member": "drop"}
 
 
-def packed(personal: Any = PERSONAL, **options: Any) -> Bundle:
+def packed(personal: Any = PERSONAL, model: Any = MODEL, **options: Any) -> Bundle:
     return Bundle.create(
-        MODEL,
+        model,
         X.assign(email="jk"),
         Y,
         name="bikes",
@@ -252,6 +264,51 @@ def test_a_model_that_quotes_values_is_not_quoted(private: Bundle) -> None:
     assert b"failed with ValueError, whose words are not shown" in everything(answers)
     assert all(canary not in everything(answers) for canary in CANARIES)
     assert NAME.encode() in everything(answered(body(ROW), model=Quoting(packed(()))))
+
+
+def test_a_model_in_onnx_sees_what_no_answer_says(private: Bundle) -> None:
+    converted = to_onnx(MODEL, X, Y)
+    bundle = packed(model=converted.network, format="onnx", classes=converted.classes)
+    answers = answered(body(ROW), model=bundle)
+    answer = read(answers.outputs[0])
+    assert isinstance(answer, Prediction)
+    busy, _ = MODEL.predict_proba(pd.DataFrame([ROW]))[0]
+    assert answer.probabilities is not None
+    np.testing.assert_allclose(answer.probabilities["busy"], busy, atol=1e-5)
+    # Hashes are of the values that came, whatever the model takes: float32 would give another one.
+    assert features(answers) == features(answered(body(ROW), model=private))
+    assert all(canary not in everything(answers) for canary in CANARIES)
+
+
+def test_an_error_of_onnx_that_quotes_values_is_not_quoted(capfd: pytest.CaptureFixture[str]) -> None:
+    """Where a number chooses among weights, onnxruntime says which one is out of bounds."""
+    number = 7177
+    table = pd.DataFrame({"temp": X["temp"], "zone": RNG.integers(0, 9, 600)})
+    inputs = [
+        helper.make_tensor_value_info("temp", TensorProto.FLOAT, [None, 1]),
+        helper.make_tensor_value_info("zone", TensorProto.INT64, [None, 1]),
+    ]
+    nodes = [
+        helper.make_node("Gather", ["W", "zone"], ["weight"]),
+        helper.make_node("Add", ["temp", "weight"], ["sum"]),
+    ]
+    output = helper.make_tensor_value_info("sum", TensorProto.FLOAT, [None, 1])
+    weights = numpy_helper.from_array(np.ones(9, np.float32), "W")
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", inputs, [output], [weights]),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=10,
+    )
+    bundle = Bundle.create(
+        model, table, X["temp"], name="bikes", format="onnx", created_at_ms=0, personal=["zone"]
+    )
+    row = {"temp": 0.5, "zone": number}
+    with pytest.raises(PredictionError, match=f"idx={number}"):
+        bundle.predict([row])
+    said = everything(answered(body(row), model=bundle))
+    assert b"whose words are not shown" in said
+    assert str(number).encode() not in said
+    assert str(number) not in "".join(capfd.readouterr())  # onnxruntime has a log of its own
 
 
 def test_a_personal_column_that_is_no_input_is_in_no_dead_letter() -> None:
