@@ -8,6 +8,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from streamapp.models import Bundle
+from tests.models.hostile import Target, make_target
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +54,9 @@ def bundle(matrix: tuple[np.ndarray, np.ndarray]) -> Bundle:
     """A small model, packed."""
     X, y = matrix
     return Bundle.create(LogisticRegression().fit(X, y), X, y, name="bikes", created_at_ms=0, holdout=(X, y))
+
+
+@pytest.fixture
+def target(bundle: Bundle, tmp_path: Path) -> Target:
+    """The same with a canary in it, to be spoiled."""
+    return make_target(bundle, tmp_path)

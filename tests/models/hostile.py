@@ -14,10 +14,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 from streamapp.errors import BundleError, IntegrityError, StreamappError
 from streamapp.models import Bundle, Keys, Seal
 
-__all__ = ["ATTACKS", "Attack", "Canary", "Target", "make_target"]
+__all__ = ["ATTACKS", "Attack", "Canary", "Target", "check_refused", "make_target"]
 
 
 class Canary:
@@ -49,7 +51,7 @@ class Target:
 
     def put(self, path: str, data: bytes, *, key: Path | None) -> None:
         """Put a file into the folder and into the manifest, sealed by `key`."""
-        (self.folder / path).parent.mkdir(exist_ok=True)
+        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
         (self.folder / path).write_bytes(data)
         fields = self.manifest()
         fields["files"][path] = {"sha256": sha256(data).hexdigest(), "bytes": len(data)}
@@ -80,6 +82,25 @@ class Attack(NamedTuple):
     spoil: Callable[[Target], object]
     error: type[StreamappError]
     says: str
+
+
+def check_refused(attack: Attack, target: Target) -> None:
+    """Spoil the bundle: it is refused in one line, looked at safely, and no canary sings."""
+    attack.spoil(target)
+    with pytest.raises(attack.error) as caught:
+        Bundle.load(target.folder)
+    said = str(caught.value)
+    assert attack.says in said
+    assert said.isprintable()
+    assert len(said) < 1_000
+    assert target.folder.as_uri() in said
+    try:
+        found = Bundle.inspect(target.folder)
+    except attack.error:
+        pass
+    else:  # seals and formats are no matter to those who only look
+        assert found.estimator is None
+    assert not target.song.exists()
 
 
 def _flip(path: Path, at: int = 40) -> None:
@@ -314,4 +335,4 @@ ATTACKS: tuple[Attack, ...] = (
     _holds("golden rows of other columns", "golden.json", _with(rows=[{"x0": "text"}]), "x0"),
     _holds("a baseline of text", "baseline.json", _with(rows="many", mean=None)),
 )  # fmt: skip
-"""In the order of what is looked at. A format adds those that only it makes possible."""
+"""In the order of what is looked at. Those that only one format makes possible are in hostile_formats.py."""

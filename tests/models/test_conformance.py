@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from streamapp.errors import BundleError, IntegrityError, PredictionError
+from streamapp.errors import BundleError, IntegrityError, PredictionError, StreamappError
 from streamapp.models import FORMATS, Bundle
 from streamapp.models.formats import Trust
 from streamapp.models.formats.tensorflow import import_tensorflow
 from streamapp.models.packed import write_packed
 from streamapp.models.source import read_source
 from tests.models.conformance import CHECKS, makers, rows
+from tests.models.hostile import Attack, Target, check_refused
+from tests.models.hostile_formats import TENSORFLOW_ATTACKS, saved_module
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*__array__ implementation:DeprecationWarning")
 
@@ -102,25 +105,10 @@ def test_networks_that_are_no_deployment_say_what_they_take(build: Callable[[Any
         Bundle.create(build(_keras()), rows(), rows()["temp"].to_numpy(), name="m", format="keras")
 
 
-def _module(reaches: str) -> Any:
-    """Something that TensorFlow saves, which writes a file while it answers, or while it is loaded."""
-    tf = pytest.importorskip("tensorflow")
-
-    class Module(tf.Module):  # type: ignore[misc, name-defined]  # TensorFlow has no types
-        @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32)])  # type: ignore[untyped-decorator]
-        def serve(self, X: Any) -> Any:
-            if reaches:
-                tf.io.write_file(reaches, "here")
-            return tf.reduce_sum(X, axis=1)
-
-    return Module()
-
-
 @pytest.mark.parametrize("writes", [False, True])
 def test_a_saved_model_that_writes_files_needs_a_trusted_seal(writes: bool, tmp_path: Path) -> None:
-    tf, X = pytest.importorskip("tensorflow"), rows()
-    module = _module(str(tmp_path / "written") if writes else "")
-    tf.saved_model.save(module, str(tmp_path / "m"), signatures=module.serve)
+    X = rows()
+    saved_module(tmp_path / "m", at_answers=str(tmp_path / "written") if writes else "")
     source = read_source(tmp_path / "m")
     assert source.format == "tensorflow"
     bundle = Bundle.create(
@@ -137,9 +125,17 @@ def test_a_saved_model_that_writes_files_needs_a_trusted_seal(writes: bool, tmp_
     assert not (tmp_path / "written").exists()
 
 
+@pytest.mark.parametrize("attack", TENSORFLOW_ATTACKS, ids=lambda attack: attack.name)
+def test_a_canary_sings_only_under_a_trusted_seal(attack: Attack, target: Target) -> None:
+    check_refused(attack, target)
+    target.write(target.manifest(), key=target.trusted)
+    with suppress(StreamappError):  # it is another model than the bundle's
+        Bundle.load(target.folder).check_golden()
+    assert target.song.exists()
+
+
 def test_a_saved_model_without_its_signature_says_which_it_has(tmp_path: Path) -> None:
-    tf = pytest.importorskip("tensorflow")
-    tf.saved_model.save(_module(""), str(tmp_path), signatures={"other": _module("").serve})
+    saved_module(tmp_path, signature="other")
     with pytest.raises(BundleError, match=r"no signature 'serving_default' \(it has other\)"):
         read_source(tmp_path).load(Trust(code=True))
 

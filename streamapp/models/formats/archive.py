@@ -1,4 +1,4 @@
-"""Zip archives: no larger than they look, and of equal models equal bytes, without times and addresses."""
+"""Zip archives: harmless to unpack, and of equal models equal bytes, without times and addresses."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 import zipfile
 from collections.abc import Callable, Mapping
 
-from streamapp.errors import IntegrityError
+from streamapp.errors import IntegrityError, shown
 
-__all__ = ["check_size", "numbered", "rewrite_archive"]
+__all__ = ["check_archive", "numbered", "rewrite_archive"]
 
 Edit = Callable[[str], str]
 
@@ -18,15 +18,25 @@ _MOST = 1 << 30
 _PROPORTION = 20
 
 
-def check_size(data: bytes) -> None:
-    """Raise IntegrityError if `data` is a small archive of something very large, or none at all."""
+def check_archive(data: bytes) -> None:
+    """Raise IntegrityError if `data` is a small archive of something very large, or one that leads elsewhere.
+
+    What is no archive at all is refused, too.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            unpacked = sum(each.file_size for each in archive.infolist())
+            members = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError) as exc:
         raise IntegrityError(
             f"the model's zip archive is damaged, so what it holds cannot be told: {exc}"
         ) from None
+    # Who unpacks it may keep to its folder whatever the names say; this does not rely on that.
+    for name in (each.filename for each in members):
+        if name.startswith("/") or "\\" in name or ".." in name.split("/"):
+            raise IntegrityError(
+                f"the model's zip archive has {shown(repr(name), 100)}, a path that leads elsewhere"
+            )
+    unpacked = sum(each.file_size for each in members)
     if unpacked > max(_MOST, _PROPORTION * len(data)):
         raise IntegrityError(
             f"the model's zip archive has {len(data):,} bytes and would unpack to {unpacked:,}: no model does"

@@ -14,7 +14,7 @@ import numpy as np
 from streamapp.errors import BundleError
 from streamapp.models.column import Array
 from streamapp.models.formats import IN_MEMORY, Trust
-from streamapp.models.formats.archive import check_size, numbered, rewrite_archive
+from streamapp.models.formats.archive import check_archive, numbered, rewrite_archive
 from streamapp.models.formats.keras_code import runs_code
 from streamapp.models.formats.network import TOLERANCE, Network, predictor
 from streamapp.models.formats.tensorflow import import_tensorflow
@@ -73,7 +73,7 @@ def load(files: Mapping[str, bytes], trust: Trust) -> Network:
     import keras  # noqa: PLC0415
 
     (data,) = files.values()
-    check_size(data)
+    check_archive(data)
     with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder) / FILE
         path.write_bytes(data)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from streamapp.errors import IntegrityError
-from streamapp.models.formats.archive import check_size
+from streamapp.models.formats.archive import check_archive
 
 __all__ = ["runs_code"]
 
@@ -34,7 +34,7 @@ def runs_code(files: Mapping[str, bytes] | None) -> bool | None:
     if files is None:
         return None
     (data,) = files.values()
-    check_size(data)
+    check_archive(data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             config = json.loads(archive.read("config.json"))

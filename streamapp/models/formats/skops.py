@@ -10,7 +10,7 @@ import skops.io
 
 from streamapp.errors import IntegrityError
 from streamapp.models.formats import Trust
-from streamapp.models.formats.archive import check_size, numbered, rewrite_archive
+from streamapp.models.formats.archive import check_archive, numbered, rewrite_archive
 from streamapp.models.formats.predictor import adopt, predictor
 
 __all__ = [
@@ -66,7 +66,7 @@ def load(files: Mapping[str, bytes], trust: Trust) -> Any:
 
 def strange_types(data: bytes) -> list[str]:
     """Return the types in a file that skops does not trust by itself; nothing is built."""
-    check_size(data)
+    check_archive(data)
     return list(skops.io.get_untrusted_types(data=data))
 
 
