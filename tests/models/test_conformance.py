@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,7 @@ from streamapp.models.formats import Trust
 from streamapp.models.formats.tensorflow import import_tensorflow
 from streamapp.models.packed import write_packed
 from streamapp.models.source import read_source
-from tests.models.conformance import CHECKS, makers, rows
+from tests.models.conformance import CHECKS, makers, pack, rows
 from tests.models.hostile import Attack, Target, check_refused
 from tests.models.hostile_formats import TENSORFLOW_ATTACKS, saved_module
 
@@ -31,6 +32,23 @@ def test_the_table_knows_every_format() -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_conformance(name: str, check: str, tmp_path: Path) -> None:
     CHECKS[check](name, tmp_path / "bundle")
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("keras", "tensorflow"), ("keras", "keras"), ("tensorflow", "tensorflow")]
+)
+def test_a_package_that_is_missing_is_named_with_its_extra(
+    name: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = pack(name, makers()[name].classifier())
+    bundle.save(tmp_path / "sealed")
+    monkeypatch.setitem(sys.modules, package, None)
+    for folder in (tmp_path / "sealed", _unsealed(bundle, tmp_path / "unsealed")):
+        with pytest.raises(
+            BundleError, match=rf"{package} is not installed.*: pip install 'streamapp\[tensorflow\]'$"
+        ):
+            Bundle.load(folder)
+        Bundle.inspect(folder)
 
 
 def _keras() -> Any:

@@ -255,11 +255,18 @@ def test_operators_of_others_are_not_looked_for() -> None:
         pack(model)
 
 
-def test_a_package_that_is_missing_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_a_package_that_is_missing_is_named_with_its_extra(
+    package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     model = graph_of([SCORES, SOFTMAX], [MATRIX], [PROBABILITIES])
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(BundleError, match=r"onnxruntime is not installed.*pip install 'streamapp\[onnx\]'"):
+    pack(model).save(tmp_path / "b")
+    monkeypatch.setitem(sys.modules, package, None)
+    says = rf"{package} is not installed.*pip install 'streamapp\[onnx\]'$"
+    with pytest.raises(BundleError, match=says):
         pack(model)
+    with pytest.raises(BundleError, match=says):
+        Bundle.load(tmp_path / "b")
 
 
 def test_golden_rows_allow_for_rounding_to_float32_and_no_more() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from streamapp.errors import BundleError
 from streamapp.models.column import Array
-from streamapp.models.formats import IN_MEMORY, Trust
+from streamapp.models.formats import IN_MEMORY, Trust, needs
 from streamapp.models.formats.archive import check_archive, numbered, rewrite_archive
 from streamapp.models.formats.keras_code import runs_code
 from streamapp.models.formats.network import TOLERANCE, Network, predictor
@@ -29,12 +29,19 @@ LIBRARIES = ("keras", "tensorflow")
 _ID = "shared_object_id"
 
 
+def _import_keras() -> Any:
+    import_tensorflow()  # which sets what TensorFlow reads when it starts
+    with needs("tensorflow"):
+        import keras  # noqa: PLC0415
+
+    return keras
+
+
 def adopt(model: Any) -> Network:
     """Return a ``keras.Model`` as a network; raise TypeError for anything else."""
     if isinstance(model, Network) and model.format_name == "keras":
         return model
-    import_tensorflow()
-    import keras  # noqa: PLC0415
+    keras = _import_keras()
 
     if not isinstance(model, keras.Model):
         raise TypeError("is no model of Keras: say format='joblib'")
@@ -69,8 +76,7 @@ def load(files: Mapping[str, bytes], trust: Trust) -> Network:
     BundleError
         If inputs or outputs are none of a deployment, or Keras or TensorFlow is not installed.
     """
-    import_tensorflow()
-    import keras  # noqa: PLC0415
+    keras = _import_keras()
 
     (data,) = files.values()
     check_archive(data)
