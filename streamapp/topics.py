@@ -163,6 +163,13 @@ TOPICS: tuple[Topic, ...] = (
         retention="long",
         holds_requests=True,
     ),
+    Topic(
+        "redrives",
+        ("redrive",),
+        "Which dead letters were sent again, and where they lie now.",
+        "The offset of the dead letter.",
+        retention="long",
+    ),
 )
 
 CHANGELOGS: tuple[Changelog, ...] = (
@@ -255,6 +262,11 @@ class TopicNames:
     def dead_letters(self) -> str:
         """What could not be processed."""
         return self["dead-letters"]
+
+    @property
+    def redrives(self) -> str:
+        """Which dead letters were sent again."""
+        return self["redrives"]
 
     def app_id(self, role: str) -> str:
         """Return the Faust app id, which is the consumer group, of `role`."""

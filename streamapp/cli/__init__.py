@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "review": ("streamapp.cli.review:command", "Look at drawn answers, and say what is right."),
     "replay": ("streamapp.cli.replay:command", "Judge recorded distributions again, as set or otherwise."),
     "metrics": ("streamapp.cli.metrics:command", "Print what Prometheus and Grafana need."),
+    "redrive": ("streamapp.cli.redrive:command", "Send dead letters again."),
     "schemas": (
         "streamapp.cli.schemas:command",
         "Write the schemas of messages and an AsyncAPI document, or check them.",

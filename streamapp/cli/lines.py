@@ -16,6 +16,7 @@ from streamapp.messages import (
     Labelled,
     Model,
     Prediction,
+    Redrive,
     Rejection,
     Retrain,
     Review,
@@ -160,6 +161,11 @@ def _dead_letter(record: Any) -> str:
     return f"{topic} {partition}/{offset}, {code}: {message}; {_raw(record)}"
 
 
+def _redrive(record: Any) -> str:
+    sent = Redrive.decode(record.value)
+    return f"dead letter {sent.dead_letter} ({sent.code}) sent to {sent.topic} {sent.partition}/{sent.offset}"
+
+
 def _raw(record: Any) -> str:
     value = "no value" if record.value is None else record.value.decode(errors="backslashreplace")
     key = "" if record.key is None else f"{record.key.decode(errors='backslashreplace')} = "
@@ -182,4 +188,5 @@ _TEXTS: dict[str, Callable[[Any], str]] = {
     "distributions": _distribution,
     "review": _review,
     "dead-letters": _dead_letter,
+    "redrives": _redrive,
 }

@@ -38,6 +38,7 @@ from streamapp.messages.prediction import (
 )
 from streamapp.messages.record_batch import encode_batches
 from streamapp.messages.records import InRecord, OutRecord, Record, record_bytes, record_time
+from streamapp.messages.redrive import DeadLetter, Redrive
 from streamapp.messages.request import FeatureValue, Request
 from streamapp.messages.retrain import OffsetRange, Retrain, RetrainReason
 from streamapp.messages.review import Review
@@ -58,6 +59,7 @@ __all__ = [
     "Alert",
     "AlertKind",
     "Champion",
+    "DeadLetter",
     "DecisionRecord",
     "Distribution",
     "DriftedFeature",
@@ -82,6 +84,7 @@ __all__ = [
     "PredictionV1",
     "PredictionV2",
     "Record",
+    "Redrive",
     "Rejection",
     "RejectionCode",
     "RejectionError",
@@ -136,5 +139,6 @@ MESSAGES: dict[str, type[Message]] = {
     "model": Model,
     "champion": Champion,
     "distribution": Distribution,
+    "redrive": Redrive,
 }
 """Every message type by name; adding one is one file and one line here."""

@@ -59,7 +59,9 @@ ACCESS: dict[str, Access] = {
     ),
     "reviewer": Access("streamapp review", reads=("review", "feedback"), writes=("feedback",)),
     "operator": Access(
-        "deploy, models, retrain, watch, replay, doctor", reads=_ALL, writes=("models", "retrain-events")
+        "deploy, models, retrain, redrive, watch, replay, doctor",
+        reads=_ALL,
+        writes=("models", "retrain-events", "requests", "feedback", "redrives"),
     ),
 }
 """All who come, and what for."""
@@ -68,7 +70,7 @@ ACCESS: dict[str, Access] = {
 class Acl(NamedTuple):
     """One operation on one resource."""
 
-    resource: Literal["group", "topic"]
+    resource: Literal["group", "topic", "transactional-id"]
     name: str
     operation: Operation
 
@@ -122,6 +124,7 @@ def _of_operator(names: TopicNames) -> Iterator[Acl]:
         yield Acl("topic", topic, "Create")
         yield Acl("topic", topic, "Describe")
         yield Acl("topic", topic, "DescribeConfigs")
+    yield Acl("transactional-id", names.app_id("redrive"), "Write")
 
 
 def _partitioned(names: TopicNames, role: str) -> Iterator[str]:

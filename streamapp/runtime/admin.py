@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
     GroupCoordinatorNotAvailableError,
@@ -22,7 +24,14 @@ from streamapp.runtime.client import admin_client, all_partition_counts
 from streamapp.runtime.topic_plans import TopicPlan, topic_plans
 from streamapp.topics import TopicNames
 
-__all__ = ["DEFAULT_PARTITIONS", "check_group", "check_topics", "create_topics", "grow_partitions"]
+__all__ = [
+    "DEFAULT_PARTITIONS",
+    "check_group",
+    "check_topics",
+    "create_topics",
+    "grow_partitions",
+    "topic_configs",
+]
 
 DEFAULT_PARTITIONS = 4
 
@@ -170,6 +179,28 @@ async def check_topics(
             f"streamapp deploy {name} BUNDLE (creates topics that are missing)"
         )
     return problems + [line for plan in plans if (line := _unequal(plan, names, existing))]
+
+
+async def topic_configs(
+    connection: Connection, topics: Collection[str], keys: Collection[str], *, timeout_s: float = _TIMEOUT_S
+) -> dict[str, dict[str, str]]:
+    """Return the settings `keys` of each of `topics`, which there must be.
+
+    Raises
+    ------
+    BrokerError
+        If the cluster does not answer, or refuses.
+    """
+    found: dict[str, dict[str, str]] = {}
+    async with admin_client(connection, timeout_s=timeout_s) as admin:
+        wanted = dict.fromkeys(sorted(keys), "")
+        resources = [ConfigResource(ConfigResourceType.TOPIC, topic, wanted) for topic in topics]
+        for response in await admin.describe_configs(resources):
+            for code, message, _, topic, entries, *_ in response.resources:
+                if code:
+                    raise for_code(code)(f"{topic}: {message}")
+                found[topic] = {entry[0]: entry[1] for entry in entries}
+    return found
 
 
 async def check_group(connection: Connection, group: str, *, timeout_s: float = _TIMEOUT_S) -> None:

@@ -136,7 +136,12 @@ async def _started(client: Any, connection: Connection, timeout_s: float) -> Asy
 
 @asynccontextmanager
 async def producer(
-    connection: Connection, *, timeout_s: float = TIMEOUT_S, linger_ms: int = 5
+    connection: Connection,
+    *,
+    transactional_id: str | None = None,
+    timeout_s: float = TIMEOUT_S,
+    linger_ms: int = 5,
+    batch_bytes: int = 262_144,
 ) -> AsyncIterator[AIOKafkaProducer]:
     """Give a producer that delivers in order and once; what was sent is delivered at the end.
 
@@ -144,10 +149,14 @@ async def producer(
     ----------
     connection
         How the cluster is reached.
+    transactional_id
+        For a producer of transactions. One that begins ends another with the same id.
     timeout_s
         After which the cluster counts as not answering.
     linger_ms
         How long a record waits for others to share its batch.
+    batch_bytes
+        Of records that go together; a larger one goes alone.
 
     Raises
     ------
@@ -160,8 +169,9 @@ async def producer(
         **connection.client_options,
         acks="all",
         enable_idempotence=True,
+        transactional_id=transactional_id,
         linger_ms=linger_ms,
-        max_batch_size=262_144,
+        max_batch_size=batch_bytes,
         max_request_size=_MAX_REQUEST_BYTES,
         request_timeout_ms=int(max(timeout_s, 1.0) * 1000),
     )
@@ -269,6 +279,7 @@ async def reader(
         **connection.client_options,
         enable_auto_commit=False,
         auto_offset_reset="earliest",  # of a position that retention has overtaken
+        isolation_level="read_committed",  # as the roles read
         max_partition_fetch_bytes=fetch_bytes,
         fetch_max_wait_ms=_FETCH_WAIT_MS,
     )
@@ -293,13 +304,13 @@ async def _seek(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], st
 
 
 async def read_batches(
-    connection: Connection, topic: str, *, timeout_s: float = TIMEOUT_S
+    connection: Connection, topic: str, *, start: Start = "beginning", timeout_s: float = TIMEOUT_S
 ) -> AsyncGenerator[list[Any], None]:
-    """Yield the records of `topic` from its beginning to where it ends now, as they come.
+    """Yield the records of `topic` from `start` to where it ends now, as they come.
 
     Parameters, errors and order as of :func:`read_topic`; only one batch is held in memory.
     """
-    async with reader(connection, [topic], start="beginning", timeout_s=timeout_s) as consumer:
+    async with reader(connection, [topic], start=start, timeout_s=timeout_s) as consumer:
         partitions = list(consumer.assignment())
         with broker_errors(connection, timeout_s=timeout_s):
             async with asyncio.timeout(timeout_s):

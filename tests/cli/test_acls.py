@@ -26,7 +26,11 @@ def rights(line: str) -> set[tuple[str, str, str, str]]:
     options = list(zip(words[3::2], words[4::2], strict=True))
     (principal,) = [value for key, value in options if key == "--allow-principal"]
     (operation,) = [value for key, value in options if key == "--operation"]
-    return {(principal, key[2:], value, operation) for key, value in options if key in {"--topic", "--group"}}
+    return {
+        (principal, key[2:], value, operation)
+        for key, value in options
+        if key in {"--topic", "--group", "--transactional-id"}
+    }
 
 
 @pytest.mark.parametrize("who", ACCESS)

@@ -16,6 +16,7 @@ from streamapp.messages import (
     Message,
     Model,
     Prediction,
+    Redrive,
     Rejection,
     Review,
     TriedWindow,
@@ -78,6 +79,13 @@ def record(value: bytes | None, *, key: bytes | None = b"k", headers: Any = ()) 
             "decisions",
             DecisionRecord(id="d", at=0, events=["e"], outcome="waiting", reason="300 rows are needed"),
             "no training yet: 300 rows are needed",
+        ),
+        (
+            "redrives",
+            Redrive(
+                dead_letter=7, written_at=0, code="no-model", topic="bikes.requests", partition=3, offset=1201
+            ),
+            "dead letter 7 (no-model) sent to bikes.requests 3/1201",
         ),
         (
             "models",

@@ -47,7 +47,7 @@ _PLAIN = f'org.apache.kafka.common.security.plain.PlainLoginModule required user
 
 def _binding(user: str, acl: Acl) -> AclBinding:
     return AclBinding(
-        ResourceType[acl.resource.upper()],
+        ResourceType[acl.resource.upper().replace("-", "_")],
         acl.name,
         ResourcePatternType.LITERAL,
         f"User:{user}",

@@ -21,10 +21,12 @@ def topics(who: str, operation: str) -> set[str]:
 def test_only_what_is_the_deployment_s_is_named_and_once(who: str) -> None:
     changelogs = {NAMES.changelog(c.role, c.table) for c in CHANGELOGS}
     groups = {NAMES.app_id(role) for role in ROLES}
+    transactions = {"bikes-redrive"} if who == "operator" else set()
     found = acls(NAMES, who)
     assert len(set(found)) == len(found)
     assert {acl.name for acl in found if acl.resource == "topic"} <= {*NAMES, *changelogs}
     assert {acl.name for acl in found if acl.resource == "group"} <= groups
+    assert {acl.name for acl in found if acl.resource == "transactional-id"} == transactions
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -66,4 +68,4 @@ def test_the_readme_has_the_same_table() -> None:
 def test_it_agrees_with_what_the_topics_say_of_themselves() -> None:
     for topic in TOPICS:
         assert topic.reader is None or topic.name in ACCESS[topic.reader].reads
-        assert not topic.written or any(topic.name in ACCESS[role].writes for role in ROLES)
+        assert not topic.written or any(topic.name in ACCESS[who].writes for who in (*ROLES, "operator"))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import for_code
-
-from streamapp.runtime.admin import check_topics
+from streamapp.runtime.admin import check_topics, topic_configs
+from streamapp.runtime.broker_errors import TIMEOUT_S
 from streamapp.runtime.checks.case import Case, Line
 from streamapp.runtime.client import admin_client, all_partition_counts
 from streamapp.runtime.topic_plans import TopicPlan, topic_plans
@@ -48,17 +46,8 @@ async def topics(case: Case) -> list[Line]:
 async def topic_settings(case: Case) -> list[Line]:
     """Whether topics keep what must be kept, for as long and as large as it must be."""
     plans = [plan for plan in _plans(case) if plan.topic in case.partitions]
-    wanted = sorted({key for plan in plans for key in plan.config})
-    found: dict[str, dict[str, str]] = {}
-    async with admin_client(case.connection) as admin:
-        resources = [
-            ConfigResource(ConfigResourceType.TOPIC, plan.topic, dict.fromkeys(wanted, "")) for plan in plans
-        ]
-        for response in await admin.describe_configs(resources):
-            for code, message, _, topic, entries, *_ in response.resources:
-                if code:
-                    raise for_code(code)(f"{topic}: {message}")
-                found[topic] = {entry[0]: entry[1] for entry in entries}
+    wanted = {key for plan in plans for key in plan.config}
+    found = await topic_configs(case.connection, [plan.topic for plan in plans], wanted, timeout_s=TIMEOUT_S)
     lines = [line for plan in plans for line in _compare(plan, found[plan.topic], case)]
     kept = [line for line in lines if line.status == "FAIL"]
     if not kept:
