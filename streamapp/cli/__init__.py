@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("streamapp.cli.replay:command", "Judge recorded distributions again, as set or otherwise."),
     "metrics": ("streamapp.cli.metrics:command", "Print what Prometheus and Grafana need."),
     "redrive": ("streamapp.cli.redrive:command", "Send dead letters again."),
+    "delete": ("streamapp.cli.delete:command", "Delete a deployment, and all that is in its topics."),
     "schemas": (
         "streamapp.cli.schemas:command",
         "Write the schemas of messages and an AsyncAPI document, or check them.",

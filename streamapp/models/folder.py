@@ -140,6 +140,14 @@ class Folder:
             except FileNotFoundError:
                 return
 
+    def delete_all(self) -> None:
+        """Delete the folder with all that is in it, if it is there."""
+        with self._mapped("delete"):
+            try:
+                self._fs.rm(self._root, recursive=True)
+            except FileNotFoundError:
+                return
+
     @contextmanager
     def _mapped(self, action: str) -> Iterator[None]:
         """Turn whatever a store raises into one line that says what to do."""

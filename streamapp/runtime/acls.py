@@ -11,9 +11,9 @@ from streamapp.topics import CHANGELOGS, TOPICS, TopicNames
 
 __all__ = ["ACCESS", "Access", "Acl", "acls"]
 
-Operation = Literal["Alter", "Create", "Describe", "DescribeConfigs", "Read", "Write"]
+Operation = Literal["Alter", "Create", "Delete", "Describe", "DescribeConfigs", "Read", "Write"]
 
-_DESCRIBE = frozenset({"Alter", "Read", "Write"})
+_DESCRIBE = frozenset({"Alter", "Delete", "Read", "Write"})
 """From these Kafka infers Describe: https://kafka.apache.org/documentation/#operations_in_kafka"""
 
 _ALL = tuple(topic.name for topic in TOPICS)
@@ -63,6 +63,7 @@ ACCESS: dict[str, Access] = {
         reads=_ALL,
         writes=("models", "retrain-events", "requests", "feedback", "redrives"),
     ),
+    "owner": Access("streamapp delete", reads=("models",)),
 }
 """All who come, and what for."""
 
@@ -100,6 +101,8 @@ def acls(names: TopicNames, who: str) -> list[Acl]:
         found |= set(_of_role(names, who))
     elif who == "operator":
         found |= set(_of_operator(names))
+    elif who == "owner":
+        found |= set(_of_owner(names))
     shown = {acl.name for acl in found if acl.operation in _DESCRIBE}
     needed = (acl for acl in found if acl.operation != "Describe" or acl.name not in shown)
     return sorted(needed, key=lambda acl: (acl.resource, acl.operation, acl.name))
@@ -116,11 +119,19 @@ def _of_role(names: TopicNames, role: str) -> Iterator[Acl]:
         yield Acl("topic", changelog, "Write")
 
 
+def _of_owner(names: TopicNames) -> Iterator[Acl]:
+    yield from (Acl("group", names.app_id(role), "Delete") for role in ROLES)
+    yield from (Acl("topic", topic, "Delete") for topic in _everything(names))
+
+
+def _everything(names: TopicNames) -> tuple[str, ...]:
+    return (*names, *(names.changelog(c.role, c.table) for c in CHANGELOGS))
+
+
 def _of_operator(names: TopicNames) -> Iterator[Acl]:
     for role in ROLES:
         yield Acl("group", names.app_id(role), "Describe")
-    changelogs = [names.changelog(c.role, c.table) for c in CHANGELOGS]
-    for topic in (*names, *changelogs):
+    for topic in _everything(names):
         yield Acl("topic", topic, "Create")
         yield Acl("topic", topic, "Describe")
         yield Acl("topic", topic, "DescribeConfigs")

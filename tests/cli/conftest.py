@@ -45,9 +45,15 @@ def cli(broker: Broker, name: str) -> Cli:
     """Run a command on the deployment of this test, in this process."""
 
     def run(
-        command: str, *arguments: object, input: bytes | None = None, status: int = 0, bootstrap: str = ""
+        command: str,
+        *arguments: object,
+        input: bytes | None = None,
+        status: int = 0,
+        bootstrap: str = "",
+        own_name: bool = True,
     ) -> Result:
-        line = [command, name, *map(str, arguments), "--bootstrap", bootstrap or broker.bootstrap]
+        names = [name] if own_name else []
+        line = [command, *names, *map(str, arguments), "--bootstrap", bootstrap or broker.bootstrap]
         result = CliRunner().invoke(main, line, prog_name="streamapp", input=input)
         assert result.exit_code == status, result.output
         if status == 1:

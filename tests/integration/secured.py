@@ -36,6 +36,7 @@ _LISTENERS = {"SASL": "SASL_PLAINTEXT", "MTLS": "SSL", "BOTH": "SASL_SSL"}
 _OPERATIONS = {
     "Alter": AclOperation.ALTER,
     "Create": AclOperation.CREATE,
+    "Delete": AclOperation.DELETE,
     "Describe": AclOperation.DESCRIBE,
     "DescribeConfigs": AclOperation.DESCRIBE_CONFIGS,
     "Read": AclOperation.READ,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,7 @@ def test_the_whole_loop_by_passwords_with_no_more_rights_than_each_needs(
     assert users.run("reviewer", "review", "--json").output
     assert bundle.version in users.run("operator", "models").output
     assert "denies" not in users.run("operator", "doctor").output
+    assert json.loads(users.run("operator", "redrive", "--json").stdout)["sent"] == {"not-json": 1}
 
     # What is taken away while it runs ends the role, which is started again by who watches it.
     (write,) = [a for a in acls(names, "score") if (a.operation, a.name) == ("Write", names.predictions)]
@@ -138,6 +140,16 @@ def test_the_whole_loop_by_passwords_with_no_more_rights_than_each_needs(
     lines = [path.read_bytes().decode(errors="replace") for path in Path("/proc").glob("[0-9]*/cmdline")]
     for shown in (users.output, *pages, *logs, *lines):
         assert PASSWORD not in shown
+
+    assert f"{names.deployment} is run by" in users.run("owner", "delete", "--yes", status=1).stderr
+
+
+def test_the_owner_can_delete_all_of_it(secured: Secured, make_secured: Make, bundle: Bundle) -> None:
+    users = Users(secured, make_secured(), Secured.sasl)
+    users.run("operator", "deploy", saved(bundle, users.deployment))
+    users.run("operator", "delete", "--yes", status=1)
+    users.run("owner", "delete", "--yes", "--bundles")
+    assert "there is nothing of" in users.run("owner", "delete", "--yes", status=1).stderr
 
 
 @pytest.fixture(scope="module")

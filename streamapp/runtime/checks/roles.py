@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from streamapp.runtime.checks.case import Case, Line
 from streamapp.runtime.checks.offsets import offset_bounds
 from streamapp.runtime.client import admin_client
+from streamapp.runtime.groups import find_group
 from streamapp.runtime.ownership import unowned
 from streamapp.settings import ROLES
 
 __all__ = ["roles"]
 
 _TIMEOUT_S = 15.0
-_LOOK_EVERY_S = 0.1
 _SOURCES = {
     "score": ("requests",),
     "monitor": ("predictions", "feedback", "distributions", "labelled"),
@@ -38,9 +36,7 @@ async def roles(case: Case) -> list[Line]:
 async def _role(case: Case, role: str, topics: list[str]) -> Line:
     group = case.settings.topics.app_id(role)
     async with admin_client(case.connection, timeout_s=_TIMEOUT_S) as admin:
-        await _until_coordinated(admin, group)
-        (response,) = await admin.describe_consumer_groups([group])
-        members = sum(len(described[5]) for described in response.groups)
+        members = len((await find_group(admin, group)).members)
         missing = await unowned(admin, group, topics) if members else set()
         offsets = await admin.list_consumer_group_offsets(group)
     committed = {at: known.offset for at, known in offsets.items() if at.topic in topics}
@@ -57,17 +53,6 @@ async def _role(case: Case, role: str, topics: list[str]) -> Line:
             f"more with streamapp run {case.name} --role {role}",
         )
     return Line("ok", processes)
-
-
-async def _until_coordinated(admin: AIOKafkaAdminClient, group: str) -> None:
-    """Wait for the group's coordinator: a new cluster has none until somebody asks."""
-    while True:
-        try:
-            await admin.find_coordinator(group)
-        except GroupCoordinatorNotAvailableError:
-            await asyncio.sleep(_LOOK_EVERY_S)
-        else:
-            return
 
 
 async def _lag(case: Case, topics: list[str], committed: dict[TopicPartition, int]) -> int:
