@@ -115,6 +115,12 @@ class Secured:
         ]
         for done in self.admin.alter_user_scram_credentials(changes).values():
             done.result(30)
+        until(lambda: self._are_known(names), what=f"{names} are known", every_s=0.02)
+
+    def _are_known(self, names: Iterable[str]) -> bool:
+        found = self.admin.describe_user_scram_credentials(list(names))
+        assert isinstance(found, dict)
+        return all(done.exception(30) is None for done in found.values())
 
     def allow(self, user: str, acls: Iterable[Acl]) -> None:
         """Let `user` do this, beside what was allowed before."""
