@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Write the schemas of messages and an AsyncAPI document, or check them.",
     ),
     "acls": ("streamapp.cli.acls:command", "List what each user must be allowed to do on a Kafka with ACLs."),
+    "completion": ("streamapp.cli.completion:command", "Complete commands and options on the tab key."),
     "doctor": ("streamapp.cli.doctor:command", "Examine a deployment, and how soon it would see drift."),
 }
 """Where each command is, and its line in ``streamapp --help``, for which none is imported."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 
 import click
 
-from streamapp.cli.options import bootstrap_option
+from streamapp.cli.options import bootstrap_option, json_option
 
 __all__ = ["command"]
 
@@ -15,7 +16,8 @@ __all__ = ["command"]
 @click.command("retrain")
 @click.argument("name")
 @bootstrap_option
-def command(name: str, bootstrap: str) -> None:
+@json_option
+def command(name: str, *, bootstrap: str, as_json: bool) -> None:
     """Ask for a new model of deployment NAME now.
 
     The train role fits it on recent labelled rows; it becomes champion only if it proves better.
@@ -36,4 +38,7 @@ def command(name: str, bootstrap: str) -> None:
         topic=settings.topics.retrain_events, key=name.encode(), message=event, ce_id=event.id, time_ms=now_ms
     )
     asyncio.run(publish(settings.connection, name, [publication]))
+    if as_json:
+        click.echo(json.dumps({"event": event.id}))
+        return
     click.echo(f"asked for a new model of {name} (retrain event {event.id})")

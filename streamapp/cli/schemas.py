@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import click
 
-from streamapp.cli.options import bootstrap_option
+from streamapp.cli.options import bootstrap_option, json_option
 from streamapp.errors import ConfigError
 
 __all__ = ["command"]
@@ -25,7 +26,8 @@ __all__ = ["command"]
 )
 @click.option("--check", is_flag=True, help="Write nothing; say which files differ, and fail if any does.")
 @bootstrap_option
-def command(name: str | None, *, folder: Path | None, check: bool, bootstrap: str) -> None:
+@json_option
+def command(name: str | None, *, folder: Path | None, check: bool, bootstrap: str, as_json: bool) -> None:
     """Write the JSON Schema of every message and an AsyncAPI document to DIR, or check those that are there.
 
     They are generated from the message types and the table of topics, never edited by hand. With NAME, they
@@ -50,7 +52,7 @@ def command(name: str | None, *, folder: Path | None, check: bool, bootstrap: st
         there = {path.name: path.read_text(encoding="utf-8") for path in paths}
         if check:
             _compare(name, folder, there, written)
-            click.echo(f"{len(written)} documents in {folder} are up to date")
+            _say(folder, written, [], f"{len(written)} documents in {folder} are up to date", as_json=as_json)
             return
         folder.mkdir(parents=True, exist_ok=True)
         for file, text in written.items():
@@ -61,8 +63,14 @@ def command(name: str | None, *, folder: Path | None, check: bool, bootstrap: st
         raise ConfigError(f"{exc.filename or folder}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
         raise ConfigError(f"a document in {folder} is not UTF-8: {exc}") from exc
-    changed = sum(there.get(file) != text for file, text in written.items())
-    click.echo(f"{len(written)} documents in {folder}, {changed} of them changed")
+    changed = [file for file, text in written.items() if there.get(file) != text]
+    line = f"{len(written)} documents in {folder}, {len(changed)} of them changed"
+    _say(folder, written, changed, line, as_json=as_json)
+
+
+def _say(folder: Path, documents: dict[str, str], changed: list[str], line: str, *, as_json: bool) -> None:
+    fields = {"dir": str(folder), "documents": sorted(documents), "changed": sorted(changed)}
+    click.echo(json.dumps(fields) if as_json else line)
 
 
 def _compare(name: str | None, folder: Path, there: dict[str, str], documents: dict[str, str]) -> None:

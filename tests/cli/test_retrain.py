@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 
 import pytest
@@ -20,7 +21,7 @@ def test_an_event_is_written_for_each_time_it_is_asked(
     broker: Broker, cli: Cli, name: str, bundles: list[str]
 ) -> None:
     cli("deploy", bundles[0])
-    shown = [cli("retrain").stdout for _ in range(2)]
+    shown = [cli("retrain").stdout, cli("retrain", "--json").stdout]
     records = asyncio.run(read_topic(broker.connection, TopicNames(name).retrain_events))
     events = [Retrain.decode(record.value) for record in records]
     assert [(event.reason, event.data, event.caused_by) for event in events] == [("user", None, None)] * 2
@@ -30,6 +31,7 @@ def test_an_event_is_written_for_each_time_it_is_asked(
         assert header(record.headers, "ce_type") == b"streamapp.retrain.v1"
         assert header(record.headers, "ce_id") == event.id.encode()
         assert event.id in out
+    assert json.loads(shown[1]) == {"event": events[1].id}
 
 
 def test_a_deployment_that_is_not_there_is_one_line(cli: Cli, name: str) -> None:

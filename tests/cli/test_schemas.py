@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,9 @@ def test_every_schema_is_written_and_then_up_to_date(folder: Path) -> None:
     checked = run("--dir", str(folder), "--check")
     assert checked.exit_code == 0
     assert "up to date" in checked.stdout
+    (folder / "alert.v1.json").write_text("{}")
+    again = json.loads(run("--dir", str(folder), "--json").stdout)
+    assert again == {"dir": str(folder), "documents": sorted(documents()), "changed": ["alert.v1.json"]}
 
 
 def test_check_names_what_differs_and_writes_nothing(folder: Path) -> None:
