@@ -13,6 +13,7 @@
     │   └── TrainingEndedError       its process was ended, or died: the trainer has said nothing
     └── InfrastructureError          retriable: wait, try again, give up after a bound
         ├── BrokerError
+        │   └── AccessError          Kafka does not let us in, or denies something
         ├── StoreError
         ├── BusyError            more is asked for than may be in flight
         └── AnswerTimeoutError   no answer in time; it may still come
@@ -25,6 +26,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "AccessError",
     "AnswerTimeoutError",
     "BrokerError",
     "BundleError",
@@ -136,6 +138,12 @@ class BrokerError(InfrastructureError):
     """Kafka cannot be reached, or refused."""
 
     code = "broker"
+
+
+class AccessError(BrokerError):
+    """Kafka does not let us in, or an access control list lacks something."""
+
+    code = "access"
 
 
 class StoreError(InfrastructureError):

@@ -106,7 +106,12 @@ def command(
 
 
 def _fields(line: Line) -> dict[str, str]:
-    return {"check": line.check, "status": line.status, "message": line.message}
+    return {
+        "check": line.check,
+        "status": line.status,
+        "mistake": line.mistake,
+        "message": line.message,
+    }
 
 
 async def _examine(settings: Settings, *, as_json: bool) -> list[Line]:

@@ -190,8 +190,9 @@ def _run_all(settings: Settings, chosen: dict[str, str], web_port: int) -> None:
 
 def _check(settings: Settings, role: Role | None) -> None:
     """Raise BrokerError, with one line, unless the broker answers and the topics are as they must be."""
-    from streamapp.runtime.admin import check_group, check_topics, grow_partitions  # noqa: PLC0415
+    from streamapp.runtime.admin import check_group, grow_partitions  # noqa: PLC0415
     from streamapp.runtime.client import partition_counts  # noqa: PLC0415
+    from streamapp.runtime.topic_problems import check_topics  # noqa: PLC0415
 
     async def problems() -> list[str]:
         await partition_counts(settings.connection, (), timeout_s=_CHECK_S)  # fails fast if nothing answers

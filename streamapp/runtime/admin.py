@@ -19,7 +19,6 @@ from aiokafka.errors import (
 
 from streamapp.connection import Connection
 from streamapp.errors import ConfigError
-from streamapp.runtime.broker_errors import hidden_from
 from streamapp.runtime.client import admin_client, all_partition_counts
 from streamapp.runtime.topic_plans import TopicPlan, topic_plans
 from streamapp.topics import TopicNames
@@ -27,7 +26,6 @@ from streamapp.topics import TopicNames
 __all__ = [
     "DEFAULT_PARTITIONS",
     "check_group",
-    "check_topics",
     "create_topics",
     "grow_partitions",
     "topic_configs",
@@ -143,44 +141,6 @@ async def grow_partitions(
         return grown
 
 
-async def check_topics(
-    connection: Connection, names: TopicNames, *, role: str | None = None, timeout_s: float = _TIMEOUT_S
-) -> list[str]:
-    """Return what is wrong with a deployment's topics: a line each, with the remedy; nothing if all is well.
-
-    Parameters
-    ----------
-    connection, names
-        As in :func:`create_topics`.
-    role
-        Whose changelogs; None for those of all.
-    timeout_s
-        After which the cluster counts as not answering.
-
-    Raises
-    ------
-    BrokerError
-        If the cluster does not answer.
-    """
-    async with admin_client(connection, timeout_s=timeout_s) as admin:
-        existing = await all_partition_counts(admin)
-    name = names.deployment
-    plans = topic_plans(names, label_horizon_s=0, max_request_bytes=0, role=role)
-    missing = [plan.topic for plan in plans if plan.topic not in existing]
-    hidden = hidden_from(connection, name)
-    if len(missing) == len(plans):
-        return [
-            f"there is no deployment {name} on {connection.bootstrap}{hidden}: streamapp deploy {name} BUNDLE"
-        ]
-    problems = []
-    if missing:
-        problems.append(
-            f"{', '.join(missing)} missing{hidden}: "
-            f"streamapp deploy {name} BUNDLE (creates topics that are missing)"
-        )
-    return problems + [line for plan in plans if (line := _unequal(plan, names, existing))]
-
-
 async def topic_configs(
     connection: Connection, topics: Collection[str], keys: Collection[str], *, timeout_s: float = _TIMEOUT_S
 ) -> dict[str, dict[str, str]]:
@@ -218,28 +178,6 @@ async def check_group(connection: Connection, group: str, *, timeout_s: float = 
             raise GroupAuthorizationFailedError(group) from None  # it does not say which
         except GroupCoordinatorNotAvailableError:
             pass  # a cluster makes ready for groups when it is asked for its first one
-
-
-def _unequal(plan: TopicPlan, names: TopicNames, existing: dict[str, int]) -> str | None:
-    """Return what is wrong with the number of partitions of an existing topic."""
-    has, wanted = existing.get(plan.topic), existing.get(names.requests)
-    if has is None:
-        return None
-    if not plan.partitioned:
-        remedy = f"delete the topic, then streamapp deploy {names.deployment} BUNDLE"
-        return (
-            None
-            if has == 1
-            else f"{plan.topic} has {has} partitions and must have 1, one ordered log: {remedy}"
-        )
-    if wanted is None or has == wanted:
-        return None
-    remedy = (
-        f"streamapp run {names.deployment} (raises them at its start)"
-        if has < wanted
-        else f"give {names.requests} {has}, too"
-    )
-    return f"{plan.topic} has {has} partitions, {names.requests} has {wanted}: {remedy}"
 
 
 async def _create(

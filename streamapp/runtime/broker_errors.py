@@ -14,7 +14,7 @@ from aiokafka.errors import (
 )
 
 from streamapp.connection import Connection
-from streamapp.errors import BrokerError
+from streamapp.errors import AccessError, BrokerError
 
 __all__ = ["TIMEOUT_S", "broker_errors", "denial", "hidden_from"]
 
@@ -50,7 +50,7 @@ def broker_errors(connection: Connection, *, timeout_s: float = TIMEOUT_S) -> It
         ) from exc
     except KafkaError as exc:
         if (denied := denial(exc, connection)) is not None:
-            raise BrokerError(denied) from exc
+            raise AccessError(denied) from exc
         what = "cannot do it now (are its brokers up?)" if exc.retriable else "refused"
         raise BrokerError(f"Kafka at {connection.bootstrap} {what}: {exc}") from exc
 

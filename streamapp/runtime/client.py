@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError
 
 from streamapp.connection import Connection
-from streamapp.errors import BrokerError, ConfigError, MessageError
+from streamapp.errors import AccessError, BrokerError, ConfigError, MessageError
 from streamapp.messages import CHAMPION_KEY, Champion, Message, Model, event_headers
 from streamapp.runtime.broker_errors import TIMEOUT_S, broker_errors, hidden_from
 from streamapp.runtime.refusal import refusal
@@ -118,7 +118,7 @@ async def _start(client: Any, connection: Connection) -> None:
         raise malformed from None
     except KafkaConnectionError as exc:
         if (reason := await refusal(connection)) is not None:
-            raise BrokerError(reason) from exc
+            raise AccessError(reason) from exc
         raise
 
 

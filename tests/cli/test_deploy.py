@@ -12,9 +12,9 @@ from click.testing import Result
 
 from streamapp.messages import CHAMPION_KEY, Champion, Model
 from streamapp.models import Bundle
-from streamapp.runtime.admin import check_topics
 from streamapp.runtime.broker import Broker
 from streamapp.runtime.client import latest_models, partition_counts, read_topic
+from streamapp.runtime.topic_problems import check_topics
 from streamapp.topics import TopicNames
 
 pytestmark = pytest.mark.broker

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,10 @@ def test_a_new_deployment_is_well_but_for_what_does_not_run_yet(
         "features": ["ok"],
         "trainer": ["ok"],
         "roles": ["warn"] * 3,
+        "clocks": ["ok"],
+        "labels": ["ok"],
     }
+    assert all((line["status"] == "ok") == (not line["mistake"]) for own in found.values() for line in own)
     assert broker.bootstrap in found["broker"][0]["message"]
     assert "requests, predictions and feedback have 2 partitions" in found["topics"][0]["message"]
     assert versions[0] in found["champion"][0]["message"]
@@ -92,12 +96,14 @@ def test_a_new_deployment_is_well_but_for_what_does_not_run_yet(
 def test_a_person_sees_a_line_for_each_finding(cli: Cli, bundles: list[str]) -> None:
     cli("deploy", bundles[0])
     shown = cli("doctor").stdout.splitlines()
-    assert len(shown) == 13
+    assert len(shown) == 15
     assert shown[0].startswith("ok    broker          Kafka answers at")
     assert all(line.split()[0] in {"ok", "warn"} for line in shown)
 
 
 def test_a_broker_that_is_away_fails_and_what_needs_it_is_not_looked_at(cli: Cli) -> None:
+    first = json.loads(cli("doctor", "--json", bootstrap="127.0.0.1:1", status=1).stdout)[0]
+    assert (first["check"], first["mistake"]) == ("broker", "no-broker")
     result = cli("doctor", bootstrap="127.0.0.1:1", status=1)
     assert [line.split()[:2] for line in result.stdout.splitlines()] == [
         ["FAIL", "broker"],
@@ -113,6 +119,7 @@ def test_a_deployment_that_is_unknown_fails_once(cli: Cli, name: str) -> None:
     assert list(found) == ["broker", "topics", "store", "trainer"]
     [topics] = found["topics"]
     assert topics["status"] == "FAIL"
+    assert topics["mistake"] == "no-deployment"
     assert f"streamapp deploy {name} BUNDLE" in topics["message"]
 
 
@@ -121,6 +128,7 @@ def test_a_topic_that_is_missing_is_named(broker: Broker, cli: Cli, name: str, b
     recreate(broker, f"{name}.feedback", None)
     found = lines(cli, status=1)
     [topics] = found["topics"]
+    assert topics["mistake"] == "missing-topic"
     assert topics["status"] == "FAIL"
     assert topics["message"].startswith(f"{name}.feedback missing: streamapp deploy {name} BUNDLE")
     assert found["champion"][0]["status"] == "ok"
@@ -134,7 +142,9 @@ def test_partitions_that_differ_are_named(broker: Broker, cli: Cli, name: str, b
         await admin.create_partitions({f"{name}.labelled": NewPartitions(2)})
 
     administer(broker, grow)
-    problems = [line["message"] for line in lines(cli, status=1)["topics"]]
+    found = lines(cli, status=1)["topics"]
+    assert {line["mistake"] for line in found} == {"co-partitioning", "one-partition"}
+    problems = [line["message"] for line in found]
     assert any(p.startswith(f"{name}.predictions has 2 partitions, {name}.requests has 3") for p in problems)
     assert any(p.startswith(f"{name}.labelled has 2 partitions and must have 1") for p in problems)
 
@@ -147,6 +157,8 @@ def test_a_topic_that_forgets_is_a_failure_and_one_that_keeps_too_little_a_warni
     recreate(broker, f"{name}.review", {"retention.ms": "1000", "max.message.bytes": "1000"})
     settings = lines(cli, status=1)["topic settings"]
     assert [line["status"] for line in settings] == ["FAIL", "warn", "warn"]
+    mistakes = [line["mistake"] for line in settings]
+    assert mistakes == ["cleanup-policy", "retention", "message-size"]
     assert f"{name}.drift-alerts has cleanup.policy=delete and must have compact" in settings[0]["message"]
     assert "--add-config cleanup.policy=compact" in settings[0]["message"]
     assert f"{name}.review has retention.ms=1000 and should have" in settings[1]["message"]
@@ -169,6 +181,7 @@ def test_without_a_champion_it_says_how_to_get_one(
     point_at("abcdef012345")
     found = lines(cli, status=1)
     assert "the champion is abcdef012345, of which there is no record" in found["champion"][0]["message"]
+    assert found["champion"][0]["mistake"] == "no-champion"
     assert f"streamapp models {name} promote VERSION" in found["champion"][0]["message"]
     assert "bundle" not in found
     recreate(broker, names.models, {"cleanup.policy": "compact"})
@@ -191,6 +204,7 @@ def test_a_bundle_that_was_changed_or_is_gone_fails(
     model.write_bytes(model.read_bytes()[:-1] + b"x")
     found = lines(cli, status=1)
     assert found["bundle"][0]["status"] == "FAIL"
+    assert found["bundle"][0]["mistake"] == "bad-bundle"
     assert found["bundle"][0]["message"].startswith(f"{versions[0]} cannot be read")
     assert "was changed" in found["bundle"][0]["message"]
     assert f"streamapp models {name} rollback" in found["bundle"][0]["message"]
@@ -206,6 +220,7 @@ def test_a_seal_that_nobody_trusts_fails(
     monkeypatch.setenv("STREAMAPP_KEYS", str(tmp_path / "other-keys"))
     [line] = lines(cli, status=1)["bundle"]
     assert line["status"] == "FAIL"
+    assert line["mistake"] == "no-trust"
     assert "which is not trusted here, and joblib can run code: streamapp keys trust" in line["message"]
 
 
@@ -243,6 +258,7 @@ def test_the_first_live_rows_are_a_baseline_once_there_are_enough(
     asyncio.run(write("labelled", row | {"revision": 1}, 50))
     asyncio.run(write("labelled", row | {"model": {"version": "abcdef012345"}}, 50))
     [line] = lines(cli)["baseline"]
+    assert line["mistake"] == "no-baseline"
     assert line["status"] == "warn"
     assert "(about 2,100 so far)" in line["message"]
     assert "(1,990 so far)" in line["message"]
@@ -262,6 +278,7 @@ def test_a_store_that_cannot_be_one_fails(
     monkeypatch.setenv("STREAMAPP_STORE", str(tmp_path / "file" / "store"))
     found = lines(cli, status=1)
     assert found["store"][0]["status"] == "FAIL"
+    assert found["store"][0]["mistake"] == "no-store"
     assert "a file stands where a folder is needed" in found["store"][0]["message"]
     assert found["bundle"][0]["status"] == "ok"  # it lies where it was put
 
@@ -274,6 +291,7 @@ def test_answers_without_features_are_a_warning(
     assert lines(cli)["features"][0]["status"] == "ok"
     write_answers(broker, name, versions[0], 8, with_features=False)
     [line] = lines(cli)["features"]
+    assert line["mistake"] == "no-features"
     assert line["status"] == "warn"
     assert line["message"].startswith("8 of the newest 16 answers leave the features out")
 
@@ -311,3 +329,56 @@ def test_a_role_that_runs_is_known_by_its_group(
     assert found["after"][1]["message"] == "monitor: 1 process, 0 records to read"
     assert found["after"][1]["status"] == "ok"
     assert found["after"][0]["status"] == "warn"
+    assert found["after"][0]["mistake"] == "role-down"
+
+
+def test_partitions_that_a_role_does_not_read_are_named(
+    broker: Broker, cli: Cli, name: str, bundles: list[str]
+) -> None:
+    cli("deploy", bundles[0])
+    names = TopicNames(name)
+
+    async def join_and_look() -> dict[str, list[dict[str, str]]]:
+        consumer = AIOKafkaConsumer(
+            names.models, bootstrap_servers=broker.bootstrap, group_id=names.app_id("train")
+        )
+        await consumer.start()
+        try:
+            return await asyncio.to_thread(lines, cli)
+        finally:
+            await consumer.stop()
+
+    train = asyncio.run(join_and_look())["roles"][2]
+    assert (train["status"], train["mistake"]) == ("warn", "no-reader")
+    assert f"1 partitions have no reader ({names.retrain_events}/0)" in train["message"]
+
+
+def test_labels_and_clocks_are_read_from_the_topics(
+    broker: Broker, cli: Cli, name: str, bundles: list[str]
+) -> None:
+    cli("deploy", bundles[0], "--partitions", 1)
+    names = TopicNames(name)
+
+    async def label_and_read() -> None:
+        async with producer(broker.connection) as client:
+            for i in range(20):
+                value = json.dumps({"id": f"order-{i}", "label": "busy"}).encode()
+                await client.send(names.feedback, value, partition=0)
+            late = int(time.time() * 1000) + 60_000
+            await client.send(names.requests, b"{}", partition=0, timestamp_ms=late)
+        consumer = AIOKafkaConsumer(
+            names.feedback, bootstrap_servers=broker.bootstrap, group_id=names.app_id("monitor")
+        )
+        await consumer.start()
+        [partition] = consumer.assignment()
+        await consumer.commit({partition: 20})
+        await consumer.stop()
+
+    assert lines(cli)["labels"][0]["message"] == "no labels have been read yet"
+    asyncio.run(label_and_read())
+    found = lines(cli)
+    [label], [clock] = found["labels"], found["clocks"]
+    assert (label["status"], label["mistake"]) == ("warn", "label-ids")
+    assert "labels have ids such as 'order-19'" in label["message"]
+    assert (clock["status"], clock["mistake"]) == ("warn", "clock-skew")
+    assert f"records of {names.requests} were written" in clock["message"]

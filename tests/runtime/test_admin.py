@@ -13,9 +13,10 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from streamapp.connection import Connection
 from streamapp.errors import BrokerError, ConfigError
-from streamapp.runtime.admin import check_topics, create_topics, grow_partitions
+from streamapp.runtime.admin import create_topics, grow_partitions
 from streamapp.runtime.broker import Broker
 from streamapp.runtime.topic_plans import LOG_MESSAGE_BYTES, answer_limit_bytes
+from streamapp.runtime.topic_problems import check_topics
 from streamapp.topics import CHANGELOGS, TopicNames
 
 pytestmark = pytest.mark.broker

@@ -12,6 +12,7 @@ from sklearn.linear_model import LinearRegression
 from streamapp.errors import BrokerError
 from streamapp.models import Bundle, Keys
 from streamapp.runtime.checks import CHECKS, Case, Check, Line, run_checks
+from streamapp.runtime.checks.privacy import privacy
 from streamapp.runtime.checks.serving import versions
 from streamapp.runtime.checks.training import trainer
 from streamapp.settings import Settings
@@ -97,6 +98,7 @@ def test_libraries_that_differ_are_a_warning() -> None:
     assert line.status == "ok"
     assert "scikit-learn" in line.message
     [line] = asyncio.run(versions(differing))
+    assert line.mistake == "other-versions"
     assert (line.status, line.message) == (
         "warn",
         "packed with numpy 1.0, and 2.0 runs here; pack it again here to be sure",
@@ -109,10 +111,15 @@ def test_personal_columns_say_what_they_switch_off_and_where_the_secret_is(tmp_p
     model.feature_names_in_ = np.array(["temp", "age"], dtype=object)
     settings = Settings.of(name="bikes", keys=tmp_path)
 
-    def lines(**personal: str) -> list[tuple[str, str, str]]:
+    def case(**personal: str) -> Case:
         bundle = Bundle.create(model, X, X["temp"], name="bikes", created_at_ms=1, personal=personal)
-        checks = [check for check in CHECKS if check.name == "privacy"]
-        return said(checks, Case(settings, bundle=bundle))
+        return Case(settings, bundle=bundle)
+
+    def lines(**personal: str) -> list[tuple[str, str, str]]:
+        return said([check for check in CHECKS if check.name == "privacy"], case(**personal))
+
+    def mistakes(**personal: str) -> list[str]:
+        return [line.mistake for line in asyncio.run(privacy(case(**personal)))]
 
     assert lines() == []
     [line] = lines(name="drop")
@@ -121,6 +128,7 @@ def test_personal_columns_say_what_they_switch_off_and_where_the_secret_is(tmp_p
     assert line[1] == "warn"
     assert "needs the personal columns age, which answers do not show: retraining and challengers" in line[2]
     assert [line[1] for line in lines(age="hash")] == ["warn", "warn"]
+    assert mistakes(age="hash") == ["no-features", "no-secret"]
     Keys(tmp_path).personal_secret()
     assert [line[1] for line in lines(age="hash")] == ["warn", "ok"]
     assert f"{tmp_path}/personal.secret; every score process" in lines(age="hash")[1][2]

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from streamapp.errors import StreamappError
+from streamapp.errors import AccessError, BrokerError, StreamappError
 from streamapp.runtime.checks.case import Case, Line, Status
 from streamapp.runtime.checks.cluster import broker, topic_settings, topics
+from streamapp.runtime.checks.mistakes import MISTAKES
 from streamapp.runtime.checks.privacy import privacy
+from streamapp.runtime.checks.records import clocks, labels
 from streamapp.runtime.checks.roles import roles
 from streamapp.runtime.checks.serving import baseline, bundle, champion, features, store, versions
 from streamapp.runtime.checks.training import trainer
 
-__all__ = ["CHECKS", "Case", "Check", "Line", "Status", "run_checks"]
+__all__ = ["CHECKS", "MISTAKES", "Case", "Check", "Line", "Status", "run_checks"]
 
 
 def _always(case: Case) -> bool:
@@ -64,26 +66,38 @@ class Check:
         Returns them.
     makes_sense
         Whether to look at all: what an earlier check has missed is not said again.
+    mistake
+        Which one it is if it raises something that is not Kafka's doing.
     """
 
     name: str
     look: Callable[[Case], Awaitable[Sequence[Line]]]
     makes_sense: Callable[[Case], bool] = _always
+    mistake: str = ""
+
+    def of(self, exc: StreamappError) -> Line:
+        """Return the line of what it has raised."""
+        mistake = self.mistake
+        if isinstance(exc, BrokerError):
+            mistake = "no-access" if isinstance(exc, AccessError) else "no-broker"
+        return Line("FAIL", str(exc), mistake=mistake)
 
 
 CHECKS: tuple[Check, ...] = (
     Check("broker", broker),
     Check("topics", topics, _answers),
     Check("topic settings", topic_settings, _is_deployed),
-    Check("store", store),
+    Check("store", store, mistake="no-store"),
     Check("champion", champion, _has_models),
-    Check("bundle", bundle, _has_record),
+    Check("bundle", bundle, _has_record, mistake="bad-bundle"),
     Check("versions", versions, _has_bundle),
     Check("baseline", baseline, _has_bundle),
     Check("privacy", privacy, _is_private),
     Check("features", features, _has_predictions),
-    Check("trainer", trainer),
+    Check("trainer", trainer, mistake="no-trainer"),
     Check("roles", roles, _is_deployed),
+    Check("clocks", clocks, _is_deployed),
+    Check("labels", labels, _is_deployed),
 )
 
 
@@ -102,6 +116,6 @@ async def run_checks(case: Case, checks: Sequence[Check] = CHECKS) -> AsyncItera
             try:
                 lines = await check.look(case)
             except StreamappError as exc:
-                lines = [Line("FAIL", str(exc))]
+                lines = [check.of(exc)]
             for line in lines:
                 yield replace(line, check=check.name)

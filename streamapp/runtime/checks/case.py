@@ -27,11 +27,14 @@ class Line:
         What was found and, unless it is ok, what to do.
     check
         Who says it.
+    mistake
+        Which of the usual ones it is, a key of ``MISTAKES``; empty if it is ok.
     """
 
     status: Status
     message: str
     check: str = ""
+    mistake: str = ""
 
 
 @dataclass(slots=True)

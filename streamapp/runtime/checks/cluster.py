@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from streamapp.runtime.admin import check_topics, topic_configs
+from streamapp.runtime.admin import topic_configs
 from streamapp.runtime.broker_errors import TIMEOUT_S
 from streamapp.runtime.checks.case import Case, Line
 from streamapp.runtime.client import admin_client, all_partition_counts
 from streamapp.runtime.topic_plans import TopicPlan, topic_plans
+from streamapp.runtime.topic_problems import topic_problems
 
 __all__ = ["broker", "topic_settings", "topics"]
 
-_AT_LEAST = ("retention.ms", "max.message.bytes")
+_AT_LEAST = {"retention.ms": "retention", "retention.bytes": "retention", "max.message.bytes": "message-size"}
 _NO_LIMIT = -1
 
 
@@ -31,8 +32,8 @@ async def broker(case: Case) -> list[Line]:
 async def topics(case: Case) -> list[Line]:
     """Whether all topics are there, with the right numbers of partitions."""
     names = case.settings.topics
-    if problems := await check_topics(case.connection, names):
-        return [Line("FAIL", problem) for problem in problems]
+    if problems := await topic_problems(case.connection, names):
+        return [Line("FAIL", problem.message, mistake=problem.mistake) for problem in problems]
     count = case.partitions[names.requests]
     return [
         Line(
@@ -74,13 +75,29 @@ def _compare(plan: TopicPlan, found: dict[str, str], case: Case) -> list[Line]:
             if plan.config[key] == "compact"
             else "records of the same key are lost"
         )
-        lines.append(Line("FAIL", _remedy(plan, key, has, f"must have {plan.config[key]}, or {harm}", case)))
-    for key in _AT_LEAST:
+        lines.append(
+            Line(
+                "FAIL",
+                _remedy(plan, key, has, f"must have {plan.config[key]}, or {harm}", case),
+                mistake="cleanup-policy",
+            )
+        )
+    for key, mistake in _AT_LEAST.items():
         if key in plan.config and key in found:
             least, value = int(plan.config[key]), int(found[key])
-            if value != _NO_LIMIT and value < least:
+            if value != _NO_LIMIT and (least == _NO_LIMIT or value < least):
                 lines.append(
-                    Line("warn", _remedy(plan, key, str(value), f"should have {least} at least", case))
+                    Line(
+                        "warn",
+                        _remedy(
+                            plan,
+                            key,
+                            str(value),
+                            "should have no limit" if least == _NO_LIMIT else f"should have {least} at least",
+                            case,
+                        ),
+                        mistake=mistake,
+                    )
                 )
     return lines
 

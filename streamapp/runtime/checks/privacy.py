@@ -15,7 +15,13 @@ async def privacy(case: Case) -> list[Line]:
     signature = case.bundle.signature
     lines = []
     if withheld := signature.withheld:
-        lines.append(Line("warn", f"{not_learned_line(withheld)}; a model without them has all of it"))
+        lines.append(
+            Line(
+                "warn",
+                f"{not_learned_line(withheld)}; a model without them has all of it",
+                mistake="no-features",
+            )
+        )
     elif signature.is_private:
         names = ", ".join(signature.marked)
         lines.append(Line("ok", f"{names}: no inputs, and nothing that is written has them"))
@@ -25,6 +31,10 @@ async def privacy(case: Case) -> list[Line]:
             lines.append(Line("ok", f"the secret of hashes is {secret_line(secret)}"))
         else:
             lines.append(
-                Line("warn", f"no secret of hashes here, as the score role needs it: {secret_line(secret)}")
+                Line(
+                    "warn",
+                    f"no secret of hashes here, as the score role needs it: {secret_line(secret)}",
+                    mistake="no-secret",
+                )
             )
     return lines

@@ -43,7 +43,11 @@ async def _role(case: Case, role: str, topics: list[str]) -> Line:
     lag = await _lag(case, topics, committed)
     behind = f"{lag:,} record{'' if lag == 1 else 's'} to read"
     if not members:
-        return Line("warn", f"nobody runs {role} ({behind}): streamapp run {case.name} --role {role}")
+        return Line(
+            "warn",
+            f"nobody runs {role} ({behind}): streamapp run {case.name} --role {role}",
+            mistake="role-down",
+        )
     processes = f"{role}: {members} process{'' if members == 1 else 'es'}, {behind}"
     if missing:
         some = ", ".join(f"{topic}/{partition}" for topic, partition in sorted(missing)[:3])
@@ -51,6 +55,7 @@ async def _role(case: Case, role: str, topics: list[str]) -> Line:
             "warn",
             f"{processes}; {len(missing)} partitions have no reader ({some}): if that lasts, start a process "
             f"more with streamapp run {case.name} --role {role}",
+            mistake="no-reader",
         )
     return Line("ok", processes)
 

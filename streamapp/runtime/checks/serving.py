@@ -34,7 +34,11 @@ async def champion(case: Case) -> list[Line]:
     case.models = await latest_models(case.connection, case.settings.topics)
     pointer, serving = case.models.champion, case.models.serving
     if pointer is None:
-        return [Line("FAIL", f"no version is champion: streamapp deploy {case.name} BUNDLE")]
+        return [
+            Line(
+                "FAIL", f"no version is champion: streamapp deploy {case.name} BUNDLE", mistake="no-champion"
+            )
+        ]
     if serving is None:
         known = ", ".join(case.models.versions) or "none is known"
         return [
@@ -42,6 +46,7 @@ async def champion(case: Case) -> list[Line]:
                 "FAIL",
                 f"the champion is {pointer.version}, of which there is no record: "
                 f"streamapp models {case.name} promote VERSION ({known})",
+                mistake="no-champion",
             )
         ]
     others = len(case.models.versions) - 1
@@ -68,7 +73,7 @@ async def bundle(case: Case) -> list[Line]:
         runs_code = await asyncio.to_thread(look, model_files(found.packed))
     except StreamappError as exc:
         remedy = f"put an unchanged copy of the bundle there; until then {elsewhere}"
-        return [Line("FAIL", f"{serving.version} cannot be read: {exc}: {remedy}")]
+        return [Line("FAIL", f"{serving.version} cannot be read: {exc}: {remedy}", mistake="bad-bundle")]
     case.bundle = found
     types = Keys(case.settings.keys).types()
     if strange := strange_types(found.manifest.format, model_files(found.packed), types):
@@ -77,6 +82,7 @@ async def bundle(case: Case) -> list[Line]:
                 "FAIL",
                 f"{found.version} holds types that are not trusted here: if you know them, streamapp keys "
                 f"trust-type {' '.join(strange)}; {elsewhere}",
+                mistake="no-trust",
             )
         ]
     seal = found.packed.seal
@@ -92,6 +98,7 @@ async def bundle(case: Case) -> list[Line]:
             "FAIL",
             f"{found.version} {how}, and {found.manifest.format} can run code: streamapp keys trust FILE.pub "
             f"if you trust its maker; {elsewhere}",
+            mistake="no-trust",
         )
     ]
 
@@ -100,7 +107,10 @@ async def versions(case: Case) -> list[Line]:
     """Whether the model runs with the libraries that it was packed with."""
     assert case.bundle is not None
     if case.bundle.warnings:
-        return [Line("warn", f"{warning}; pack it again here to be sure") for warning in case.bundle.warnings]
+        return [
+            Line("warn", f"{warning}; pack it again here to be sure", mistake="other-versions")
+            for warning in case.bundle.warnings
+        ]
     packed = ", ".join(
         f"{name} {version}" for name, version in sorted(case.bundle.manifest.libraries.items())
     )
@@ -121,6 +131,7 @@ async def baseline(case: Case) -> list[Line]:
             f"no-baseline: packed without --holdout, so alerts on outputs are off until {_BASELINE_ROWS:,} "
             f"answers (about {answers:,} so far), on accuracy until {_BASELINE_ROWS:,} labelled rows "
             f"({labelled:,} so far): wait, or pack it with --holdout",
+            mistake="no-baseline",
         )
     ]
 
@@ -141,6 +152,7 @@ async def features(case: Case) -> list[Line]:
                 "warn",
                 f"{which} leave the features out: nothing can be learned from them, and --drift-test "
                 "has no rows: run score without STREAMAPP_ANSWER_FEATURES=false",
+                mistake="no-features",
             )
         ]
     if not answers:

@@ -1,0 +1,115 @@
+"""Mistakes that no broker is needed for, and the list of all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamapp.errors import AccessError, BrokerError, ConfigError, StoreError, StreamappError
+from streamapp.messages import InRecord, format_time
+from streamapp.runtime.checks import CHECKS, MISTAKES, Case, Line, run_checks
+from streamapp.runtime.checks.records import LabelSample, find_skew, judge_labels
+from streamapp.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+NOW_MS = 1_304_323_200_000
+
+
+def answer(asked_ms: int, answered_ms: int) -> InRecord:
+    fields = {
+        "request": {"partition": 0, "offset": 0, "timestamp": format_time(asked_ms)},
+        "predicted_at": format_time(answered_ms),
+    }
+    return InRecord(0, 0, answered_ms, b"k", json.dumps(fields).encode())
+
+
+def skews(*records: InRecord) -> list[str]:
+    lines = find_skew("bikes.predictions", records, now_ms=NOW_MS)
+    assert {line.mistake for line in lines} <= {"clock-skew"}
+    return [line.message for line in lines]
+
+
+def test_clocks_in_step_are_no_mistake() -> None:
+    assert skews() == []
+    assert skews(answer(NOW_MS - 9_000, NOW_MS - 8_990), InRecord(0, 1, NOW_MS + 4_000, None, b"x")) == []
+    assert skews(answer(NOW_MS - 86_400_000, NOW_MS)) == []  # asked long ago, while nobody answered
+
+
+def test_a_record_from_the_future_is_a_clock_that_is_ahead() -> None:
+    [message] = skews(InRecord(0, 0, NOW_MS + 42_000, None, None), answer(NOW_MS - 10, NOW_MS))
+    assert message.startswith("records of bikes.predictions were written 42 s after now")
+
+
+def test_an_answer_before_its_request_is_a_clock_that_is_behind() -> None:
+    [message] = skews(answer(NOW_MS - 1_000, NOW_MS - 31_000))
+    assert message.startswith("answers in bikes.predictions were given up to 30 s before their requests")
+
+
+@pytest.mark.parametrize("value", [b"{}", b'{"request": 1}', b'{"request": {"timestamp": "x"}}', b"\xff"])
+def test_what_is_no_answer_says_nothing_of_clocks(value: bytes) -> None:
+    assert skews(InRecord(0, 0, NOW_MS, None, value)) == []
+
+
+def judged(labels: list[tuple[int, str]], answers: dict[str, int], *joined: str) -> Any:
+    [line] = judge_labels(LabelSample(labels, answers, frozenset(joined)), name="bikes")
+    return line
+
+
+def test_ids_that_no_answer_has_are_shown_beside_those_of_answers() -> None:
+    line = judged([(0, f"order-{i}") for i in range(20)], {"r-17": 0})
+    assert (line.status, line.mistake) == ("warn", "label-ids")
+    assert "labels have ids such as 'order-19' and answers such as 'r-17'" in line.message
+
+
+def test_ids_that_answers_have_elsewhere_lie_in_the_wrong_partition() -> None:
+    line = judged([(1, f"r-{i}") for i in range(20)], {"r-7": 0})
+    assert (line.status, line.mistake) == ("warn", "label-partitions")
+    assert "that of 'r-7' lies in another partition" in line.message
+
+
+def test_one_label_that_is_joined_is_enough_and_a_few_labels_are_too_few() -> None:
+    labels = [(0, f"r-{i}") for i in range(20)]
+    assert judged(labels, {}, "r-3").message == "1 of the newest 20 labels are joined"
+    assert judged(labels[:19], {}).status == "ok"
+    assert judged([], {}).message == "no labels have been read yet"
+
+
+def raised(error: StreamappError, check: str) -> str:
+    async def fails(case: Case) -> list[Line]:
+        raise error
+
+    (found,) = [each for each in CHECKS if each.name == check]
+
+    async def look() -> list[Line]:
+        broken = replace(found, look=fails, makes_sense=lambda case: True)
+        return [line async for line in run_checks(Case(Settings.of(name="bikes")), [broken])]
+
+    (line,) = asyncio.run(look())
+    assert (line.status, line.check, line.message) == ("FAIL", check, str(error))
+    return line.mistake
+
+
+def test_what_a_check_raises_is_a_mistake_too() -> None:
+    assert raised(BrokerError("away"), "topics") == "no-broker"
+    assert raised(AccessError("denied"), "topics") == "no-access"
+    assert raised(StoreError("away"), "store") == "no-store"
+    assert raised(ConfigError("no module"), "trainer") == "no-trainer"
+
+
+def test_the_readme_lists_all_mistakes() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert dict(re.findall(r"^\| ([a-z-]+) \| (.*) \|$", readme, re.MULTILINE)).items() >= MISTAKES.items()
+
+
+def test_each_mistake_is_made_in_a_test() -> None:
+    files = [ROOT / "tests" / name for name in ("cli/test_doctor.py", "runtime/test_checks.py")]
+    files += [Path(__file__), ROOT / "tests/integration/test_connections.py"]
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
+    assert [mistake for mistake in MISTAKES if f'"{mistake}"' not in text] == []
+    assert {check.mistake for check in CHECKS} - {""} <= MISTAKES.keys()
