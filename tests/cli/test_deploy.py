@@ -129,3 +129,18 @@ def test_other_partitions_than_there_are_is_an_error(cli: Cli, name: str, bundle
     cli("deploy", bundles[0], "--partitions", 2)
     assert "exists with 2" in cli("deploy", bundles[0], "--partitions", 5, status=1).stderr
     cli("deploy", bundles[0], "--partitions", 0, status=2)
+
+
+def test_the_champion_moves_to_another_store(  # noqa: PLR0917
+    broker: Broker, cli: Cli, name: str, bundles: list[str], versions: list[str], tmp_path: Path
+) -> None:
+    cli("deploy", bundles[0])
+    before = asyncio.run(latest_models(broker.connection, TopicNames(name)))
+    assert before.serving is not None
+    done = json.loads(cli("deploy", before.serving.bundle, "--store", tmp_path / "new", "--json").stdout)
+    after = asyncio.run(latest_models(broker.connection, TopicNames(name)))
+    assert after.pointers == before.pointers
+    assert after.serving is not None
+    assert after.serving.bundle == done["bundle"]
+    assert done["bundle"].startswith(f"file://{tmp_path}/new/")
+    assert Bundle.load(done["bundle"]).version == versions[0]
