@@ -30,6 +30,11 @@ LAST_MS = 253_402_300_799_999
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+_ENDS = ("Z", *(f".{ms:03d}Z" for ms in range(1, 1000)))
+"""How a time ends, by its milliseconds within the second."""
+
+_ENDED_BY = {end: ms for ms, end in enumerate(_ENDS)}
+
 
 def parse_time(value: object) -> int:
     """Return milliseconds since the epoch of an RFC 3339 time with offset, or of such a number itself.
@@ -71,10 +76,8 @@ def parse_written_time(value: str) -> int:
     >>> parse_written_time("2011-05-02T08:00:00.004Z"), parse_written_time("2011-05-02T10:00:00+02:00")
     (1304323200004, 1304323200000)
     """
-    ms = value[20:23]
-    if len(value) == 24 and value[19] == "." and value[23] == "Z" and ms.isascii() and ms.isdigit():
-        return _second_ms(value[:19]) + int(ms)
-    return parse_time(value)
+    ms = _ENDED_BY.get(value[19:])
+    return parse_time(value) if ms is None else _second_ms(value[:19]) + ms
 
 
 def _bounded(time_ms: int, value: object) -> int:
@@ -92,7 +95,7 @@ def format_time(time_ms: int) -> str:
     ('2011-05-02T08:00:00Z', '2011-05-02T08:00:00.004Z')
     """
     seconds, ms = divmod(time_ms, 1000)
-    return f"{_second_text(seconds)}.{ms:03d}Z" if ms else f"{_second_text(seconds)}Z"
+    return _second_text(seconds) + _ENDS[ms]
 
 
 @lru_cache(maxsize=1024)  # records of one batch share a few seconds

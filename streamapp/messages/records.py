@@ -134,4 +134,6 @@ def record_time(timestamp_ms: int) -> int:
     >>> record_time(1 << 62)
     253402300799999
     """
-    return min(max(timestamp_ms, FIRST_MS), LAST_MS)
+    if FIRST_MS <= timestamp_ms <= LAST_MS:
+        return timestamp_ms
+    return FIRST_MS if timestamp_ms < FIRST_MS else LAST_MS

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from streamapp.errors import MessageError
@@ -44,6 +45,22 @@ def test_each_row_reads_as_a_native_answer(answer: dict[str, Any]) -> None:
     assert native_answers(answer) == [NATIVE, NATIVE]
     assert native_answers({**answer, "review_probability": 0.5})[1] == {**NATIVE, "review_probability": 0.5}
     assert request_offset(answer) == request_offset(NATIVE) == 7
+
+
+@pytest.mark.parametrize("column", ["prediction", "predictions", "outputs", "model", '"},"prediction":'])
+def test_only_native_answers_look_native(column: str) -> None:
+    one = {**NATIVE, "features": {column: "a"}}
+    rows = [{"temp": "a"}, {column: "a"}]
+    assert is_native(orjson.dumps(one))
+    assert not is_native(orjson.dumps({**V1, "features": rows}))
+    beside = {**V2["parameters"], "features": rows, "prediction": ["busy", "busy"]}  # type: ignore[dict-item]
+    assert not is_native(orjson.dumps({**V2, "parameters": beside}))
+
+
+def test_an_answer_in_another_order_is_looked_through() -> None:
+    assert is_native(orjson.dumps(NATIVE, option=orjson.OPT_SORT_KEYS))
+    assert is_native(orjson.dumps({**NATIVE, "id": "x" * 300}))
+    assert not is_native(orjson.dumps({**NATIVE, "id": "x" * 300, "features": {"outputs": 1}}))
 
 
 def test_what_was_not_asked_for_is_not_there() -> None:
