@@ -30,8 +30,9 @@ LAST_MS = parse_time("9999-12-31T23:59:59.999Z")
 
 times = st.integers(FIRST_MS, LAST_MS)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+finite = st.floats(allow_nan=False, allow_infinity=False)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | texts,
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | finite | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
