@@ -18,13 +18,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import orjson
 
-from streamapp.messages import Header, Label
+from streamapp.messages import Header
 
 __all__ = [
     "ANSWERS",
@@ -38,6 +38,7 @@ __all__ = [
     "Waiting",
     "arrival_of",
     "id_key",
+    "id_key_in",
     "log_key",
     "log_offset",
 ]
@@ -73,10 +74,11 @@ def log_offset(key: bytes) -> int:
     return offset
 
 
-class GivenLabel(NamedTuple):
+class GivenLabel(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One label as it was given."""
 
-    label: Label | list[Label]
+    label: Any
+    """One, or a list of them."""
     source: str
     at_ms: int
     partition: int
@@ -88,8 +90,7 @@ class GivenLabel(NamedTuple):
         return self.source.startswith("person:")
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(msgspec.Struct, array_like=True, gc=False):
     """Where an answer stands, and what is known about its label.
 
     `offset` is its request's and `position` its own, in ``predictions``.
@@ -100,9 +101,9 @@ class Answer:
     position: int
     timestamp_ms: int
     revision: int = 0
-    seen: Sequence[tuple[int, int]] = ()
+    seen: tuple[tuple[int, int], ...] = ()
     """Feedback partition, and the offset of its newest label here: what is not newer is a repeat."""
-    labels: Sequence[GivenLabel] = ()
+    labels: tuple[GivenLabel, ...] = ()
     """The newest of each source: outranked ones too, so that people and systems can be compared."""
 
     def has_seen(self, label: GivenLabel) -> bool:
@@ -115,25 +116,16 @@ class Answer:
         if not seen:
             self.seen, self.labels = ((label.partition, label.offset),), (label,)
             return True
-        self.seen = [*(each for each in seen if each[0] != label.partition), (label.partition, label.offset)]
-        self.labels = [*(each for each in labels if each.source != label.source), label]
+        self.seen = (*(each for each in seen if each[0] != label.partition), (label.partition, label.offset))
+        self.labels = (*(each for each in labels if each.source != label.source), label)
         return label.by_person or not any(each.by_person for each in labels)
 
-    def encode(self) -> bytes:
-        """Return it as JSON."""
-        where = self.time_ms, self.offset, self.position, self.timestamp_ms
-        if not self.seen:
-            return b"[%d,%d,%d,%d]" % where
-        given = orjson.dumps((self.seen, list(map(tuple, self.labels))))  # it knows no named tuples
-        return b"[%d,%d,%d,%d,%d,%b]" % (*where, self.revision, given[1:-1])
 
-
-@dataclass(slots=True)
-class KnownId:
+class KnownId(msgspec.Struct, array_like=True, gc=False):
     """What is known of an id: its answers, oldest first, and the offsets of labels that wait for one."""
 
-    answers: list[Answer] = field(default_factory=list)
-    waiting: list[int] = field(default_factory=list)
+    answers: list[Answer] = []
+    waiting: list[int] = []
 
     def has(self, time_ms: int, offset: int) -> bool:
         """Return whether the answer to a request is among them."""
@@ -146,6 +138,14 @@ class KnownId:
             self.answers.sort(key=lambda each: (each.time_ms, each.offset))
             del self.answers[:-_MOST]
 
+    def forget(self, position: int) -> bool:
+        """Leave out the answer at a position; return whether it was there without a label."""
+        for at, answer in enumerate(self.answers):
+            if answer.position == position:
+                del self.answers[at]
+                return not answer.labels
+        return False
+
     def wait(self, offset: int) -> None:
         """Note a label that waits; beyond a thousand the oldest are tried when their horizon is over."""
         self.waiting.append(offset)
@@ -153,25 +153,19 @@ class KnownId:
 
     def encode(self) -> bytes | None:
         """Return the value in the store, None if nothing is left to be known."""
-        if not self.answers and not self.waiting:
-            return None
-        answers = b",".join([answer.encode() for answer in self.answers])
-        return b"[[%b],%b]" % (answers, orjson.dumps(self.waiting) if self.waiting else b"[]")
+        return _encode(self) if self.answers or self.waiting else None
 
     @classmethod
     def decode(cls, value: bytes | None) -> KnownId:
         """Return what a store holds of an id."""
-        if value is None:
-            return cls()
-        fields, waiting = orjson.loads(value)
-        answers = [Answer(*each) for each in fields]
-        for answer in answers:
-            if answer.labels:
-                answer.labels = [GivenLabel(*each) for each in answer.labels]
-        return cls(answers, waiting)
+        return cls() if value is None else _decode(value)
 
 
-class GivenAnswer(NamedTuple):
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(KnownId).decode
+
+
+class GivenAnswer(msgspec.Struct, gc=False):
     """An answer as it was given, for the row that it may become."""
 
     id_key: bytes
@@ -183,10 +177,10 @@ class GivenAnswer(NamedTuple):
 
     def encode(self, arrived_ms: int | None) -> bytes:
         """Return the entry of the log; `arrived_ms` is None before stream time begins."""
-        id_key, time_ms, ce_id, key, value = self
+        id_key, ce_id, key = self.id_key, self.ce_id, self.key
         arrived = _UNKNOWN if arrived_ms is None else arrived_ms
-        head = _ANSWER.pack(arrived, time_ms, len(id_key), len(ce_id), -1 if key is None else len(key))
-        return b"".join((head, id_key, ce_id, key or b"", value))
+        head = _ANSWER.pack(arrived, self.time_ms, len(id_key), len(ce_id), -1 if key is None else len(key))
+        return b"".join((head, id_key, ce_id, key or b"", self.value))
 
     @classmethod
     def decode(cls, entry: bytes) -> GivenAnswer:
@@ -197,6 +191,11 @@ class GivenAnswer(NamedTuple):
         key_end = ce_end + max(key_size, 0)
         key = None if key_size < 0 else entry[ce_end:key_end]
         return cls(entry[_ANSWER.size : id_end], time_ms, entry[id_end:ce_end], key, entry[key_end:])
+
+
+def id_key_in(entry: bytes) -> bytes:
+    """Return under which key the id of an answer is known, given its entry of the log."""
+    return entry[_ANSWER.size : _ANSWER.size + _ANSWER.unpack_from(entry)[2]]
 
 
 @dataclass(frozen=True, slots=True)

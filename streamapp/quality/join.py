@@ -16,19 +16,10 @@ How long things are kept: for a horizon of stream time after they arrived (:meth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import orjson
-
-from streamapp.errors import ConfigError, MessageError, StoreError
-from streamapp.messages import (
-    Framing,
-    OutRecord,
-    Record,
-    dead_letter,
-    header,
-    record_bytes,
-)
+from streamapp.errors import ConfigError, MessageError
+from streamapp.messages import Framing, Record, dead_letter, record_bytes
 from streamapp.quality.entries import (
     ANSWERS,
     LOGS,
@@ -37,13 +28,15 @@ from streamapp.quality.entries import (
     Answer,
     GivenAnswer,
     Waiting,
-    arrival_of,
     id_key,
+    id_key_in,
     log_key,
     log_offset,
 )
-from streamapp.quality.joined import JoinBatch, Joined, Positions
-from streamapp.quality.matching import FORWARDED, choose_answer, given_label, target_partition
+from streamapp.quality.expiry import due_entries
+from streamapp.quality.joined import JoinBatch, Joined
+from streamapp.quality.matching import choose_answer, forwarded, given_label, target_partition
+from streamapp.quality.progress import Positions, Progress
 from streamapp.quality.reading import Given, ReadAnswer, read_answer, read_feedback
 from streamapp.quality.review import ReviewSampler, Sent, as_sent
 from streamapp.quality.row_writer import RowWriter
@@ -56,10 +49,6 @@ __all__ = ["LOGS", "MAX_FEEDBACK_BYTES", "Join", "JoinBatch", "Joined", "Positio
 
 MAX_FEEDBACK_BYTES = 1 << 19
 """Largest feedback record that is joined. What is larger could not be forwarded with a header more."""
-
-
-_LAYOUT = 2
-_END = b"\xff" * 9
 
 
 class Join:
@@ -118,33 +107,28 @@ class Join:
         self.is_private = False
         """Whether what is set aside may hold personal columns: dead letters then refer to it."""
         self.generation = 0
-        self.time = StreamTime()
-        self.waiting = 0
         self._deployment = deployment
         self._horizon_ms = horizon_ms
         self._sampler = sampler
-        self._review = None if sampler is None else sampler.rate.restored(None)
         self._siblings = siblings if siblings is not None else {}
-        self._positions = Positions()
-        self._rows = RowWriter(deployment)
+        self._rows = RowWriter(deployment, max_bytes)
         self._oldest = {log: log for log in LOGS}
-        meta = store.get(META_KEY)
-        if meta is not None:
-            fields = orjson.loads(meta)
-            if fields.get("layout") != _LAYOUT:
-                raise StoreError(
-                    f"the store of partition {partition} is laid out as {fields.get('layout', 1)}, and "
-                    f"{_LAYOUT} is wanted: delete it, it is rebuilt from the topics"
-                )
-            self._positions = Positions(*fields["positions"])
-            self.time = StreamTime.restore(fields["time"])
-            self.waiting = fields["waiting"]
-            if sampler is not None:
-                self._review = sampler.rate.restored(fields.get("review"))
+        rate = None if sampler is None else sampler.rate
+        self._progress = Progress.decode(store.get(META_KEY), partition=partition, rate=rate)
 
     def positions(self) -> Positions:
         """Return where reading goes on; what lies before is skipped."""
-        return self._positions
+        return self._progress.positions
+
+    @property
+    def time(self) -> StreamTime:
+        """Stream time of what was read."""
+        return self._progress.time
+
+    @property
+    def waiting(self) -> int:
+        """How many labels wait for their answer."""
+        return self._progress.waiting
 
     def answers(self, records: Iterable[Record], *, sent: Sent | None = None) -> Joined:
         """Read consecutive records of ``predictions``.
@@ -155,7 +139,8 @@ class Join:
         joined = Joined(self._begin())
         batch, counts = joined.batch, joined.counts
         batch.own_first = True
-        view, read_to = batch.view(self.partition, self.store), self._positions.predictions
+        progress, view = batch.progress, batch.view(self.partition, self.store)
+        time, read_to = progress.time, progress.positions.predictions
         read = []
         for record in _unread(records, read_to):
             read_to = record.offset + 1
@@ -165,30 +150,35 @@ class Join:
             else:
                 counts[answer] += 1
         view.load([key for _, _, key in read])
-        waited_in = [join for join in self._family() if join.waiting]
+        family = self._family()
+        waited_in = [join for join in family if join.waiting]
         for record, answer, key in read:
-            before_ms = batch.time.now_ms
-            batch.time.see(answer.time_ms)
+            before_ms = time.now_ms
+            time.see(answer.time_ms)
             known = view.known(key)
             if known.answers and known.has(answer.time_ms, answer.offset):
                 counts["repeats"] += 1
                 continue
             known.add(Answer(answer.time_ms, answer.offset, record.offset, answer.timestamp_ms))
-            view.change(key)
+            view.change(key, known)
             given = GivenAnswer(key, answer.time_ms, answer.ce_id, record.key, record.value or b"")
-            drawn = given if before_ms is None else self._draw(given, before_ms, joined)
-            given = drawn if sent is None else as_sent(given, sent)
-            view.put(log_key(ANSWERS, record.offset), given.encode(batch.time.now_ms))
+            kept = given
+            if before_ms is not None and progress.review is not None:
+                kept = self._draw(given, before_ms, joined)
+            if sent is not None:
+                kept = as_sent(given, sent)
+            view.put(log_key(ANSWERS, record.offset), kept.encode(time.now_ms))
             counts["answers"] += 1
             if waited_in:  # at once, so that the rows do not depend on how records came in batches
-                self._wake(key, waited_in, joined)
-        batch.positions = self._positions._replace(predictions=read_to)
+                self._wake(key, waited_in, family, joined)
+        progress.positions = progress.positions._replace(predictions=read_to)
         return joined
 
     def feedback(self, records: Iterable[Record]) -> Joined:
         """Read consecutive records of ``feedback``."""
         joined = Joined(self._begin())
-        read_to = self._positions.feedback
+        progress = joined.batch.progress
+        read_to = progress.positions.feedback
         read = []
         for record in _unread(records, read_to):
             read_to = record.offset + 1
@@ -201,16 +191,18 @@ class Join:
             except MessageError as exc:
                 self._set_aside(record, exc.code, str(exc), joined)
                 continue
-            read.append((record, given, _key_of(given)))
+            read.append((record, given))
         view = joined.batch.view(self.partition, self.store)
-        known = view.load([key for _, _, key in read])
+        known = view.load([given.id_key for _, given in read])
         view.load_log([log_key(ANSWERS, each.answers[-1].position) for each in known if each.answers])
-        for record, given, key in read:
+        family = self._family()
+        for record, given in read:
             if given.is_replaced:
                 joined.counts["wrong-clock"] += 1
-            if not self._join(given, key, record, joined) and not self._forward(given, record, joined):
-                self._wait(key, record, joined)
-        joined.batch.positions = self._positions._replace(feedback=read_to)
+            if self._join(given, record, family, joined) or self._forward(given, record, joined):
+                continue
+            self._wait(given.id_key, record, joined)
+        progress.positions = progress.positions._replace(feedback=read_to)
         return joined
 
     def expire(self, *, now_ms: int | None = None, limit: int = 1_000) -> Joined:
@@ -229,52 +221,37 @@ class Join:
         now_ms = self.time.now_ms if now_ms is None else now_ms
         if now_ms is None:
             return joined
+        before_ms, began_ms = now_ms - self._horizon_ms, self.time.began_ms or 0
         for log in LOGS:
-            due = self._due(log, now_ms - self._horizon_ms, limit, joined.batch)
+            due = due_entries(self.store, log, self._oldest[log], before_ms, began_ms=began_ms, limit=limit)
+            if due:
+                joined.batch.oldest[log] = due[-1][0] + b"\0"
             if due and log == ANSWERS:
-                self._forget([(key, GivenAnswer.decode(entry)) for key, entry in due], joined)
+                self._forget([(log_offset(key), id_key_in(entry)) for key, entry in due], joined)
             elif due:
                 self._give_up([(key, self._waiting(key, entry)) for key, entry in due], joined)
         return joined
 
-    def _due(self, log: bytes, before_ms: int, limit: int, batch: JoinBatch) -> list[tuple[bytes, bytes]]:
-        """Return what a log has from before `before_ms`, at most `limit`, and note where the rest begins."""
-        due = []
-        for key, entry in self.store.scan(self._oldest[log], log + _END):
-            arrived_ms = arrival_of(entry)
-            # What came before stream time began is as old as that.
-            if (self.time.began_ms or 0 if arrived_ms is None else arrived_ms) >= before_ms:
-                break
-            due.append((key, entry))
-            if len(due) >= limit:
-                break
-        if due:
-            batch.oldest[log] = due[-1][0] + b"\0"
-        return due
-
-    def _forget(self, due: list[tuple[bytes, GivenAnswer]], joined: Joined) -> None:
+    def _forget(self, due: list[tuple[int, bytes]], joined: Joined) -> None:
+        """Forget the answers at these positions, to the ids with these keys."""
         view = joined.batch.view(self.partition, self.store)
-        view.load([given.id_key for _, given in due])
-        for key, given in due:
-            view.put(key, None)
-            known, position = view.known(given.id_key), log_offset(key)
-            joined.counts["unlabelled"] += any(
-                answer.position == position and not answer.labels for answer in known.answers
-            )
-            known.answers = [answer for answer in known.answers if answer.position != position]
-            view.change(given.id_key)
+        view.load([key for _, key in due])
+        for position, key in due:
+            view.put(log_key(ANSWERS, position), None)
+            known = view.known(key)
+            joined.counts["unlabelled"] += known.forget(position)
+            view.change(key, known)
 
     def _give_up(self, due: list[tuple[bytes, Waiting]], joined: Joined) -> None:
-        view = joined.batch.view(self.partition, self.store)
+        view, family = joined.batch.view(self.partition, self.store), self._family()
         for entry_key, record in due:
             view.put(entry_key, None)
             given = read_feedback(record, framing=self.framing)
-            key = _key_of(given)
-            known = view.known(key)
+            known = view.known(given.id_key)
             known.waiting = [offset for offset in known.waiting if offset != record.offset]
-            view.change(key)
+            view.change(given.id_key, known)
             joined.batch.waiting[self.partition] -= 1
-            if not self._join(given, key, record, joined):
+            if not self._join(given, record, family, joined):
                 message = (
                     "no request with this id was answered within the label horizon; "
                     "send id and key as in the request"
@@ -302,48 +279,38 @@ class Join:
         others = [self._siblings[partition] for partition in batch.views if partition != self.partition]
         for join in [self, *others] if batch.own_first else [*others, self]:
             if join is self:
-                self._positions, self.time, self._review = batch.positions, batch.time, batch.review
+                self._progress = batch.progress
                 self._oldest |= batch.oldest
             join._write(batch)
 
     def _write(self, batch: JoinBatch) -> None:
         self.generation += 1
-        self.waiting += batch.waiting[self.partition]
-        meta = {
-            "layout": _LAYOUT,
-            "positions": list(self._positions),
-            "time": self.time.snapshot(),
-            "waiting": self.waiting,
-            "review": None if self._review is None else self._review.snapshot(),
-        }
+        self._progress.waiting += batch.waiting[self.partition]
         view = batch.views.get(self.partition)
-        self.store.write({**(view.writes() if view else {}), META_KEY: orjson.dumps(meta)})
+        writes = view.writes() if view else {}
+        writes[META_KEY] = self._progress.encode()
+        self.store.write(writes)
 
     def _begin(self) -> JoinBatch:
-        return JoinBatch(
-            partition=self.partition,
-            generation=self.generation,
-            positions=self._positions,
-            time=self.time,
-            review=self._review,
-        )
+        return JoinBatch(self.partition, self.generation, self._progress)
 
-    def _family(self) -> Iterator[Join]:
-        yield self
-        yield from (join for join in self._siblings.values() if join is not self)
+    def _family(self) -> list[Join]:
+        """Return the joins of this process, this one first."""
+        return [self, *(join for join in self._siblings.values() if join is not self)]
 
     def _draw(self, given: GivenAnswer, now_ms: int, joined: Joined) -> GivenAnswer:
         """Draw an answer for review, or not, from what was known before it; return it as it is kept."""
-        if self._sampler is None or joined.batch.review is None:
+        rate = joined.batch.progress.review
+        if self._sampler is None or rate is None:
             return given
-        drawn = self._sampler.draw(given, now_ms, joined.batch.review, joined.unknown_versions)
+        drawn = self._sampler.draw(given, now_ms, rate, joined.unknown_versions)
         if drawn is None:
             return given
         joined.counts["reviewed" if drawn.record else "review-dropped"] += 1
         joined.reviews += [drawn.record] if drawn.record else []
         return drawn.answer
 
-    def _wake(self, key: bytes, waited_in: Iterable[Join], joined: Joined) -> None:
+    def _wake(self, key: bytes, waited_in: Iterable[Join], family: Sequence[Join], joined: Joined) -> None:
         """Join the labels that waited for an id, here and in siblings."""
         for join in waited_in:
             view = joined.batch.view(join.partition, join.store)
@@ -351,20 +318,21 @@ class Join:
             for offset in known.waiting[:]:
                 entry_key = log_key(WAITING, offset)
                 record = join._waiting(entry_key, view.entry(entry_key))
-                if self._join(read_feedback(record, framing=self.framing), key, record, joined):
+                if self._join(read_feedback(record, framing=self.framing), record, family, joined):
                     view.put(entry_key, None)
                     known.waiting.remove(offset)
-                    view.change(key)
+                    view.change(key, known)
                     joined.batch.waiting[join.partition] -= 1
 
-    def _join(self, given: Given, key: bytes, record: Record, joined: Joined) -> bool:
+    def _join(self, given: Given, record: Record, family: Sequence[Join], joined: Joined) -> bool:
         """Join a label with its answer; return whether there is one."""
-        for join in self._family():
+        for join in family:
             view = joined.batch.view(join.partition, join.store)
-            answer = choose_answer(view.known(key).answers, given, join.partition)
+            known = view.known(given.id_key)
+            answer = choose_answer(known.answers, given, join.partition)
             if answer is not None:
                 if self._count(answer, given, record, view, joined):
-                    view.change(key)
+                    view.change(given.id_key, known)
                 return True
         return False
 
@@ -377,7 +345,6 @@ class Join:
         kept = GivenAnswer.decode(view.entry(log_key(ANSWERS, answer.position)))
         try:
             rows = self._rows.write(kept, label, answer.revision)
-            self._check_size(rows)
         except MessageError as exc:
             self._set_aside(record, exc.code, str(exc), joined)
             return False
@@ -389,27 +356,16 @@ class Join:
         answer.revision += 1
         return True
 
-    def _check_size(self, rows: Iterable[OutRecord]) -> None:
-        for row in rows:
-            if self.max_bytes is not None and row.is_larger_than(self.max_bytes):
-                raise MessageError(
-                    "too-large",
-                    f"its labelled row would take {row.size_bytes} bytes, more than the {self.max_bytes} "
-                    "of its topic",
-                )
-
     def _forward(self, given: Given, record: Record, joined: Joined) -> bool:
         """Send a label to the partition where its answer must be, once; return whether that was done."""
-        if header(record.headers, FORWARDED) is not None:
-            return False
         target = target_partition(given)
         if target is None or target == self.partition or target in self._siblings:
             return False
         if self.partitions is None or not 0 <= target < self.partitions:
             return False
-        origin = f"{self.partition}-{record.offset}".encode()
-        headers = [*record.headers, (FORWARDED, origin)]
-        joined.forwards.append(OutRecord.of(target, record.key, record.value, headers))
+        if (sent_on := forwarded(record, target)) is None:
+            return False
+        joined.forwards.append(sent_on)
         joined.counts["forwarded"] += 1
         return True
 
@@ -418,9 +374,10 @@ class Join:
             self.partition, record.offset, record.timestamp, record.key, record.value, list(record.headers)
         )
         view = joined.batch.view(self.partition, self.store)
-        view.known(key).wait(record.offset)
-        view.change(key)
-        view.put(log_key(WAITING, record.offset), waiting.encode(joined.batch.time.now_ms))
+        known = view.known(key)
+        known.wait(record.offset)
+        view.change(key, known)
+        view.put(log_key(WAITING, record.offset), waiting.encode(joined.batch.progress.time.now_ms))
         joined.batch.waiting[self.partition] += 1
         joined.counts["waiting"] += 1
 
@@ -441,7 +398,3 @@ class Join:
 
 def _unread(records: Iterable[Record], position: int | None) -> Iterator[Record]:
     return (record for record in records if position is None or record.offset >= position)
-
-
-def _key_of(given: Given) -> bytes:
-    return id_key(given.request_id.encode(errors="surrogatepass"))

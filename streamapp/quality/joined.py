@@ -4,46 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from streamapp.messages import OutRecord
-from streamapp.quality.review_rate import ReviewRate
+from streamapp.quality.progress import Progress
 from streamapp.quality.store import KeyValue
-from streamapp.quality.stream_time import StreamTime
 from streamapp.quality.view import View
 
-__all__ = ["JoinBatch", "Joined", "Positions"]
-
-
-class Positions(NamedTuple):
-    """The next offset to read of each topic; None if nothing was read yet."""
-
-    predictions: int | None = None
-    feedback: int | None = None
+__all__ = ["JoinBatch", "Joined"]
 
 
 class JoinBatch:
     """Writes that wait for the delivery of what they go with; see :meth:`Join.apply`.
 
-    Made of the `partition` and `generation` of its join, and of copies of `positions`, `time` and `review`.
+    Made of the `partition` and `generation` of its join, and of its `progress`, which is copied.
     `own_first` says whether the partition's own store is written before those of its siblings, or after;
     `oldest`, per log, the first key that may be left in it.
     """
 
-    def __init__(
-        self,
-        *,
-        partition: int,
-        generation: int,
-        positions: Positions,
-        time: StreamTime,
-        review: ReviewRate | None = None,
-    ) -> None:
+    def __init__(self, partition: int, generation: int, progress: Progress) -> None:
         self.partition = partition
         self.generation = generation
-        self.positions = positions
-        self.time = StreamTime.restore(time.snapshot())
-        self.review = None if review is None else review.restored(review.snapshot())
+        self.progress = progress.copy()
         self.views: dict[int, View] = {}
         self.waiting: Counter[int] = Counter()
         self.own_first = False

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from streamapp.messages import Record, header
+from streamapp.messages import OutRecord, Record, header
 from streamapp.quality.entries import Answer, GivenLabel
 from streamapp.quality.reading import Given
 
-__all__ = ["FORWARDED", "choose_answer", "given_label", "target_partition"]
+__all__ = ["FORWARDED", "choose_answer", "forwarded", "given_label", "target_partition"]
 
 FORWARDED = "streamapp-forwarded"
 """Header of feedback that was sent on: the position where it was first read."""
@@ -39,6 +39,14 @@ def choose_answer(answers: Sequence[Answer], given: Given, partition: int) -> An
         if answer.time_ms <= at_ms if at_ms is not None else answer.timestamp_ms <= timestamp_ms:
             return answer
     return answers[0]
+
+
+def forwarded(record: Record, target: int) -> OutRecord | None:
+    """Return a label for partition `target` of ``feedback``; None if it was sent on before."""
+    if header(record.headers, FORWARDED) is not None:
+        return None
+    origin = f"{record.partition}-{record.offset}".encode()
+    return OutRecord.of(target, record.key, record.value, [*record.headers, (FORWARDED, origin)])
 
 
 def given_label(given: Given, record: Record) -> GivenLabel:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+import re
+from typing import Annotated, Literal
 
+import msgspec
 import orjson
 
 from streamapp.errors import MessageError
@@ -26,16 +28,16 @@ from streamapp.messages import (
     said_time_ms,
     unframed,
 )
+from streamapp.quality.entries import id_key
 
 __all__ = ["Given", "ReadAnswer", "read_answer", "read_feedback"]
 
 _REJECTION = Rejection.ce_type.encode()
-_HEAD = b'{"id":"'
-_PLAIN = {"id", "label", "source"}
-_LABELS = frozenset({bool, int, float, str})
+_HEAD = re.compile(rb'\{"id":"([^"\\]*)"')
+_END = ord("}")
 
 
-class ReadAnswer(NamedTuple):
+class ReadAnswer(msgspec.Struct, gc=False):
     """An answer as JOIN needs it."""
 
     request_id: bytes
@@ -49,12 +51,12 @@ class ReadAnswer(NamedTuple):
 
 def read_answer(record: Record) -> ReadAnswer | Literal["rejections", "unreadable"]:
     """Return the answer in a record of ``predictions``, or what else the record is."""
-    headers = dict(record.headers)
-    if headers.get("ce_type") == _REJECTION:
+    header_of = dict(record.headers).get
+    if header_of("ce_type") == _REJECTION:
         return "rejections"
     timestamp_ms = record_time(record.timestamp)
-    time_ms, _ = said_time_ms(headers.get("ce_time"), timestamp_ms)
-    ce_id, value = headers.get("ce_id") or b"", record.value or b""
+    time_ms, _ = said_time_ms(header_of("ce_time"), timestamp_ms)
+    ce_id, value = header_of("ce_id") or b"", record.value or b""
     known = _own_answer(ce_id, value) or _any_answer(ce_id, value)
     if known is None:
         return "unreadable"
@@ -67,13 +69,10 @@ def _own_answer(ce_id: bytes, value: bytes) -> tuple[bytes, int] | None:
 
     Nine in ten parts of reading JSON are spared: the rest of it is passed on as it is.
     """
-    end = value.find(b'"', len(_HEAD))
-    if not value.startswith(_HEAD) or end < 0 or value[-1:] != b"}":
+    head, offset = _HEAD.match(value), ce_id[ce_id.rfind(b"-") + 1 :]
+    if head is None or value[-1] != _END or not (offset.isdigit() and len(offset) <= 18):
         return None
-    request_id, offset = value[len(_HEAD) : end], ce_id.rpartition(b"-")[2]
-    if b"\\" in request_id or not (offset.isdigit() and len(offset) <= 18):
-        return None
-    return request_id, int(offset)
+    return head[1], int(offset)
 
 
 def _any_answer(ce_id: bytes, value: bytes) -> tuple[bytes, int] | None:
@@ -88,9 +87,22 @@ def _any_answer(ce_id: bytes, value: bytes) -> tuple[bytes, int] | None:
     return request_id.encode(errors="surrogatepass"), offset
 
 
-class Given(NamedTuple):
+class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """What most feedback is, less integers beyond 64 bits: the other reader makes floats of them."""
+
+    id: str
+    label: bool | Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | float | str
+    source: str = "system"
+
+
+_read_plain = msgspec.json.Decoder(_Plain).decode
+
+
+class Given(msgspec.Struct, frozen=True, gc=False):
     """A feedback record as it was read."""
 
+    id_key: bytes
+    """Under which the id is known."""
     request_id: str
     """The id of the request that the label is for."""
     label: Label | list[Label]
@@ -128,15 +140,19 @@ def read_feedback(record: Record, *, framing: Framing = "none") -> Given:
     MessageError
         If the rest cannot be read.
     """
+    timestamp_ms = record_time(record.timestamp)
+    if not record.headers:
+        try:
+            plain = _read_plain(record.value or b"")
+        except ValueError:  # it is more than that, or wrong
+            pass
+        else:
+            key = id_key(plain.id.encode())
+            return Given(key, plain.id, plain.label, plain.source, None, None, timestamp_ms, False)
     value = unframed(record.value, framing)
     if value is not None and value.startswith(FRAMED):
         raise MessageError("not-json", f"not UTF-8 JSON: {FRAMED_HINT}")
     fields = load_object(value)
-    timestamp_ms = record_time(record.timestamp)
-    if fields.keys() <= _PLAIN and not record.headers:
-        request_id, label, source = fields.get("id"), fields.get("label"), fields.get("source", "system")
-        if type(request_id) is str and type(label) in _LABELS and type(source) is str:
-            return Given(request_id, label, source, None, None, timestamp_ms, False)  # type: ignore[arg-type]
     if type(fields.get("id")) is float and (exact := read_exactly(value or b"")) is not None:
         fields["id"] = exact[0]["id"]  # an integer beyond 64 bits, which requests keep digit by digit
     is_readable = True
@@ -147,7 +163,9 @@ def read_feedback(record: Record, *, framing: Framing = "none") -> Given:
             raise
         is_readable = False
         feedback = Feedback.parse({**fields, "at": None})
-    said = (str(feedback.id), feedback.label, feedback.source, feedback.request)
+    request_id = str(feedback.id)
+    key = id_key(request_id.encode(errors="surrogatepass"))
+    said = (key, request_id, feedback.label, feedback.source, feedback.request)
     if feedback.at is not None:
         is_ahead = feedback.at > timestamp_ms + MAX_AHEAD_MS
         return Given(*said, None if is_ahead else feedback.at, timestamp_ms, is_ahead)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+import msgspec
 import orjson
 
 from streamapp.messages import (
@@ -193,7 +194,7 @@ def as_sent(answer: GivenAnswer, sent: Sent) -> GivenAnswer:
 
 def _labelled_with(answer: GivenAnswer, probability: float, dropped: int) -> GivenAnswer:
     fields = {"review_probability": probability, "review_dropped": dropped}
-    return answer._replace(value=_added(answer.value, fields))
+    return msgspec.structs.replace(answer, value=_added(answer.value, fields))
 
 
 def _as_native(value: bytes) -> bytes:

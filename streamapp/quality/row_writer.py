@@ -30,16 +30,21 @@ class RowWriter:
     ----------
     deployment
         Its name.
+    max_bytes
+        Most that a row may take in its topic; None: everything fits.
     """
 
-    def __init__(self, deployment: str) -> None:
-        # The two that differ from row to row stand in a template; a test holds it to event_headers().
+    def __init__(self, deployment: str, max_bytes: int | None = None) -> None:
+        self._max_bytes = max_bytes
+        # Two headers differ from row to row, and what lies around them does not. A test holds the whole to
+        # event_headers().
         headers = event_headers(deployment, Labelled.ce_type, "", 0)
-        parts = [encode_header(h) for h in headers]
+        encoded = list(map(encode_header, headers))
         names = [name for name, _ in headers]
-        for name in ("ce_id", "ce_time"):
-            parts[names.index(name)] = varint(len(name)) + name.encode() + b"%b%b"
-        self._headers = varint(len(parts)) + b"".join(parts)
+        at, then = names.index("ce_id"), names.index("ce_time")
+        self._to_id = varint(len(headers)) + b"".join(encoded[:at]) + _name("ce_id")
+        self._to_time = b"".join(encoded[at + 1 : then]) + _name("ce_time")
+        self._to_end = b"".join(encoded[then + 1 :])
 
     def write(self, answer: GivenAnswer, label: GivenLabel, revision: int) -> list[OutRecord]:
         """Return the rows of an answer and its `revision`-th label.
@@ -47,7 +52,7 @@ class RowWriter:
         Raises
         ------
         MessageError
-            Code ``bad-shape``, if the label is not one for each row.
+            Code ``bad-shape``, if the label is not one for each row; ``too-large``, if a row does not fit.
         """
         given = label.label
         if not isinstance(given, list) and is_native(answer.value):
@@ -79,16 +84,28 @@ class RowWriter:
         *,
         row: int | None = None,
     ) -> OutRecord:
-        at, ce_time = format_time(label.at_ms), format_time(answer.time_ms)
-        labelled = b'%b,"label":%b,"source":%b,"labelled_at":"%b","revision":%d}' % (
-            value.rstrip()[:-1], orjson.dumps(given), _json_text(label.source), at.encode(), revision,
-        )  # fmt: skip
-        which = b"" if row is None else b"/%d" % row
-        ce_id = b"%b%b+%d-%d" % (answer.ce_id, which, label.partition, label.offset)
-        headers = self._headers % (varint(len(ce_id)), ce_id, varint(len(ce_time)), ce_time.encode())
-        return OutRecord(0, answer.key, labelled, headers)
+        at, ce_time = format_time(label.at_ms).encode(), format_time(answer.time_ms).encode()
+        open_end = (value if value.endswith(b"}") else value.rstrip())[:-1]
+        end = b'","revision":%d}' % revision
+        labelled = b"".join((open_end, b',"label":', orjson.dumps(given), _source(label.source), at, end))
+        answer_id = answer.ce_id if row is None else b"%b/%d" % (answer.ce_id, row)
+        ce_id = b"%b+%d-%d" % (answer_id, label.partition, label.offset)
+        id_size, time_size = varint(len(ce_id)), varint(len(ce_time))
+        headers = b"".join((self._to_id, id_size, ce_id, self._to_time, time_size, ce_time, self._to_end))
+        made = OutRecord(0, answer.key, labelled, headers)
+        if self._max_bytes is not None and made.is_larger_than(self._max_bytes):
+            raise MessageError(
+                "too-large",
+                f"its labelled row would take {made.size_bytes} bytes, more than the {self._max_bytes} "
+                "of its topic",
+            )
+        return made
+
+
+def _name(name: str) -> bytes:
+    return varint(len(name)) + name.encode()
 
 
 @lru_cache(maxsize=256)
-def _json_text(text: str) -> bytes:
-    return orjson.dumps(text)
+def _source(text: str) -> bytes:
+    return b',"source":%b,"labelled_at":"' % orjson.dumps(text)

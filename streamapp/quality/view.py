@@ -22,15 +22,16 @@ class View:
     def __init__(self, store: KeyValue) -> None:
         self._store = store
         self._known: dict[bytes, KnownId] = {}
-        self._changed: set[bytes] = set()
+        self._changed: dict[bytes, KnownId] = {}
         self._read: dict[bytes, bytes | None] = {}
         self._log: dict[bytes, bytes | None] = {}
 
     def load(self, keys: Iterable[bytes]) -> list[KnownId]:
         """Read what is known of ids, all at once."""
-        new = [key for key in dict.fromkeys(keys) if key not in self._known]
-        found = list(map(KnownId.decode, self._store.get_many(new)))
-        self._known.update(zip(new, found, strict=True))
+        held, decode = self._known, KnownId.decode
+        new = [key for key in dict.fromkeys(keys) if key not in held]
+        found = [KnownId() if value is None else decode(value) for value in self._store.get_many(new)]
+        held.update(zip(new, found, strict=True))
         return found
 
     def known(self, key: bytes) -> KnownId:
@@ -40,9 +41,9 @@ class View:
             known = self._known[key] = KnownId.decode(self._store.get(key))
         return known
 
-    def change(self, key: bytes) -> None:
+    def change(self, key: bytes, known: KnownId) -> None:
         """Note that what is known of an id is not what it was."""
-        self._changed.add(key)
+        self._changed[key] = known
 
     def load_log(self, keys: list[bytes]) -> None:
         """Read entries of one log, all at once."""
@@ -50,9 +51,10 @@ class View:
 
     def entry(self, key: bytes) -> bytes:
         """Return an entry of a log; empty if there is none."""
-        for held in (self._log, self._read):
-            if key in held:
-                return held[key] or b""
+        if key in self._log:
+            return self._log[key] or b""
+        if key in self._read:
+            return self._read[key] or b""
         return self._store.get(key) or b""
 
     def put(self, key: bytes, entry: bytes | None) -> None:
@@ -61,4 +63,6 @@ class View:
 
     def writes(self) -> dict[bytes, bytes | None]:
         """Return all that was collected."""
-        return {**{key: self._known[key].encode() for key in self._changed}, **self._log}
+        writes = {key: known.encode() for key, known in self._changed.items()}
+        writes.update(self._log)
+        return writes

@@ -73,6 +73,19 @@ def test_what_is_known_of_an_id_comes_back_as_it_was(
         assert list(after.labels) == list(before.labels)
 
 
+def test_an_answer_that_an_older_version_kept_is_read() -> None:
+    assert KnownId.decode(b"[[[1,2,3,4]],[5]]") == KnownId([Answer(1, 2, 3, 4)], [5])
+
+
+def test_an_answer_is_forgotten_by_its_position() -> None:
+    known = KnownId([Answer(1, 0, 5, 1), Answer(2, 1, 6, 2)])
+    known.answers[1].note(GivenLabel("calm", "meter", 3, 0, 0))
+    assert not known.forget(7)
+    assert not known.forget(6), "it has a label"
+    assert known.forget(5)
+    assert known.encode() is None
+
+
 def test_of_an_id_of_which_nothing_is_known_nothing_is_kept() -> None:
     assert KnownId().encode() is None
     assert KnownId.decode(None) == KnownId()

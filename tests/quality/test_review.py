@@ -152,7 +152,12 @@ def test_a_rebuilt_store_has_decided_the_same() -> None:
     assert dict(first.store.scan(b"", b"\xff")) == dict(rebuilt.store.scan(b"", b"\xff"))
 
 
-def test_a_store_that_is_rebuilt_with_other_settings_keeps_what_was_sent() -> None:
+@pytest.mark.parametrize(
+    "other", [sampler(1_000.0, novelties={"v1": None}), None], ids=["another rate", "no reviews any more"]
+)
+def test_a_store_that_is_rebuilt_with_other_settings_keeps_what_was_sent(
+    other: ReviewSampler | None,
+) -> None:
     records = stream(3_000)
     first = told(Reader(sampler=sampler()).answers(*records).reviews)
     lying = [
@@ -164,7 +169,7 @@ def test_a_store_that_is_rebuilt_with_other_settings_keeps_what_was_sent() -> No
     )
     assert len(sent) == len(first) > 20
     assert read_sent(lying, 1) == {}
-    reader = Reader(sampler=sampler(1_000.0, novelties={"v1": None}))
+    reader = Reader(sampler=other)
     reader.join.apply(reader.join.answers(records, sent=sent).batch)
     labels = [label(i, f"r-{i}", source="person:jk", at=4_000_000) for i in range(3_000)]
     rows = [Labelled.decode(row.value) for row in reader.feedback(*labels).rows]
