@@ -21,7 +21,8 @@ from streamapp.profile.kinds import read_kinds
 from streamapp.profile.labelled import LabelledReference, fit_labelled
 from streamapp.profile.mixtures import fit_mixtures
 from streamapp.profile.outputs import OutputProfile, fit_outputs, provisional_outputs
-from streamapp.profile.pairs import PairProfile, rank_table
+from streamapp.profile.pair_products import PairProducts, none_apart
+from streamapp.profile.pairs import PairProfile
 from streamapp.profile.policy import ColumnPolicy, DriftPolicy, read_policy, write_policy
 from streamapp.profile.reference import (
     fit_inflation,
@@ -45,7 +46,6 @@ _FORMAT, _SEASONAL = 2, 3
 _READ = (1, 2, 3)
 """Format 1 knew fewer kinds of columns, and nothing by class; what it has means the same in format 2. One of
 format 3 is compared by the hour of the day, which versions that read 2 would not do."""
-_CHUNK = 16_384
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,7 +269,7 @@ class Profile:
         """
         numbers, names, rows = self._coder.codes(columns)
         counts = self._coder.count(numbers, names)
-        pairs, apart = self._products(numbers)
+        pairs, apart = self._pair_products.of(numbers)
         output_rows, output_counts = 0, self._no_outputs
         if outputs is not None and self.outputs is not None and self._output_coder is not None:
             scores, labels, output_rows = self._output_coder.codes(
@@ -281,7 +281,7 @@ class Profile:
     def empty(self) -> Summary:
         """Return the summary of no rows, the zero of addition."""
         counts, pairs = np.zeros(self._coder.bins, np.int64), np.zeros(len(self.pairs), np.int64)
-        return Summary(self.layout, 0, counts, pairs, _none_apart(pairs), 0, self._no_outputs.copy())
+        return Summary(self.layout, 0, counts, pairs, none_apart(pairs), 0, self._no_outputs.copy())
 
     def to_bytes(self) -> bytes:
         """Return the profile as canonical JSON: equal profiles are equal bytes."""
@@ -365,28 +365,6 @@ class Profile:
             parts.append([self.season.to_dict()])  # ranks are taken without it
         return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:12]
 
-    def _products(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Sum rank products of every pair, and what there is of rows with one missing."""
-        first, second, members, missing_bins = self._pair_rows
-        if not len(first):
-            return (nothing := np.zeros(0, np.int64)), _none_apart(nothing)
-        if numbers.shape[1] > _CHUNK:
-            parts = [
-                self._products(numbers[:, at : at + _CHUNK]) for at in range(0, numbers.shape[1], _CHUNK)
-            ]
-            return sum((p for p, _ in parts[1:]), parts[0][0]), sum((a for _, a in parts[1:]), parts[0][1])
-        if len(members) != len(numbers):
-            numbers = numbers[members]
-        ranks = self._ranks.take(numbers)
-        products = (ranks @ ranks.T)[first, second].astype(np.int64)
-        missing = numbers == missing_bins
-        if not missing.any():
-            return products, _none_apart(products)
-        gone = missing.astype(np.float64)
-        total, strays = gone.sum(axis=1), ranks @ gone.T
-        apart = total[first] + total[second] - (gone @ gone.T)[first, second]
-        return products, np.stack([apart, strays[first, second], strays[second, first]]).astype(np.int64)
-
     @cached_property
     def _coder(self) -> Coder:
         return Coder(self.watched)
@@ -400,27 +378,12 @@ class Profile:
         return np.zeros(0 if self._output_coder is None else self._output_coder.bins, np.int64)
 
     @cached_property
-    def _ranks(self) -> np.ndarray:
-        return rank_table(self.columns)
-
-    @cached_property
-    def _pair_rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """For both columns of each pair their place among `members`, rows of the matrix of numbers."""
-        used = np.unique(np.concatenate([self.pairs.first, self.pairs.second]))
-        members = np.array(
-            [self._coder.number_at[self.columns[i].name] for i in used.tolist()], dtype=np.intp
-        )
-        missing = np.array([self._coder.starts[i] + len(self.columns[i].edges) + 1 for i in used.tolist()])
-        first, second = np.searchsorted(used, self.pairs.first), np.searchsorted(used, self.pairs.second)
-        return first, second, members, missing[:, None].astype(np.intp)
+    def _pair_products(self) -> PairProducts:
+        return PairProducts(self.columns, self.pairs, self._coder)
 
 
 def _readable(columns: tuple[ColumnProfile, ...]) -> tuple[ColumnProfile, ...]:
     return tuple(column for column in columns if not column.is_personal)
-
-
-def _none_apart(pairs: np.ndarray) -> np.ndarray:
-    return np.zeros((3, len(pairs)), np.int64)
 
 
 def _bins(column: ColumnProfile) -> list[Any]:
