@@ -45,7 +45,7 @@ def rules() -> None:
     default=["localhost"],
     show_default=True,
     metavar="HOST",
-    help="Machine that runs the three roles. Repeatable.",
+    help="Machine that runs the three roles; ROLE=HOST: one that runs this role. Repeatable.",
 )
 @click.option(
     "--web-port",
@@ -57,7 +57,19 @@ def rules() -> None:
 @click.option(
     "--gateway", "gateways", multiple=True, metavar="HOST:PORT", help="Where a gateway listens. Repeatable."
 )
-def scrape(name: str, *, hosts: tuple[str, ...], web_port: int | None, gateways: tuple[str, ...]) -> None:
+@click.option(
+    "--gateway-token-file",
+    metavar="FILE",
+    help="Where Prometheus finds the token that gateways ask for; from the folder of its configuration.",
+)
+def scrape(
+    name: str,
+    *,
+    hosts: tuple[str, ...],
+    web_port: int | None,
+    gateways: tuple[str, ...],
+    gateway_token_file: str | None,
+) -> None:
     """Print a Prometheus configuration that scrapes the roles of deployment NAME.
 
     It takes its rules from streamapp-rules.yml beside it. Its labels deployment and role are those that rules
@@ -67,10 +79,14 @@ def scrape(name: str, *, hosts: tuple[str, ...], web_port: int | None, gateways:
     Example:
       streamapp metrics scrape bikes > prometheus.yml
       streamapp metrics scrape bikes --host ml-1 --host ml-2 --gateway ml-1:8000
+      streamapp metrics scrape bikes --host score=ml-1 --host monitor=ml-2 --host train=ml-2
     """  # noqa: D301
     from streamapp import operations  # noqa: PLC0415
 
-    click.echo(operations.scrape_config(name, hosts=hosts, web_port=web_port, gateways=gateways), nl=False)
+    printed = operations.scrape_config(
+        name, hosts=hosts, web_port=web_port, gateways=gateways, gateway_token_file=gateway_token_file
+    )
+    click.echo(printed, nl=False)
 
 
 @command.command("grafana")

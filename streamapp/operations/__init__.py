@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.resources import files
+from typing import Any
 
 import yaml
 
+from streamapp.errors import ConfigError
 from streamapp.settings import ROLES, WEB_PORT
 from streamapp.topics import check_name
 
@@ -36,6 +38,7 @@ def scrape_config(
     hosts: Sequence[str] = ("localhost",),
     web_port: int | None = None,
     gateways: Sequence[str] = (),
+    gateway_token_file: str | None = None,
 ) -> str:
     """Return a configuration of Prometheus that scrapes the processes of a deployment, as YAML.
 
@@ -44,17 +47,18 @@ def scrape_config(
     name
         Of the deployment.
     hosts
-        Names or addresses of the machines that run its three roles.
+        Names or addresses of the machines that run its three roles, or ROLE=HOST for one that runs this role.
     web_port
         As given to ``run``: that of score, the others follow. None: where they are unless told otherwise.
-
     gateways
         Where gateways listen, HOST:PORT. They are a job of their own: only they may ask for a token.
+    gateway_token_file
+        Where Prometheus finds that token, from the folder of its configuration.
 
     Raises
     ------
     ConfigError
-        If `name` cannot be the name of a deployment.
+        If `name` cannot be the name of a deployment, or a host is of a role that there is not.
 
     Examples
     --------
@@ -73,17 +77,40 @@ def scrape_config(
     check_name(name)
     targets = [
         {
-            "targets": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in hosts],
+            "targets": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in machines],
             "labels": {"deployment": name, "role": role},
         }
-        for port, role in enumerate(ROLES, WEB_PORT if web_port is None else web_port)
+        for port, (role, machines) in enumerate(
+            _by_role(hosts).items(), WEB_PORT if web_port is None else web_port
+        )
+        if machines
     ]
-    jobs = [{"job_name": f"streamapp-{name}", "static_configs": targets}]
+    jobs: list[dict[str, Any]] = [{"job_name": f"streamapp-{name}", "static_configs": targets}]
     if gateways:
         gateway = {"targets": list(gateways), "labels": {"deployment": name, "role": "gateway"}}
-        jobs.append({"job_name": f"streamapp-{name}-gateway", "static_configs": [gateway]})
+        job: dict[str, Any] = {"job_name": f"streamapp-{name}-gateway"}
+        if gateway_token_file is not None:
+            job["authorization"] = {"credentials_file": gateway_token_file}
+        jobs.append({**job, "static_configs": [gateway]})
     fields = {"rule_files": [RULES_FILE], "scrape_configs": jobs}
     return _HEAD.format(name=name) + yaml.safe_dump(fields, sort_keys=False, default_flow_style=None)
+
+
+def _by_role(hosts: Sequence[str]) -> dict[str, list[str]]:
+    """Return the hosts of each role, in the order of :data:`ROLES`."""
+    found: dict[str, list[str]] = {role: [] for role in ROLES}
+    for each in hosts:
+        role, is_of_one, host = each.partition("=")
+        if not is_of_one:
+            for machines in found.values():
+                machines.append(each)
+        elif role in found and host:
+            found[role].append(host)
+        else:
+            raise ConfigError(
+                f"host {each}: must be HOST, or ROLE=HOST with one of the roles {', '.join(ROLES)}"
+            )
+    return found
 
 
 def _text(file: str) -> str:
@@ -93,6 +120,6 @@ def _text(file: str) -> str:
 _HEAD = """\
 # Prometheus configuration for the deployment {name}, from `streamapp metrics scrape {name}`.
 # The rules lie beside it: `streamapp metrics rules > streamapp-rules.yml`.
-# Roles listen on 127.0.0.1 unless STREAMAPP_WEB_BIND says otherwise. A gateway that asks for a token needs
-# `authorization: {{credentials_file: FILE}}` in its job.
+# Roles listen on 127.0.0.1 unless STREAMAPP_WEB_BIND says otherwise. A gateway that asks for a token asks
+# Prometheus, too: `--gateway-token-file FILE`.
 """

@@ -21,6 +21,7 @@ from click.testing import CliRunner
 from prometheus_client import generate_latest
 
 from streamapp.cli import main
+from streamapp.errors import ConfigError
 from streamapp.messages import AlertKind
 from streamapp.operations import RULES_FILE, dashboard, rules, scrape_config
 from streamapp.runtime.metrics import Metrics
@@ -163,11 +164,40 @@ def test_gateways_are_a_job_of_their_own() -> None:
     assert len(roles["static_configs"]) == len(ROLES)
 
 
+def test_machines_may_run_one_role() -> None:
+    hosts = ["ml-1", "score=ml-2", "score=ml-3", "train=::1"]
+    (job,) = yaml.safe_load(scrape_config("bikes", hosts=hosts))["scrape_configs"]
+    assert {one["labels"]["role"]: one["targets"] for one in job["static_configs"]} == {
+        "score": ["ml-1:6066", "ml-2:6066", "ml-3:6066"],
+        "monitor": ["ml-1:6067"],
+        "train": ["ml-1:6068", "[::1]:6068"],
+    }
+    (job,) = yaml.safe_load(scrape_config("bikes", hosts=["train=ml-1"]))["scrape_configs"]
+    assert [one["targets"] for one in job["static_configs"]] == [["ml-1:6068"]]
+
+
+@pytest.mark.parametrize("host", ["serve=ml-1", "score=", "=ml-1"])
+def test_a_host_of_no_role_is_refused(host: str) -> None:
+    with pytest.raises(ConfigError, match=f"host {host}: .*score, monitor, train"):
+        scrape_config("bikes", hosts=[host])
+
+
+def test_the_token_of_gateways_is_told_to_gateways_only() -> None:
+    written = scrape_config("bikes", gateways=["ml-1:8000"], gateway_token_file="token")
+    roles, gateway = yaml.safe_load(written)["scrape_configs"]
+    assert gateway["authorization"] == {"credentials_file": "token"}
+    assert "authorization" not in roles
+
+
 def test_the_command_prints_what_the_package_has() -> None:
     for words, expected in (
         (["rules"], rules()),
         (["grafana"], dashboard()),
         (["scrape", "bikes", "--host", "ml-1"], scrape_config("bikes", hosts=["ml-1"])),
+        (
+            ["scrape", "bikes", "--gateway", "ml-1:8000", "--gateway-token-file", "token"],
+            scrape_config("bikes", gateways=["ml-1:8000"], gateway_token_file="token"),
+        ),
     ):
         done = CliRunner().invoke(main, ["metrics", *words])
         assert (done.exit_code, done.output) == (0, expected)
@@ -192,8 +222,9 @@ def promtool(*arguments: object, given: str | None = None) -> str:
 def test_promtool_takes_configuration_rules_and_metrics(tmp_path: Path) -> None:
     (tmp_path / RULES_FILE).write_text(rules(), encoding="utf-8")
     (tmp_path / "prometheus.yml").write_text(
-        scrape_config("bikes", gateways=["localhost:8000"]), encoding="utf-8"
+        scrape_config("bikes", gateways=["localhost:8000"], gateway_token_file="token"), encoding="utf-8"
     )
+    (tmp_path / "token").write_text("s3cret", encoding="utf-8")
     promtool("check", "config", tmp_path / "prometheus.yml")
     promtool("check", "metrics", given=generate_latest(Metrics().registry).decode())
 
