@@ -1,4 +1,4 @@
-"""What stands around the code says the same as the code: dependencies, pins, Makefile, containers."""
+"""What stands around the code says the same as the code: dependencies, pins, Makefile."""
 
 from __future__ import annotations
 
@@ -15,13 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-
-from streamapp.cli.run import command as run_command
-from streamapp.runtime.broker.jars import KAFKA_VERSION
-from streamapp.settings import ROLES, Settings
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,12 +37,6 @@ def project() -> dict[str, Any]:
 def pins() -> dict[str, str]:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     return dict(line.split("==") for line in lines)
-
-
-@pytest.fixture(scope="module")
-def compose() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-    return found
 
 
 def requirements(project: dict[str, Any]) -> Iterator[Requirement]:
@@ -111,54 +100,3 @@ def test_make_lists_its_targets_and_the_runner_calls_one() -> None:
     assert set(re.findall(r"^  make (\w+)", done.stdout, re.MULTILINE)) == set(phony[1].split())
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").endswith("exec make test\n")
-
-
-def test_kafka_is_the_one_of_the_tests_reached_from_inside_and_outside(compose: dict[str, Any]) -> None:
-    kafka = compose["services"]["kafka"]
-    settings = kafka["environment"]
-    listeners = dict(one.split("://") for one in settings["KAFKA_ADVERTISED_LISTENERS"].split(","))
-    assert "version" not in compose
-    assert kafka["image"] == f"apache/kafka:{KAFKA_VERSION}"
-    assert kafka["ports"] == ["127.0.0.1:9092:9092"]
-    assert listeners == {"INTERNAL": "kafka:19092", "HOST": Settings.model_fields["bootstrap"].default}
-    assert settings["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
-    assert settings["KAFKA_LOG_DIRS"] in {volume.split(":")[1] for volume in kafka["volumes"]}
-    assert listeners["HOST"] in kafka["healthcheck"]["test"]
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_each_role_is_a_service(role: str, compose: dict[str, Any]) -> None:
-    service = compose["services"][role]
-    words = [re.sub(r"\$\{\w+:-(\w+)\}", r"\1", word) for word in service["command"]]
-    assert words[0] == "run"
-    options = run_command.make_context("run", words[1:]).params
-    port = Settings(name="bikes", role=options["role"], web_port=None).port
-    assert (options["name"], options["role"]) == ("bikes", role)
-    assert service["restart"] == "unless-stopped"
-    assert service["depends_on"] == {"kafka": {"condition": "service_healthy"}}
-    assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
-    assert f"http://localhost:{port}/health" in service["healthcheck"]["test"][-1]
-    assert {"store:/store", "keys:/keys"} <= set(service["volumes"])
-
-
-def test_containers_set_what_can_be_set_and_mount_what_is_declared(compose: dict[str, Any]) -> None:
-    image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    roles = [compose["services"][role] for role in ROLES]
-    named = {name for service in roles for name in service["environment"]}
-    named |= set(re.findall(r"(STREAMAPP_\w+)=", image))
-    assert {name.removeprefix("STREAMAPP_").lower() for name in named} <= Settings.model_fields.keys()
-    volumes = {
-        volume.split(":")[0] for service in compose["services"].values() for volume in service["volumes"]
-    }
-    assert volumes == compose["volumes"].keys()
-    assert {service["environment"]["STREAMAPP_BOOTSTRAP"] for service in roles} == {"kafka:19092"}
-
-
-def test_the_image_runs_as_nobody_special_with_pinned_packages() -> None:
-    image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    assert re.search(r"^USER (?!root|0)\w+$", image, re.MULTILINE)
-    assert image.count("pip install") == image.count("-c constraints.txt")
-    copied = re.findall(r"^COPY (.*) \S+$", image, re.MULTILINE)
-    let_in = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
-    assert sorted(" ".join(copied).split()) == sorted(let_in)
-    assert all((ROOT / name).exists() for name in let_in)

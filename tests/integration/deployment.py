@@ -100,15 +100,16 @@ class Deployment:
     ) -> Running:
         port = port or free_port()
         more = {"STREAMAPP_INSTANCE": instance} if instance else {}
-        return self._spawn(role, [*wrapper, *self.command(role, port, *faults)], port, more)
+        return self.spawn(role, [*wrapper, *self.command(role, port, *faults)], port, more)
 
     def start_gateway(self, *options: str) -> Running:
         """Start HTTP in front of the deployment."""
         port = free_port()
         line = [sys.executable, "-m", "streamapp", "gateway", self.name, "--port", str(port), *options]
-        return self._spawn("gateway", line, port, {})
+        return self.spawn("gateway", line, port, {})
 
-    def _spawn(self, what: str, line: list[str], port: int, env: dict[str, str]) -> Running:
+    def spawn(self, what: str, line: list[str], port: int, env: dict[str, str]) -> Running:
+        """Start a command that has its pages at `port`, with `env` over the deployment's own."""
         log = self.folder / f"{what}-{port}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
