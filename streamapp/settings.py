@@ -238,6 +238,14 @@ class Settings(ConnectionSettings):
         default=None, description="What requests have to bring as bearer token."
     )
     gateway_token_file: Path | None = Field(default=None, description="File that holds that token.")
+    dashboard_bind: str = Field(
+        default="127.0.0.1", description="Address that the dashboard listens on; any other needs a token."
+    )
+    dashboard_port: int = Field(default=8080, ge=0, le=65_535, description="Its port; 0 takes a free one.")
+    dashboard_token: SecretStr | None = Field(
+        default=None, description="What a browser has to bring once, as ?token=TOKEN."
+    )
+    dashboard_token_file: Path | None = Field(default=None, description="File that holds that token.")
 
     @classmethod
     def of(cls, **values: object) -> Self:

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from streamapp.gateway.limits import is_authorized
+from streamapp.runtime.access import is_authorized
 
 __all__ = ["OPEN", "GatewayMetrics", "Metered", "TokenRequired"]
 

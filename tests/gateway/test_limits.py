@@ -2,15 +2,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from streamapp.errors import ConfigError, MessageError
+from streamapp.errors import MessageError
 from streamapp.gateway.bodies import native_id, v2_id
-from streamapp.gateway.limits import check_bind, is_authorized, read_body, read_token
-from streamapp.settings import Settings
+from streamapp.gateway.limits import read_body
 
 
 def body(*parts: bytes, headers: Mapping[str, str] | None = None, limit: int = 10) -> tuple[bytes, int]:
@@ -52,59 +50,6 @@ def test_one_that_breaks_off_is_incomplete() -> None:
     with pytest.raises(MessageError) as caught:
         asyncio.run(read_body(receive, {}, limit=10))
     assert caught.value.code == "incomplete"
-
-
-@pytest.mark.parametrize(
-    "authorization",
-    ["", "s3cret", "Bearer", "Bearer s3cre", "Basic s3cret", "Bearer s3cret2", "Bearer s3crét"],
-)
-def test_another_token_is_none(authorization: str) -> None:
-    assert not is_authorized("s3cret", authorization)
-    assert is_authorized(None, authorization)
-
-
-def test_the_scheme_is_written_in_any_case() -> None:
-    assert is_authorized("s3cret", "bearer s3cret")
-
-
-def test_a_token_comes_from_the_environment_or_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("STREAMAPP_GATEWAY_TOKEN", raising=False)
-    assert read_token(Settings.of(name="bikes")) is None
-    file = tmp_path / "token"
-    file.write_text("s3cret\n")
-    assert read_token(Settings.of(name="bikes", gateway_token_file=file)) == "s3cret"
-    monkeypatch.setenv("STREAMAPP_GATEWAY_TOKEN", "0ther")
-    settings = Settings.of(name="bikes", gateway_token_file=file)
-    assert read_token(settings) == "0ther"
-    assert "0ther" not in repr(settings)
-
-
-@pytest.mark.parametrize("token", ["", "two words", "schlüssel"])
-def test_what_can_be_no_token_is_refused(token: str, tmp_path: Path) -> None:
-    """Above all an empty one: a variable that was not filled in must not open the door."""
-    with pytest.raises(ConfigError, match="STREAMAPP_GATEWAY_TOKEN must be one word"):
-        read_token(Settings.of(name="bikes", gateway_token=token))
-    (tmp_path / "token").write_text(token)
-    with pytest.raises(ConfigError, match="token must be one word of ASCII"):
-        read_token(Settings.of(name="bikes", gateway_token_file=tmp_path / "token"))
-    with pytest.raises(ConfigError, match="absent cannot be read: No such file"):
-        read_token(Settings.of(name="bikes", gateway_token_file=tmp_path / "absent"))
-
-
-@pytest.mark.parametrize("bind", ["0.0.0.0", "::", "192.0.2.1", "gateway.internal"])
-def test_other_machines_are_let_in_with_a_token_only(bind: str) -> None:
-    with pytest.raises(
-        ConfigError, match=f"--bind {bind} lets other machines in: set STREAMAPP_GATEWAY_TOKEN"
-    ):
-        check_bind(bind, None)
-    check_bind(bind, "s3cret")
-
-
-@pytest.mark.parametrize("bind", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
-def test_this_machine_needs_none(bind: str) -> None:
-    check_bind(bind, None)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""A web server in a loop of ours: it listens first, and ends at a signal with status 0."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from streamapp.errors import ConfigError
+
+__all__ = ["WebServer", "address_of", "listen"]
+
+
+class WebServer(uvicorn.Server):
+    """uvicorn's server, stopped by SIGINT and SIGTERM; at the second one it waits for nothing."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: uvicorn would raise them again at the end, and the status would not be 0."""
+        yield
+
+    def stop_on_signals(self) -> None:
+        """Be stopped by signals from now on. For the loop that it runs in."""
+
+        def stop() -> None:
+            self.force_exit = self.should_exit
+            self.should_exit = True
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+def listen(bind: str, port: int) -> socket.socket:
+    """Return a socket that listens; port 0 takes a free one.
+
+    Raises
+    ------
+    ConfigError
+        If that cannot be.
+    """
+    try:
+        return socket.create_server((bind, port), family=socket.AF_INET6 if ":" in bind else socket.AF_INET)
+    except OSError as exc:
+        raise ConfigError(
+            f"cannot listen on {bind} port {port}: {exc.strerror or exc}; choose with --bind and --port"
+        ) from None
+
+
+def address_of(listening: socket.socket) -> str:
+    """Return the URL of what listens there."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
