@@ -13,6 +13,7 @@ from scipy.special import ndtr
 from streamapp.drift.comparison import Comparison
 from streamapp.drift.effects import FLOOR, sizes
 from streamapp.drift.findings import Finding
+from streamapp.drift.picture import ColumnPicture, Picture
 from streamapp.drift.scan import Look, Scan, Sums
 from streamapp.drift.span import Pane, Span
 from streamapp.drift.statistics import discoveries, location_in_sd, psi
@@ -222,6 +223,34 @@ class Detector:
                 if abs(change) >= abs(effects.get(part.name, 0.0)):
                     effects[part.name] = change
         return {name: round(effect, 4) for name, effect in effects.items()}
+
+    def picture(self) -> Picture | None:
+        """Return the largest window beside the reference, drifting or not; None before a round."""
+        if not len(self.scan):
+            return None
+        look = self.scan.look()
+        w, best = len(look.windows) - 1, dict[int, int]()
+        z = np.abs(look.z[w])
+        for k, part in enumerate(self.parts):
+            if part.column is None:
+                break  # pairs come last
+            had = best.get(part.column)
+            if had is None or self._rank(k, z[k]) > self._rank(had, z[had]):
+                best[part.column] = k
+        rounds = look.windows[w]
+        counts = np.split(self.scan.counts(rounds), self.measures.starts[1:])
+        columns = tuple(
+            ColumnPicture(
+                self.measures.columns[column],
+                self._finding(k, w, look, float(z[k])),
+                counts[column],
+                self.scan.reference_counts(column, rounds),
+                is_output=self.parts[k].kind == "output",
+            )
+            for column, k in best.items()
+        )
+        pairs = tuple(self._finding(k, w, look, float(z[k])) for k in np.flatnonzero(self._is_pair).tolist())
+        return Picture(self.scan.span(rounds), columns, pairs)
 
     def _rank(self, k: int, z: float) -> tuple[bool, float]:
         aspect = self.parts[k].aspect

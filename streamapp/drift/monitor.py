@@ -10,6 +10,7 @@ from streamapp.drift.alerts import AlertBook
 from streamapp.drift.baseline import LiveBaseline
 from streamapp.drift.detector import Detector, WindowReading
 from streamapp.drift.panes import TableCutter
+from streamapp.drift.picture import Picture
 from streamapp.drift.rounds import Rounds
 from streamapp.drift.span import Pane, Span, join_spans
 from streamapp.errors import ConfigError, ProfileError
@@ -138,6 +139,10 @@ class DriftMonitor:
     def effects(self) -> dict[str, float]:
         """Signed effect of each column in the largest window: sd of numbers, change of share of levels."""
         return self._detector.effects()
+
+    def picture(self) -> Picture | None:
+        """Return the newest rows beside the reference, for people; None before the first round."""
+        return self._detector.picture()
 
     def update(
         self, X_batch: pd.DataFrame | Mapping[str, Any], outputs: Any = None, *, times: Any = None
