@@ -1,0 +1,194 @@
+"""Everything that is known of one deployment, folded from records; bounded, whatever the topics hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from streamapp.dashboard.accuracy import AccuracyFold
+from streamapp.dashboard.drifting import DriftFold
+from streamapp.dashboard.evidence import score_lines
+from streamapp.dashboard.known import KnownVersion
+from streamapp.dashboard.timeline import Timeline
+from streamapp.dashboard.traffic import TrafficFold
+from streamapp.dashboard.verdicts import answer_all
+from streamapp.dashboard.view import Contact, Models, VersionLine, View
+from streamapp.errors import MessageError
+from streamapp.messages import (
+    CHAMPION_KEY,
+    NO_VERSION,
+    Alert,
+    Champion,
+    DecisionRecord,
+    Distribution,
+    Model,
+    Record,
+    Retrain,
+    event_time_ms,
+    load_object,
+    parse_time,
+)
+from streamapp.quality.labelled_rows import LabelledRows
+from streamapp.rollout.states import effective_state
+
+__all__ = ["DeploymentState"]
+
+_KEPT_VERSIONS = 12
+
+
+class DeploymentState:
+    """Folds records of a deployment's topics into its view.
+
+    Parameters
+    ----------
+    name
+        Of the deployment.
+
+    Attributes
+    ----------
+    contact
+        Set by who reads.
+    models
+        Records by version, for who fetches bundles.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.contact = Contact("reading")
+        self.models: dict[str, Model] = {}
+        self._champion: Champion | None = None
+        self._known: dict[str, KnownVersion | str] = {}
+        self._traffic = TrafficFold()
+        self._drift = DriftFold(name, self._known_of)
+        self._accuracy = AccuracyFold()
+        self._timeline = Timeline(self._drift.bars_of)
+
+    def wanted(self, topic: str = "models", records: Sequence[Record] = ()) -> list[Model]:
+        """Return the versions whose bundles are asked for next, and not known yet.
+
+        Parameters
+        ----------
+        topic, records
+            What :meth:`take` is given next; without them what the champion is.
+        """
+        versions = {self._champion.version} if self._champion is not None else set()
+        if topic == "distributions":
+            keys = ((record.key or b"").partition(b"/")[0] for record in records)
+            versions = {key.decode(errors="replace") for key in keys} - {NO_VERSION}
+        found = [self.models[version] for version in sorted(versions) if version in self.models]
+        return [model for model in found if model.version not in self._known]
+
+    def know(self, version: str, known: KnownVersion | str) -> None:
+        """Take what is known of a version, or why it is not.
+
+        The oldest are forgotten, but not the champion.
+        """
+        self._known[version] = known
+        champion = None if self._champion is None else self._champion.version
+        for old in list(self._known)[: max(len(self._known) - _KEPT_VERSIONS, 0)]:
+            if old != champion:
+                del self._known[old]
+
+    def take(self, topic: str, records: Sequence[Record]) -> None:
+        """Take the next records of a topic, named without the deployment; what is unreadable is left out."""
+        if topic == "labelled":
+            self._label(records)
+            return
+        for record in records:
+            try:
+                self._take(topic, record)
+            except MessageError:  # somebody else's record: the roles log it
+                continue
+
+    def view(self, now_ms: int) -> View:
+        """Return the page as it is at wall clock `now_ms`."""
+        alerts, timeline = self._timeline.open_alerts, self._timeline.entries()
+        traffic, models = self._traffic.view(now_ms), self._models()
+        champion = None if self._champion is None else self._champion.version
+        found = self._known.get(champion or "")
+        known = found if isinstance(found, KnownVersion) else None
+        accuracy = self._accuracy.view(known, self._drift.estimate.now())
+        drift = self._drift.view(alerts)
+        if isinstance(found, str):
+            accuracy, drift = replace(accuracy, unreadable=found), replace(drift, unreadable=found)
+        view = View(self.name, self.contact, (), traffic, models, accuracy, drift, timeline)
+        return replace(view, answers=answer_all(view, alerts, now_ms))
+
+    def _take(self, topic: str, record: Record) -> None:
+        value, logged_ms = record.value, record.timestamp
+        match topic:
+            case "models":
+                self._model(record.key, value, logged_ms)
+            case "distributions" if value is not None:
+                pane = Distribution.decode(value)
+                self._traffic.count(pane, logged_ms)
+                self._drift.take(pane)
+            case "predictions" if value is not None:
+                self._traffic.time(_latency_ms(load_object(value), logged_ms))
+            case "drift-alerts" if value is not None:
+                self._timeline.alert(Alert.decode(value), logged_ms)
+            case "retrain-events" if value is not None:
+                self._timeline.event(Retrain.decode(value), logged_ms)
+            case "decisions" if value is not None:
+                self._timeline.decision(DecisionRecord.decode(value))
+
+    def _label(self, records: Sequence[Record]) -> None:
+        rows = LabelledRows.read(
+            [record.value for record in records],
+            [record.offset for record in records],
+            [event_time_ms(record.headers, record.timestamp)[0] for record in records],
+        )
+        self._drift.estimate.verify(rows)
+        # All versions of a deployment have one loss and one set of classes.
+        known = next((one for one in reversed(self._known.values()) if isinstance(one, KnownVersion)), None)
+        if known is not None and len(rows):
+            self._accuracy.take(rows, known)
+
+    def _model(self, key: bytes | None, value: bytes | None, logged_ms: int) -> None:
+        if key == CHAMPION_KEY:
+            self._champion = None if value is None else Champion.decode(value)
+            if self._champion is not None:
+                self._timeline.champion(self._champion, logged_ms)
+        elif key is not None:
+            version = key.decode(errors="replace")
+            self.models.pop(version, None)
+            if value is not None:
+                model = Model.decode(value)
+                self.models[model.version] = model
+                self._timeline.model(model, logged_ms)
+
+    def _models(self) -> Models:
+        lines = [(effective_state(model, self._champion), model) for model in self.models.values()]
+        champion = next((model for state, model in lines if state == "champion"), None)
+        trial = [model for state, model in lines if state in {"challenger", "candidate"}]
+        since = None if self._champion is None else self._champion.at
+        return Models(
+            champion=None if champion is None else _line(champion, "champion", since),
+            challengers=tuple(_line(model, model.state, None) for model in reversed(trial)),
+            others=len(lines) - len(trial) - (champion is not None),
+        )
+
+    def _known_of(self, version: str) -> KnownVersion | None:
+        found = self._known.get(version)
+        return found if isinstance(found, KnownVersion) else None
+
+
+def _line(model: Model, state: str, since_ms: int | None) -> VersionLine:
+    return VersionLine(
+        version=model.version,
+        state=state,
+        format=model.format,
+        since_ms=since_ms,
+        trained_ms=model.trained_at,
+        newest_data_ms=model.newest_training_data_at,
+        note=model.note or "",
+        scores=score_lines(model),
+    )
+
+
+def _latency_ms(answer: dict[str, Any], logged_ms: int) -> list[float]:
+    try:
+        return [max(float(logged_ms - parse_time(answer["request"]["timestamp"])), 0.0)]
+    except (KeyError, TypeError, ValueError):
+        return []

@@ -1,0 +1,143 @@
+"""The four answers at the top: healthy, right, what changed, what was done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from streamapp.dashboard.view import Accuracy, Answer, Drift, Entry, Models, Tone, Traffic, View
+from streamapp.dashboard.words import ago, many, number, percent
+from streamapp.messages import Alert
+
+__all__ = ["answer_all"]
+
+_SILENT_MS = 120_000
+_SOME_REJECTED, _MANY_REJECTED = 0.05, 0.5
+_HEALTH = ("model-refused", "no-data", "latency", "stale-model")
+_CHANGED = {
+    "input": "inputs",
+    "missing": "missing values",
+    "correlation": "correlations",
+    "output": "outputs",
+    "target": "labels",
+}
+_SEVERITIES = ("critical", "warning", "info")
+
+_WORDS = {
+    "trained": "trained anew",
+    "failed": "a training failed",
+    "not needed": "no training",
+    "waits": "a training waits",
+    "no decision yet": "a training is due",
+    "promoted": "a new model",
+    "rejected": "kept the model",
+    "rolled back": "rolled back",
+}
+"""What was done, by the state of the entry that tells it."""
+
+_Said = tuple[Tone, str, str]
+
+
+def answer_all(view: View, alerts: Sequence[Alert], now_ms: int) -> tuple[Answer, ...]:
+    """Return the answers, from what the sections below them say.
+
+    Parameters
+    ----------
+    view
+        The page without answers.
+    alerts
+        That are open, the latest first.
+    now_ms
+        Wall clock.
+    """
+    health = [alert for alert in alerts if alert.kind in _HEALTH]
+    healthy = _reached(view, now_ms) or _ailing(health) or _running(view.traffic, view.models, now_ms)
+    worse = next((alert for alert in alerts if alert.kind == "accuracy"), None)
+    right = _right(view.accuracy) if worse is None else (_tone(worse), "less than it was", worse.summary)
+    changed = [alert for alert in alerts if alert.kind in _CHANGED]
+    return (
+        Answer("Is it healthy?", *healthy),
+        Answer("Is it right?", *right),
+        Answer("What changed?", *(_drifting(changed) if changed else _calm(view.drift))),
+        Answer("What was done?", *_done(view.timeline, view.models)),
+    )
+
+
+def _tone(alert: Alert) -> Tone:
+    return "bad" if alert.severity == "critical" else "attention"
+
+
+def _reached(view: View, now_ms: int) -> _Said | None:
+    contact = view.contact
+    if contact.state == "gone":
+        last = "" if contact.at_ms is None else f"; below is what was known {ago(contact.at_ms, now_ms)}"
+        return "bad", "cannot be seen", f"{contact.reason}{last}"
+    if contact.state == "reading":
+        return "unknown", "reading", "the topics are being read up to now"
+    return None
+
+
+def _ailing(alerts: Sequence[Alert]) -> _Said | None:
+    if not alerts:
+        return None
+    worst = min(alerts, key=lambda alert: (_SEVERITIES.index(alert.severity), _HEALTH.index(alert.kind)))
+    return _tone(worst), "not quite", worst.summary
+
+
+def _running(traffic: Traffic, models: Models, now_ms: int) -> _Said:
+    if models.champion is None:
+        return "unknown", "no model", "nothing has been deployed yet: streamapp deploy NAME BUNDLE"
+    if traffic.last_ms is None:
+        return "unknown", "no data", "no request has been answered yet"
+    if now_ms - traffic.last_ms > _SILENT_MS:
+        return "attention", "silent", f"the last request was answered {ago(traffic.last_ms, now_ms)}"
+    if traffic.rejected_share > _SOME_REJECTED:
+        tone: Tone = "bad" if traffic.rejected_share > _MANY_REJECTED else "attention"
+        return tone, "rejecting", f"{percent(traffic.rejected_share)} of requests are rejected"
+    speed = ""
+    if traffic.latency_ms is not None:
+        p50, p99 = traffic.latency_ms
+        speed = f", half of them within {p50:,.0f} ms and 99 % within {p99:,.0f} ms"
+    return "good", "yes", f"{number(traffic.per_s)} requests a second are answered{speed}"
+
+
+def _right(accuracy: Accuracy) -> _Said:
+    if accuracy.unreadable:
+        return "unknown", "not known", accuracy.unreadable
+    if not accuracy.windows:
+        if accuracy.estimate is None:
+            return "unknown", "no labels yet", "labels on the feedback topic will tell how right it is"
+        mean, low, high, state = accuracy.estimate
+        text = f"no labels yet; by its confidence {percent(mean)} ({percent(low)} to {percent(high)})"
+        return "unknown", f"estimated, {state}", text
+    shown = percent if accuracy.is_share else number
+    mature = [window for window in accuracy.windows if window.is_mature]
+    window = (mature or accuracy.windows)[-1]
+    text = f"{accuracy.measure} {shown(window.mean)} ({shown(window.low)} to {shown(window.high)})"
+    if accuracy.on_holdout is not None:
+        text += f"; on the holdout {shown(accuracy.on_holdout)}"
+    if mature:
+        return "good", "as expected", text
+    return "good", "so far", f"{text}; early, some labels are still out"
+
+
+def _drifting(alerts: Sequence[Alert]) -> _Said:
+    lead = min(alerts, key=lambda alert: _SEVERITIES.index(alert.severity))
+    more = f"; {many(len(alerts) - 1, 'other alert')}" if len(alerts) > 1 else ""
+    return _tone(lead), _CHANGED[lead.kind], f"{lead.summary}{more}"
+
+
+def _calm(drift: Drift) -> _Said:
+    if drift.unreadable:
+        return "unknown", "not known", drift.unreadable
+    if not drift.requests:
+        return "unknown", "not known yet", "there are no requests to compare yet"
+    return "good", "nothing", f"the last {many(drift.requests, 'request')} look like the reference"
+
+
+def _done(timeline: Sequence[Entry], models: Models) -> _Said:
+    trial = f"; {many(len(models.challengers), 'challenger')} on trial" if models.challengers else ""
+    last = next((entry for entry in timeline if entry.kind != "alert" and entry.state != "deployed"), None)
+    if last is None:
+        return "info", "nothing yet", f"no training, no promotion{trial}"
+    text = last.title + (f": {last.text}" if last.text else "")
+    return ("attention" if last.kind == "rolled back" else "info"), _WORDS[last.state], f"{text}{trial}"

@@ -1,0 +1,92 @@
+"""Times, shares and numbers as people read them."""
+
+from __future__ import annotations
+
+from streamapp.messages import format_time
+
+__all__ = ["ago", "between", "lasting", "many", "number", "percent", "when"]
+
+_UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second"))
+
+
+def when(time_ms: int) -> str:
+    """Return a time to the minute, UTC.
+
+    Examples
+    --------
+    >>> when(1_304_323_200_004)
+    '2011-05-02 08:00'
+    """
+    return format_time(time_ms)[:16].replace("T", " ")
+
+
+def between(from_ms: int, to_ms: int) -> str:
+    """Return a stretch of time, UTC: of one day to the second, else to the minute.
+
+    Examples
+    --------
+    >>> between(1_304_323_200_004, 1_304_323_261_000), between(0, 86_400_000)
+    ('2011-05-02 08:00:00 to 08:01:01', '1970-01-01 00:00 to 1970-01-02 00:00')
+    """
+    first, last = (format_time(each)[:19].replace("T", " ") for each in (from_ms, to_ms))
+    return f"{first} to {last[11:]}" if first[:10] == last[:10] else f"{when(from_ms)} to {when(to_ms)}"
+
+
+def lasting(duration_ms: float) -> str:
+    """Return a duration in its largest unit.
+
+    Examples
+    --------
+    >>> lasting(90_000), lasting(3_600_000 * 30), lasting(20)
+    ('2 minutes', '30 hours', 'less than a second')
+    """
+    for size, unit in _UNITS:
+        if duration_ms >= 1.5 * size or (duration_ms >= size and unit == "second"):
+            return many(round(duration_ms / size), unit)
+    return "less than a second"
+
+
+def ago(time_ms: int, now_ms: int) -> str:
+    """Return how long ago a time was.
+
+    Examples
+    --------
+    >>> ago(0, 90_000), ago(5, 0)
+    ('2 minutes ago', 'now')
+    """
+    return f"{lasting(now_ms - time_ms)} ago" if now_ms - time_ms >= 1_000 else "now"
+
+
+def many(count: int, noun: str) -> str:
+    """Return a number of things.
+
+    Examples
+    --------
+    >>> many(1, "row"), many(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """Return a share, to a tenth of a percent.
+
+    Examples
+    --------
+    >>> percent(0.7567), percent(1.0)
+    ('75.7 %', '100 %')
+    """
+    return "100 %" if share == 1 else f"{100 * share:.1f} %"
+
+
+def number(value: float) -> str:
+    """Return a number to three or more digits.
+
+    Examples
+    --------
+    >>> number(0.21514), number(3000.0), number(12.345)
+    ('0.215', '3,000', '12.3')
+    """
+    if abs(value) >= 1_000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 1 or value == 0 else f"{value:.3f}"

@@ -1,0 +1,299 @@
+"""A made-up deployment, bikes: the records that its topics would hold, scene by scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from streamapp.dashboard.known import KnownVersion
+from streamapp.dashboard.state import DeploymentState
+from streamapp.dashboard.view import Contact
+from streamapp.drift import Watch
+from streamapp.messages import (
+    CHAMPION_KEY,
+    Alert,
+    Champion,
+    DecisionRecord,
+    Distribution,
+    InRecord,
+    Labelled,
+    Message,
+    ModelRef,
+    OffsetRange,
+    RequestRef,
+    Retrain,
+    TriedWindow,
+    Window,
+    format_time,
+)
+from streamapp.models import Bundle
+from streamapp.models.predictions import Predictions
+from streamapp.profile import as_columns
+
+NOW_MS = 1_304_323_200_000
+"""2011-05-02 08:00 UTC."""
+_PANE = 64
+_GAP_MS = 1_500
+
+
+def draw(
+    seed: int, rows: int, *, warmer: float = 0.0, broken: bool = False
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Rows and labels; `broken` turns the relation of temperature and traffic round."""
+    rng = np.random.default_rng(seed)
+    temp = rng.normal(12 + 8 * warmer, 8, rows)
+    humidity = np.clip(70 - 1.2 * (temp - 12) + rng.normal(0, 10, rows), 5, 100)
+    X = pd.DataFrame(
+        {
+            "temp": temp,
+            "humidity": humidity,
+            "wind": rng.gamma(2.0, 2.5, rows),
+            "hour": rng.integers(0, 24, rows).astype(np.float64),
+            "weather": rng.choice(
+                ["clear", "mist", "rain"], rows, p=[0.6 - 0.25 * warmer, 0.3, 0.1 + 0.25 * warmer]
+            ),
+            "station": rng.choice([f"station {i}" for i in range(20)], rows),
+        }
+    )
+    score = (temp - 12) / 8 - 0.3 * X["wind"].to_numpy() / 5 + rng.normal(0, 0.7, rows)
+    return X, np.where((score > 0) != broken, "busy", "calm")
+
+
+@cache
+def bundle(seed: int = 1) -> Bundle:
+    """A version; another seed, another version."""
+    X, y = draw(seed, 3_000)
+    model = make_pipeline(
+        make_column_transformer(
+            (StandardScaler(), ["temp", "humidity", "wind", "hour"]), (OneHotEncoder(), ["weather"])
+        ),
+        LogisticRegression(),
+    ).fit(X[:2000], y[:2000])
+    return Bundle.create(
+        model, X[:2000], y[:2000], name="bikes", holdout=(X[2000:], y[2000:]), created_at_ms=seed
+    )
+
+
+@dataclass
+class Story:
+    """Records as they would have come, and a state that reads them."""
+
+    name: str = "bikes"
+
+    def __post_init__(self) -> None:
+        self.state = DeploymentState(self.name)
+        self.offset = self.labelled = 0
+        self.at_ms = NOW_MS
+        self.version = ""
+        self.watch = Watch(self.name)
+        self.alerts: dict[str, Alert] = {}
+
+    def write(self, topic: str, key: bytes, message: Message, logged_ms: int | None = None) -> None:
+        logged = self.at_ms if logged_ms is None else logged_ms
+        self.state.take(topic, [InRecord(0, 0, logged, key, message.encode())])
+
+    def deploy(self, made: Bundle, *, note: str | None = None, caused_by: str | None = None) -> None:
+        record = made.record("memory://bikes", "champion")
+        record = record.model_copy(
+            update={
+                "note": note,
+                "caused_by": caused_by,
+                "trained_at": self.at_ms - 600_000,
+                "newest_training_data_at": self.at_ms - 3_600_000,
+                "scores": {}
+                if note is None
+                else {"zero-one": 0.161, "champion-zero-one": 0.224, "rows": 640.0, "e-value": 21.4},
+                "training_data": []
+                if caused_by is None
+                else [OffsetRange(topic=f"{self.name}.labelled", partition=0, start=900, end=5_300)],
+            }
+        )
+        self.write("models", record.version.encode(), record)
+        self.write("models", CHAMPION_KEY, Champion(version=record.version, at=self.at_ms))
+        self.state.know(record.version, KnownVersion.of(made))
+        self.version = record.version
+
+    def answer(
+        self, rows: int, *, warmer: float = 0.0, broken: bool = False, labels: bool = True, rejected: int = 0
+    ) -> None:
+        """Answer rows in panes, with labels if there are any, and say what WATCH would say."""
+        known = bundle_of(self.version)
+        X, y = draw(self.offset + 11, rows, warmer=warmer, broken=broken)
+        for at in range(0, rows, _PANE):
+            part, truth = X[at : at + _PANE], y[at : at + _PANE]
+            answers = known.predict(part)
+            assert answers.probabilities is not None
+            assert answers.classes is not None
+            summary = known.profile.summarize(as_columns(part), answers.probabilities)
+            first, began = self.offset, self.at_ms
+            self.offset += len(part)
+            self.at_ms += _GAP_MS
+            pane = Distribution(
+                version=self.version, partition=0, first_offset=first, next_offset=self.offset,
+                events=len(part), rejected=rejected, rows=len(part), from_=began, to=self.at_ms,
+                summary=summary.to_dict(),
+            )  # fmt: skip
+            self.write("distributions", pane.key, pane)
+            for alert in self.watch.fold(pane, lambda version: bundle_of(version).profile):
+                self.alerts[alert.id] = alert
+                self.write("drift-alerts", alert.key, alert)
+            if labels:
+                self._label(answers, truth, first, began)
+
+    def _label(self, answers: Predictions, truth: np.ndarray, first: int, began: int) -> None:
+        assert answers.probabilities is not None
+        assert answers.classes is not None
+        told = zip(answers.values.tolist(), answers.probabilities.tolist(), truth.tolist(), strict=True)
+        records = []
+        for i, (value, row, label) in enumerate(told):
+            labelled = Labelled(
+                id=f"r-{first + i}",
+                model=ModelRef(name=self.name, version=self.version),
+                prediction=value,
+                probabilities=dict(zip(map(str, answers.classes), row, strict=True)),
+                request=RequestRef(
+                    topic=f"{self.name}.requests", partition=0, offset=first + i, timestamp=began
+                ),
+                predicted_at=began,
+                label=label,
+                source="system",
+                labelled_at=began + 1_000,
+                revision=0,
+            )
+            time = format_time(began).encode()
+            records.append(InRecord(0, self.labelled, began, b"k", labelled.encode(), [("ce_time", time)]))
+            self.labelled += 1
+        self.state.take("labelled", records)
+
+    def latencies(self, median_ms: float = 12) -> None:
+        rng = np.random.default_rng(0)
+        for extra in rng.gamma(4.0, median_ms / 4, 200).tolist():
+            value = b'{"request": {"timestamp": "%s"}}' % format_time(self.at_ms).encode()
+            self.state.take("predictions", [InRecord(0, 0, self.at_ms + int(extra), None, value)])
+
+    def accuracy_alert(self) -> Alert:
+        alert = Alert(
+            id="accuracy-1", state="opened", kind="accuracy", subject="all", severity="critical",
+            model=ModelRef(name=self.name, version=self.version),
+            summary="zero-one loss is 0.371 over the last 124 labelled rows, 0.165 on the holdout",
+            window=Window(from_=self.at_ms - 60_000, to=self.at_ms, events=124),
+            false_alarm_every=10_000, opened_at=self.at_ms, updated_at=self.at_ms,
+        )  # fmt: skip
+        self.write("drift-alerts", alert.key, alert)
+        return alert
+
+    def train(self, cause: str, version: str, *, outcome: str = "trained") -> Retrain:
+        event = Retrain(id=f"event-{cause}", reason="accuracy", caused_by=cause, since=4_800)
+        self.write("retrain-events", self.name.encode(), event)
+        decision = DecisionRecord(
+            id=f"decision-{cause}", at=self.at_ms, events=[event.id],
+            outcome="trained" if outcome == "trained" else "waiting",
+            reason="500 rows since the change are there",
+            caused_by=cause, version=version if outcome == "trained" else None,
+            data=[OffsetRange(topic=f"{self.name}.labelled", partition=0, start=900, end=5_300)],
+            candidates=[
+                TriedWindow(window="all rows", rows=4_400, loss=0.243),
+                TriedWindow(window="since the change", rows=540, loss=0.171),
+            ],
+        )  # fmt: skip
+        self.write("decisions", self.name.encode(), decision)
+        return event
+
+    def live(self) -> DeploymentState:
+        self.state.contact = Contact("live", self.at_ms)
+        return self.state
+
+
+def bundle_of(version: str) -> Bundle:
+    return next(made for made in (bundle(1), bundle(2)) if made.version == version)
+
+
+def calm(name: str = "bikes") -> Story:
+    story = Story(name)
+    story.deploy(bundle(1))
+    story.answer(6_400)
+    story.latencies()
+    story.live()
+    return story
+
+
+def drifting(name: str = "bikes") -> Story:
+    story = calm(name)
+    story.answer(1_280, warmer=0.8, broken=True)
+    story.accuracy_alert()
+    story.train("accuracy-1", "", outcome="waiting")
+    story.latencies(40)
+    story.live()
+    return story
+
+
+def promoted(name: str = "bikes") -> Story:
+    story = drifting(name)
+    story.train("accuracy-1", bundle(2).version)
+    story.at_ms += 60_000
+    gone = bundle(1).record("memory://bikes", "retired")
+    story.write("models", gone.version.encode(), gone)
+    note = (
+        "promoted while the champion is in alarm: its zero-one loss is 0.1610 over 640 labelled rows, "
+        f"that of champion {bundle(1).version} on the same rows 0.2240"
+    )
+    story.deploy(bundle(2), note=note, caused_by="event-accuracy-1")
+    known = (
+        bundle(1)
+        .record("memory://bikes", "rejected")
+        .model_copy(
+            update={
+                "version": "0badc0ffee00",
+                "note": "rejected: its zero-one loss is 0.2410 over 300 labelled rows, the champion's 0.1980",
+                "scores": {"zero-one": 0.241, "champion-zero-one": 0.198, "rows": 300.0, "e-value": 20.3},
+            }
+        )
+    )
+    story.write("models", known.version.encode(), known, story.at_ms - 90_000)
+    resolved = Alert(
+        id="accuracy-1", state="resolved", kind="accuracy", subject="all", severity="critical",
+        summary="over", resolution="rebased", opened_at=story.at_ms - 90_000, updated_at=story.at_ms,
+    )  # fmt: skip
+    story.write("drift-alerts", resolved.key, resolved)
+    story.answer(3_200)
+    trial = (
+        bundle(1)
+        .record("memory://bikes", "challenger")
+        .model_copy(update={"version": "c0ffee123456", "trained_at": story.at_ms})
+    )
+    story.write("models", trial.version.encode(), trial)
+    story.latencies()
+    story.live()
+    return story
+
+
+def no_data(name: str = "bikes") -> Story:
+    story = Story(name)
+    story.deploy(bundle(1))
+    story.live()
+    return story
+
+
+def broker_gone(name: str = "bikes") -> Story:
+    story = drifting(name)
+    reason = "no Kafka broker answers at kafka-1:9092: start one with streamapp broker"
+    story.state.contact = Contact("gone", story.at_ms, reason)
+    story.at_ms += 180_000
+    return story
+
+
+SCENES: dict[str, Callable[..., Story]] = {
+    "calm": calm,
+    "drifting": drifting,
+    "promoted": promoted,
+    "no-data": no_data,
+    "broker-gone": broker_gone,
+}

@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streamapp.dashboard.state import DeploymentState
+from streamapp.dashboard.view import Contact, View
+from streamapp.messages import Alert, Distribution, InRecord
+from tests.dashboard.scenes import NOW_MS, SCENES, Story, bundle, calm, drifting, no_data, promoted
+
+
+@pytest.fixture(scope="module")
+def views() -> dict[str, View]:
+    made = {name: make() for name, make in SCENES.items()}
+    return {name: story.state.view(story.at_ms) for name, story in made.items()}
+
+
+@pytest.mark.parametrize(
+    ("scene", "words", "tones"),
+    [
+        ("calm", ("yes", "as expected", "nothing", "nothing yet"), ("good", "good", "good", "info")),
+        (
+            "drifting",
+            ("yes", "less than it was", "inputs", "a training waits"),
+            ("good", "bad", "attention", "info"),
+        ),
+        ("promoted", ("yes", "as expected", "nothing", "a new model"), ("good", "good", "good", "info")),
+        (
+            "no-data",
+            ("no data", "no labels yet", "not known yet", "nothing yet"),
+            ("unknown", "unknown", "unknown", "info"),
+        ),
+        (
+            "broker-gone",
+            ("cannot be seen", "less than it was", "inputs", "a training waits"),
+            ("bad", "bad", "attention", "info"),
+        ),
+    ],
+)
+def test_four_answers_say_how_it_is(
+    scene: str, words: tuple[str, ...], tones: tuple[str, ...], views: dict[str, View]
+) -> None:
+    answers = views[scene].answers
+    assert tuple(answer.word for answer in answers) == words
+    assert tuple(answer.tone for answer in answers) == tones
+    assert all(answer.text for answer in answers)
+
+
+def test_drifting_columns_come_first_with_what_has_moved(views: dict[str, View]) -> None:
+    drift = views["drifting"].drift
+    assert {column.name for column in drift.columns[:3]} == {"temp", "humidity", "weather"}
+    assert [column.drifts for column in drift.columns] == [True] * 3 + [False] * 3
+    assert drift.columns[0].text == "temp has moved up by 0.42 sd"
+    assert {column.text for column in drift.columns[3:]} == {"as in the reference"}
+    assert [output.name for output in drift.outputs if output.drifts] == ["prediction", "probability:calm"]
+    assert drift.requests == 2_560
+    assert not any(column.drifts for column in views["calm"].drift.columns)
+
+
+def test_correlations_stand_beside_those_of_the_reference(views: dict[str, View]) -> None:
+    pairs = {(pair.first, pair.second): pair for pair in views["calm"].drift.pairs}
+    assert pairs["temp", "humidity"].then == pytest.approx(-0.67, abs=0.05)
+    assert pairs["temp", "humidity"].now == pytest.approx(-0.67, abs=0.05)
+    assert views["calm"].drift.watched_pairs == 6
+
+
+def test_accuracy_has_windows_intervals_and_the_holdout(views: dict[str, View]) -> None:
+    accuracy = views["drifting"].accuracy
+    assert [window.is_mature for window in accuracy.windows] == [True, True, True, False]
+    for window in accuracy.windows:
+        assert window.low < window.mean < window.high
+    assert accuracy.windows[0].mean > 0.75
+    assert accuracy.windows[-1].mean < 0.4
+    assert accuracy.on_holdout == pytest.approx(0.83, abs=0.02)
+    assert accuracy.coverage == 1.0
+    assert accuracy.estimate is not None
+    assert accuracy.estimate[3] == "invalid"  # confidence alone has not noticed
+    assert "auc" in dict(accuracy.numbers)
+
+
+def test_an_alert_opens_with_its_features_and_the_distributions_of_its_window(views: dict[str, View]) -> None:
+    entry = next(entry for entry in views["drifting"].timeline if entry.title == "input alert")
+    assert entry.state == "open, warning"
+    assert [feature.name for feature in entry.evidence.features] == ["temp", "weather", "humidity"]
+    assert [found.name for found in entry.evidence.bars] == ["temp", "weather", "humidity"]
+    weather = entry.evidence.bars[1]
+    assert weather.labels == ("clear", "mist", "rain")
+    assert weather.now[2] > 2 * weather.then[2]
+    facts = dict(entry.evidence.facts)
+    assert facts["Offsets"] == "0: 6,400 to 6,464"
+    assert "64 requests" in facts["Window"]
+
+
+def test_an_alert_leads_to_its_training_and_that_to_the_promotion(views: dict[str, View]) -> None:
+    entries = {entry.id: entry for entry in views["promoted"].timeline}
+    alert = entries["alert:accuracy-1"]
+    assert (alert.tone, alert.state) == ("info", "over: a new model")
+    assert alert.text.startswith("zero-one loss is 0.371")  # what it was about, not how it ended
+    training = entries[alert.evidence.related[0][0]]
+    assert training.state == "trained"
+    facts = dict(training.evidence.facts)
+    assert facts["Trained on"] == "4,400 rows: bikes.labelled 900 to 5,300"
+    assert facts["Tried since the change"] == "loss 0.171, fitted on 540 rows"
+    (promotion,) = (entries[other] for other, _ in training.evidence.related if other.startswith("promoted"))
+    assert promotion.title == f"{bundle(2).version} took over"
+    facts = dict(promotion.evidence.facts)
+    assert facts["Its zero-one loss"] == "0.161"
+    assert facts["The champion's zero-one loss on the same rows"] == "0.224"
+    assert facts["Before it"] == bundle(1).version
+    rejected = entries["rejected:0badc0ffee00"]
+    assert rejected.text.startswith("rejected: its zero-one loss is 0.2410")
+
+
+def test_the_latest_comes_first(views: dict[str, View]) -> None:
+    kinds = [entry.kind for entry in views["promoted"].timeline]
+    assert kinds[0] == "promoted"
+    assert views["promoted"].timeline[-1].state == "deployed"
+
+
+def test_what_is_known_stays_when_the_broker_is_gone(views: dict[str, View]) -> None:
+    gone, before = views["broker-gone"], views["drifting"]
+    assert gone.contact.state == "gone"
+    assert "3 minutes ago" in gone.answers[0].text
+    assert (gone.drift, gone.accuracy, gone.timeline) == (before.drift, before.accuracy, before.timeline)
+
+
+def test_a_rollback_is_told_as_one() -> None:
+    story = promoted()
+    worse = bundle(2).record("memory://bikes", "retired")
+    note = f"rolled back to {bundle(1).version}, back: its loss is lower"
+    story.at_ms += 1_000
+    story.deploy(bundle(1))
+    story.write("models", worse.version.encode(), worse.model_copy(update={"note": note}))
+    first = story.state.view(story.at_ms).timeline[0]
+    assert (first.kind, first.tone) == ("rolled back", "attention")
+    assert first.title == f"rolled back: {bundle(1).version} answers again"
+    assert first.text == note
+    done = story.state.view(story.at_ms).answers[3]
+    assert (done.word, done.tone) == ("rolled back", "attention")
+
+
+def test_silence_and_rejections_are_not_healthy() -> None:
+    story = calm()
+    assert story.state.view(story.at_ms + 300_000).answers[0].word == "silent"
+    story.answer(640, rejected=40)
+    health = story.state.view(story.at_ms).answers[0]
+    assert (health.word, health.tone) == ("rejecting", "attention")
+
+
+def test_before_all_is_read_nothing_is_said_to_be_well() -> None:
+    story = calm()
+    story.state.contact = Contact("reading")
+    assert story.state.view(story.at_ms).answers[0].word == "reading"
+
+
+def test_without_labels_confidence_is_an_estimate_and_called_one() -> None:
+    story = no_data()
+    story.answer(1_280, labels=False)
+    right = story.state.view(story.at_ms).answers[1]
+    assert (right.word, right.tone) == ("estimated, unverified", "unknown")
+    assert right.text.startswith("no labels yet; by its confidence 8")
+
+
+def test_a_bundle_that_cannot_be_read_is_said_where_it_is_missed() -> None:
+    state = DeploymentState("bikes")
+    story = Story()
+    story.state = state
+    story.deploy(bundle(1))
+    state.know(bundle(1).version, "the bundle cannot be read here: no such store")
+    state.contact = Contact("live", NOW_MS)
+    view = state.view(NOW_MS)
+    assert view.accuracy.unreadable == view.drift.unreadable == view.answers[1].text
+    assert view.answers[2].tone == "unknown"
+
+
+@pytest.mark.parametrize(
+    "topic",
+    ["models", "distributions", "drift-alerts", "retrain-events", "decisions", "labelled", "predictions"],
+)
+@pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b'{"id": 1}', b"\xff"])
+def test_records_of_others_change_nothing(topic: str, value: bytes | None) -> None:
+    story = no_data()
+    before = story.state.view(NOW_MS)
+    for key in (None, b"x", b"\xff"):
+        story.state.take(topic, [InRecord(0, 0, NOW_MS, key, value)])
+    assert story.state.view(NOW_MS) == before
+
+
+def test_a_summary_of_another_profile_is_counted_and_not_compared() -> None:
+    story = no_data()
+    pane = Distribution(
+        version=story.version, partition=0, first_offset=0, next_offset=64, events=64, rows=64,
+        from_=NOW_MS, to=NOW_MS, summary={"v": 1, "layout": "another", "rows": 64},
+    )  # fmt: skip
+    story.write("distributions", pane.key, pane)
+    view = story.state.view(NOW_MS + 1_000)
+    assert view.traffic.last_ms == NOW_MS
+    assert view.drift.requests == 0
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    story = no_data()
+    for i in range(700):
+        alert = Alert(
+            id=f"alert {i}", state="opened", kind="input", subject="temp", summary="moved",
+            opened_at=NOW_MS + i, updated_at=NOW_MS + i,
+        )  # fmt: skip
+        story.write("drift-alerts", alert.key, alert, NOW_MS + i)
+        story.state.know(f"version {i}", "not there")
+    view = story.state.view(NOW_MS)
+    assert len(view.timeline) == 120
+    assert view.timeline[0].id == "alert:alert 699"
+    assert story.state.wanted() == []  # the champion's bundle is never forgotten
+
+
+def test_bundles_are_asked_for_by_what_is_read_next() -> None:
+    state = DeploymentState("bikes")
+    story = Story()
+    story.state = state
+    first, second = (bundle(seed).record("memory://bikes", "champion") for seed in (1, 2))
+    for record in (first, second):
+        story.write("models", record.version.encode(), record)
+    panes = [InRecord(0, 0, 0, f"{v}/0/0".encode(), b"") for v in (second.version, "none", "unknown")]
+    assert [model.version for model in state.wanted("distributions", panes)] == [second.version]
+    state.know(second.version, "not there")
+    assert state.wanted("distributions", panes) == []
+
+
+def test_the_same_records_give_the_same_view() -> None:
+    first, second = drifting(), drifting()
+    assert first.state.view(first.at_ms) == second.state.view(second.at_ms)
+
+
+def test_latency_is_that_of_the_sample() -> None:
+    story = calm()
+    latency = story.state.view(story.at_ms).traffic.latency_ms
+    assert latency is not None
+    assert 8 < latency[0] < 14
+    assert latency[0] < latency[1] < 60
+    assert np.isfinite(latency).all()
