@@ -37,6 +37,7 @@ SIDEWAYS: dict[tuple[str, str], str] = {
     ("settings", "topics"): "the name of a deployment is checked where its topics are named",
     ("topics", "errors"): "a wrong name is an error like any other",
     ("__main__", "cli"): "python -m streamapp is the command",
+    ("cli", "dashboard"): "the command serves the page",
     ("cli", "demo"): "the command starts the demo",
     ("quality", "drift"): "snapshots pack their arrays in one way",
     ("rollout", "drift"): "labels are watched by the engine that watches requests",

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "metrics": ("streamapp.cli.metrics:command", "Print what Prometheus and Grafana need."),
     "redrive": ("streamapp.cli.redrive:command", "Send dead letters again."),
     "delete": ("streamapp.cli.delete:command", "Delete a deployment, and all that is in its topics."),
+    "dashboard": ("streamapp.cli.dashboard:command", "Show deployments as a live page."),
     "schemas": (
         "streamapp.cli.schemas:command",
         "Write the schemas of messages and an AsyncAPI document, or check them.",

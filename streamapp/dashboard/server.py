@@ -1,0 +1,99 @@
+"""The dashboard as a process: listen, follow, serve."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from streamapp.dashboard.boards import Boards
+from streamapp.dashboard.guard import Guard
+from streamapp.dashboard.page import create_app
+from streamapp.dashboard.reading import deployments, follow
+from streamapp.errors import BrokerError
+from streamapp.runtime.access import check_bind, read_token
+from streamapp.runtime.client import existing_topics
+from streamapp.runtime.listening import WebServer, address_of, listen
+from streamapp.settings import Settings
+
+__all__ = ["run"]
+
+
+def run(settings: Settings, names: Sequence[str], *, say: Callable[[str], Any]) -> None:
+    """Serve pages until SIGINT or SIGTERM.
+
+    Parameters
+    ----------
+    settings
+        How Kafka and bundles are reached, and where to listen.
+    names
+        Of the deployments; none: all that the cluster has now.
+    say
+        Told where the page is, once it is.
+
+    Raises
+    ------
+    ConfigError
+        If the address cannot be listened on, or lets others in without a token.
+    BrokerError
+        If no broker answers, or there is no such deployment.
+    """
+    token = read_token(settings, "dashboard")
+    check_bind(settings.dashboard_bind, token, "dashboard")
+    with (
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        listen(settings.dashboard_bind, settings.dashboard_port) as listening,
+    ):
+        runner.run(_serve(settings, names, token, listening, say))
+
+
+async def _serve(
+    settings: Settings,
+    names: Sequence[str],
+    token: str | None,
+    listening: socket.socket,
+    say: Callable[[str], Any],
+) -> None:
+    found = await _existing(settings, names)
+    boards = Boards(found, lambda state: follow(settings.model_copy(update={"name": state.name}), state))
+    config = uvicorn.Config(
+        Guard(create_app(boards), token),
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=2,  # pages hold their connections open
+    )
+    server = WebServer(config)
+    server.stop_on_signals()
+    hint = "" if token is None else "?token=TOKEN"
+    say(f"dashboard of {', '.join(found)} at {address_of(listening)}/{hint}; Ctrl-C ends it.")
+    for name in names or found[:1]:  # the others when somebody looks at them
+        boards.get(name)
+    try:
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        await asyncio.wait({serving, boards.failed}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+        if boards.failed.done():
+            boards.failed.result()  # raises what ended it
+    finally:
+        await boards.close()
+
+
+async def _existing(settings: Settings, names: Sequence[str]) -> list[str]:
+    """Return the names of the deployments to show, and raise BrokerError if one does not exist."""
+    if not names:
+        found = await deployments(settings.connection)
+        if not found:
+            raise BrokerError(
+                f"there is no deployment on {settings.connection.bootstrap}: streamapp deploy NAME BUNDLE "
+                "creates one"
+            )
+        return found
+    topics = [settings.model_copy(update={"name": name}).topics.models for name in names]
+    await existing_topics(settings.connection, topics)
+    return list(dict.fromkeys(names))

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from streamapp.messages import Alert, DriftedFeature
+from tests.dashboard.chromium import PATH, Page, browser
+from tests.dashboard.scenes import SCENES, Story, drifting
+from tests.dashboard.served import StillBoards, serving
+
+SCRIPT = "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">"
+READY = "document.querySelector('.answer .word strong')?.innerText && document.querySelector('.entry')"
+
+needs_chromium = pytest.mark.skipif(PATH is None, reason="there is no chromium on the path")
+
+
+def hostile() -> Story:
+    """A deployment whose messages hold markup."""
+    story = drifting("hostile")
+    alert = Alert(
+        id="x", state="opened", kind="missing", subject=SCRIPT, severity="critical", summary=SCRIPT,
+        features=[DriftedFeature(name=SCRIPT, aspect="missing", effect=0.5, share=1.0)],
+        opened_at=story.at_ms, updated_at=story.at_ms,
+    )  # fmt: skip
+    story.write("drift-alerts", alert.key, alert, story.at_ms + 1)
+    return story
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    stories = {name: make() for name, make in SCENES.items()} | {"hostile": hostile()}
+    with serving(StillBoards(stories)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Page]:
+    with browser() as page:
+        yield page
+
+
+@pytest.fixture
+def page(tab: Page) -> Page:
+    tab.look(width=1400, height=1000)
+    tab.requests.clear()
+    tab.errors.clear()
+    return tab
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_each_state_has_its_page(scene: str, address: str) -> None:
+    reply = httpx.get(f"{address}/{scene}")
+    assert reply.status_code == 200
+    for text in ("Is it healthy?", "Is it right?", "What changed?", "What was done?", "What happened"):
+        assert text in reply.text
+    assert f"<title>{scene}: streamapp</title>" in reply.text
+
+
+def test_the_first_page_is_that_of_the_first_deployment(address: str) -> None:
+    reply = httpx.get(f"{address}/", follow_redirects=True)
+    assert str(reply.url) == f"{address}/calm"
+
+
+def test_another_name_is_said_not_to_be_there(address: str) -> None:
+    assert "No such deployment" in httpx.get(f"{address}/absent").text
+
+
+def test_markup_in_messages_is_no_markup_of_the_page(address: str) -> None:
+    text = httpx.get(f"{address}/hostile").text
+    assert "document.title" in text
+    assert SCRIPT not in text
+    assert not re.search(r"<script>document|<img src=x", text)
+
+
+def test_nothing_on_the_page_comes_from_elsewhere(address: str) -> None:
+    text = httpx.get(f"{address}/drifting").text
+    assert re.findall(r"(?:src|href)=\"(https?:)?//", text) == []
+
+
+@needs_chromium
+@pytest.mark.parametrize("scene", ["drifting", "no-data", "hostile"])
+def test_the_browser_asks_no_other_host_and_has_no_errors(scene: str, address: str, page: Page) -> None:
+    page.open(f"{address}/{scene}", until=READY)
+    page.wait("document.querySelectorAll('svg').length >= 2")
+    hosts = {urlsplit(url).netloc for url in page.requests if not url.startswith("data:")}
+    assert hosts == {urlsplit(address).netloc}
+    assert page.errors == []
+
+
+@needs_chromium
+def test_markup_is_shown_as_text_also_in_the_evidence(address: str, page: Page) -> None:
+    page.open(f"{address}/hostile", until=READY)
+    page.value("document.querySelector('.entry').click()")
+    page.wait("document.querySelector('.evidence th[scope=row]')")
+    assert page.value("document.querySelector('.evidence th[scope=row]').innerText") == SCRIPT
+    assert page.value("document.title") == "hostile: streamapp"
+
+
+@needs_chromium
+@pytest.mark.parametrize("scene", ["drifting", "promoted", "no-data", "hostile"])
+def test_a_phone_does_not_scroll_sideways(scene: str, address: str, page: Page) -> None:
+    page.look(width=390, height=844, phone=True, dark=True)
+    page.open(f"{address}/{scene}", until=READY)
+    assert page.value("document.documentElement.scrollWidth") <= 390
+
+
+@needs_chromium
+def test_keys_reach_an_entry_open_and_close_it_and_come_back(address: str, page: Page) -> None:
+    page.open(f"{address}/drifting", until=READY)
+    page.press("Tab", 9)
+    assert page.value("document.activeElement.innerText") == "To what happened"
+    page.press("Enter", 13)
+    page.press("Tab", 9)
+    assert page.value("document.activeElement.className").startswith("entry")
+    title = page.value("document.activeElement.querySelector('strong').innerText")
+    page.press("Enter", 13)
+    page.wait("document.querySelector('[role=dialog] .evidence h2')")
+    assert page.value("document.querySelector('.evidence h2').innerText") == title
+    page.wait("document.querySelector('[role=dialog]').contains(document.activeElement)")
+    page.press("Escape", 27)
+    page.wait("!document.querySelector('.evidence')")
+    page.wait("document.activeElement.className.startsWith('entry')")
+
+
+CONTRAST = """
+(() => {
+  const numbers = text => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = element => {
+    for (; element; element = element.parentElement) {
+      const colour = numbers(getComputedStyle(element).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  return [...document.querySelectorAll('h1, h2, h3, p, dt, dd, th, td, a, button, span, strong, summary')]
+    .filter(e => e.offsetWidth && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
+    .map(e => {
+      const pair = [light(numbers(getComputedStyle(e).color)), light(ground(e))].sort((a, b) => b - a);
+      return [(pair[0] + 0.05) / (pair[1] + 0.05), e.innerText.slice(0, 40)];
+    })
+    .filter(([ratio]) => ratio < 4.5);
+})()
+"""
+
+
+@needs_chromium
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("scene", ["calm", "drifting", "no-data"])
+def test_text_has_the_contrast_that_wcag_aa_asks_for(
+    scene: str, dark: bool, address: str, page: Page
+) -> None:
+    page.look(width=1400, height=1000, dark=dark)
+    page.open(f"{address}/{scene}", until=READY)
+    assert page.value(CONTRAST) == []
+
+
+@needs_chromium
+def test_landmarks_headings_and_charts_have_names(address: str, page: Page) -> None:
+    page.open(f"{address}/drifting", until=READY)
+    page.wait("document.querySelectorAll('svg').length >= 10")
+    assert page.value("document.documentElement.lang") == "en-US"
+    assert page.value("document.querySelectorAll('h1').length") == 1
+    assert page.value("document.querySelectorAll('main').length") == 1
+    nameless = (
+        "[...document.querySelectorAll('section, [role=img], nav')]"
+        ".filter(e => !(e.getAttribute('aria-label') "
+        "|| document.getElementById(e.getAttribute('aria-labelledby'))?.innerText))"
+        ".map(e => e.outerHTML.slice(0, 99))"
+    )
+    assert page.value(nameless) == []
