@@ -47,9 +47,18 @@ def command(
       streamapp demo --fast --report report.json
       streamapp demo --fast --sabotage
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
+    from streamapp.cli.dashboard import dashboard_command, require_dashboard  # noqa: PLC0415
     from streamapp.cli.run import role_commands  # noqa: PLC0415  # not needed for --help
     from streamapp.demo.model import year_day_ms  # noqa: PLC0415
     from streamapp.demo.run import DemoOptions, run_demo  # noqa: PLC0415
+
+    if not no_dashboard:
+        require_dashboard()
+
+    def commands(name: str, port: int) -> dict[str, list[str]]:
+        roles = role_commands(name, web_port=port)
+        page = {} if no_dashboard else {"dashboard": dashboard_command(name, port + len(roles))}
+        return roles | page
 
     until_ms = year_day_ms(_FAST_UNTIL_MONTH) if fast else None
     options = DemoOptions(report=report, pace=pace, until_ms=until_ms, keep=keep, sabotage=sabotage)
@@ -61,7 +70,7 @@ def command(
 
     run_demo(
         options,
-        role_commands=lambda name, port: role_commands(name, web_port=port),
+        role_commands=commands,
         say=say,
         progress=progress,
     )

@@ -11,6 +11,7 @@ __all__ = ["alert_evidence", "score_lines", "training_evidence", "version_eviden
 _FEATURES = 20
 _RANGES = 8
 _Facts = tuple[tuple[str, str], ...]
+_MEASURES = {"predict-ms": "time to predict a hundred rows, ms"}
 _IN_SD = frozenset({"location", "scale", "length", "length spread"})
 
 
@@ -43,7 +44,8 @@ def alert_evidence(
         facts.append(("Model", last.model.version))
     if first.false_alarm_every is not None:
         facts.append(("Alarms are set to", f"one false alarm in {first.false_alarm_every:,}"))
-    return Evidence(tuple(facts), tuple(map(_feature, last.features[:_FEATURES])), bars, related)
+    features = last.features or first.features  # of an alert that is over the last one names none
+    return Evidence(tuple(facts), tuple(map(_feature, features[:_FEATURES])), bars, related)
 
 
 def training_evidence(
@@ -92,8 +94,9 @@ def score_lines(model: Model) -> _Facts:
     for name in [name for name in scores if name.startswith("champion-")]:
         loss = name.removeprefix("champion-")
         if loss in scores:
-            lines.append((f"Its {loss} loss", number(scores.pop(loss))))
-            lines.append((f"The champion's {loss} loss on the same rows", number(scores.pop(name))))
+            what = _MEASURES.get(loss, f"{loss} loss")
+            lines.append((f"Its {what}", number(scores.pop(loss))))
+            lines.append((f"The champion's {what}", number(scores.pop(name))))
     if "rows" in scores:
         lines.append(("Labelled rows compared", number(scores.pop("rows"))))
     if "e-value" in scores:

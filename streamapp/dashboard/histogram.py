@@ -6,7 +6,7 @@ import numpy as np
 
 from streamapp.dashboard.view import Bars
 from streamapp.profile import ColumnKind, ColumnProfile
-from streamapp.profile.shares import merge_bins
+from streamapp.profile.shares import level_name, merge_bins
 from streamapp.profile.times import HOURS
 
 __all__ = ["bars"]
@@ -43,6 +43,8 @@ def bars(column: ColumnProfile, then: np.ndarray, now: np.ndarray) -> Bars:
         labels, both = _even(column.edges, both)
     else:
         labels, both = _intervals(column.edges, both)
+    if column.is_personal and not column.is_names:
+        labels = [f"#{place}" for place in range(1, len(labels) + 1)]  # bounds are somebody's values
     if both[:, -1].any():
         labels = [*labels, "missing"]
     else:
@@ -55,12 +57,11 @@ def bars(column: ColumnProfile, then: np.ndarray, now: np.ndarray) -> Bars:
 
 def _intervals(edges: np.ndarray, both: np.ndarray) -> tuple[list[str], np.ndarray]:
     """Return a bar per bin, called by the smallest value in it; those outside only if there is something."""
-    labels = (
-        [f"< {_short(edges[0])}", *map(_short, edges[:-1]), f"> {_short(edges[-2])}"]
-        if len(edges)
-        else ["any"]
-    )
-    kept = [i for i in range(len(labels)) if 0 < i < len(labels) - 1 or len(labels) == 1 or both[:, i].any()]
+    if not len(edges):
+        return ["any"], both
+    inner = _texts(edges[:-1])
+    labels = [f"< {inner[0]}", *inner, f"> {inner[-1]}"]
+    kept = [i for i in range(len(labels)) if 0 < i < len(labels) - 1 or both[:, i].any()]
     return [labels[i] for i in kept], both[:, [*kept, -1]]
 
 
@@ -73,8 +74,8 @@ def _even(edges: np.ndarray, both: np.ndarray) -> tuple[list[str], np.ndarray]:
     below = both[:, 0] + up_to[:, 0]
     above = both[:, -2] + reached[:, -1] - up_to[:, -1]
     laid = np.column_stack([below, np.diff(up_to, axis=1), above, both[:, -1]])
-    labels = [f"< {_short(low)}", *map(_short, cuts[:-1]), f"≥ {_short(high)}"]
-    return labels, laid
+    texts = _texts(cuts)
+    return [f"< {texts[0]}", *texts[:-1], f"≥ {texts[-1]}"], laid
 
 
 def _names(column: ColumnProfile, both: np.ndarray) -> tuple[list[str], np.ndarray]:
@@ -83,7 +84,7 @@ def _names(column: ColumnProfile, both: np.ndarray) -> tuple[list[str], np.ndarr
     shown, rest = ranked[:_LEVELS], ranked[_LEVELS:]
     others = both[:, rest].sum(axis=1) + both[:, own : own + groups].sum(axis=1)
     unseen = both[:, own + groups : own + 2 * groups].sum(axis=1)
-    labels, parts = [column.levels[i] for i in shown.tolist()], [both[:, shown]]
+    labels, parts = [level_name(column, i) for i in shown.tolist()], [both[:, shown]]
     for label, counts in (("other", others), ("never seen before", unseen)):
         if counts.any():
             labels.append(label)
@@ -91,5 +92,10 @@ def _names(column: ColumnProfile, both: np.ndarray) -> tuple[list[str], np.ndarr
     return labels, np.concatenate([*parts, both[:, -1:]], axis=1)
 
 
-def _short(value: float) -> str:
-    return f"{value:.3g}"
+def _texts(values: np.ndarray) -> list[str]:
+    """Return numbers with as many decimals as tell them apart."""
+    steps = np.diff(values)
+    step = float(np.median(steps)) if len(steps) else 1.0
+    decimals = int(np.clip(np.ceil(-np.log10(step)), 0, 6)) if step > 0 else 3
+    rounded = np.round(values, decimals) + 0.0  # which makes 0 of -0
+    return [f"{v:.3g}" if abs(v) >= 1e6 else f"{v:.{decimals}f}" for v in rounded.tolist()]

@@ -10,14 +10,12 @@ from nicegui import ui
 
 from streamapp.dashboard.boards import Board, Boards
 from streamapp.dashboard.dialog import Evidences
+from streamapp.dashboard.drift_sections import ColumnsSection, CorrelationsSection, OutputsSection
 from streamapp.dashboard.elements import Text, box
 from streamapp.dashboard.sections import (
     AccuracySection,
     AnswersSection,
-    ColumnsSection,
-    CorrelationsSection,
     ModelsSection,
-    OutputsSection,
     TimelineSection,
     TrafficSection,
 )
@@ -79,6 +77,7 @@ class _Page:
                     for other in names:
                         current = ' aria-current="page"' if other == name else ""
                         Text("a", other).props(f'href="/{other}"{current}')
+            self._champion = Text("p", classes="status")
             self._status = Text("p", classes="status").props("role=status")
         self._dialog = Evidences(self._entries.get)
         with box(classes="page") as self._body:
@@ -89,10 +88,10 @@ class _Page:
                     self._traffic = TrafficSection()
                     self._columns = ColumnsSection(self._dialog.open_column)
                     self._outputs = OutputsSection()
+                    self._models = ModelsSection()
+                    self._correlations = CorrelationsSection()
                 with box(classes="side"):
                     self._timeline = TimelineSection(self._dialog.open_entry)
-                    self._models = ModelsSection(lambda: board.now_ms)
-                    self._correlations = CorrelationsSection()
         ui.skip_link("To what happened", target=self._timeline.made)
         self._show()
         ui.timer(_EVERY_S, self._show, immediate=False)
@@ -102,6 +101,8 @@ class _Page:
         self._entries.clear()
         self._entries.update((entry.id, entry) for entry in view.timeline)
         self._status.show(_status(view.contact))
+        champion = view.models.champion
+        self._champion.show("" if champion is None else f"champion {champion.version}")
         self._body.classes(replace="page gone" if view.contact.state == "gone" else "page")
         self._answers.show(view.answers)
         self._accuracy.show(view.accuracy)
@@ -109,7 +110,7 @@ class _Page:
         self._columns.show(view.drift)
         self._outputs.show(view.drift)
         self._correlations.show(view.drift)
-        self._models.show(view.models)
+        self._models.show(view.models, view.drift.to_ms or self._board.now_ms)
         self._timeline.show(view.timeline)
 
 

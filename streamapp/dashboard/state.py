@@ -129,7 +129,8 @@ class DeploymentState:
             case "drift-alerts" if value is not None:
                 self._timeline.alert(Alert.decode(value), logged_ms)
             case "retrain-events" if value is not None:
-                self._timeline.event(Retrain.decode(value), logged_ms)
+                at_ms, _ = event_time_ms(record.headers, logged_ms)
+                self._timeline.event(Retrain.decode(value), at_ms, logged_ms)
             case "decisions" if value is not None:
                 self._timeline.decision(DecisionRecord.decode(value))
 
@@ -189,6 +190,7 @@ def _line(model: Model, state: str, since_ms: int | None) -> VersionLine:
 
 def _latency_ms(answer: dict[str, Any], logged_ms: int) -> list[float]:
     try:
-        return [max(float(logged_ms - parse_time(answer["request"]["timestamp"])), 0.0)]
+        request = answer.get("request") or answer["parameters"]  # the latter in answers of V2
+        return [max(float(logged_ms - parse_time(request["timestamp"])), 0.0)]
     except (KeyError, TypeError, ValueError):
         return []

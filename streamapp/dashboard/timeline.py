@@ -30,12 +30,13 @@ _M = TypeVar("_M")
 
 @dataclass(slots=True)
 class _Logged(Generic[_M]):
-    """A message, when its record was written, and what the first one of its kind was."""
+    """A message, when its record was written, what the first one of its id was, and when in stream time."""
 
     message: _M
     logged_ms: int
     first: _M
     first_ms: int
+    at_ms: int
 
 
 class Timeline:
@@ -55,6 +56,7 @@ class Timeline:
         self._decisions: dict[str, DecisionRecord] = {}
         self._models: dict[str, _Logged[Model]] = {}
         self._pointers: list[tuple[Champion, int]] = []
+        self._why: dict[str, str] = {}
 
     @property
     def open_alerts(self) -> list[Alert]:
@@ -66,9 +68,9 @@ class Timeline:
         """Take the next state of an alert."""
         _note(self._alerts, alert.id, alert, logged_ms)
 
-    def event(self, event: Retrain, logged_ms: int) -> None:
-        """Take a reason to train."""
-        _note(self._events, event.id, event, logged_ms)
+    def event(self, event: Retrain, at_ms: int, logged_ms: int) -> None:
+        """Take a reason to train, of the stream time `at_ms`."""
+        _note(self._events, event.id, event, logged_ms, at_ms)
 
     def decision(self, decision: DecisionRecord) -> None:
         """Take what became of reasons to train: of each, the last decision counts."""
@@ -79,6 +81,8 @@ class Timeline:
 
     def model(self, model: Model, logged_ms: int) -> None:
         """Take the record of a version; it is new if its state or its note is."""
+        if model.state == "champion" and model.note:
+            self._why[model.version] = model.note  # what is said of it later tells why it went
         known = self._models.get(model.version)
         if known is not None and (known.message.state, known.message.note) == (model.state, model.note):
             known.message = model
@@ -137,7 +141,7 @@ class Timeline:
             failed = decision is not None and decision.outcome == "failed"
             entry = Entry(
                 id=f"training:{id_}",
-                at_ms=known.first_ms if decision is None else decision.at,
+                at_ms=known.at_ms,
                 kind="training",
                 tone="attention" if failed else "info",
                 title=f"training wanted: {REASONS[event.reason]}",
@@ -162,7 +166,6 @@ class Timeline:
             known = self._models.get(version)
             model = None if known is None else known.message
             left = self._models.get(before)
-            note = (None if model is None else model.note) or ""
             left_note = (None if left is None else left.message.note) or ""
             is_back = left_note.startswith(f"rolled back to {version}")
             if not before:
@@ -177,7 +180,7 @@ class Timeline:
                 kind="rolled back" if is_back else "promoted",
                 tone="attention" if is_back else "good",
                 title=title,
-                text=left_note if is_back else note,
+                text=left_note if is_back else self._why.get(version, ""),
                 state="rolled back" if is_back else ("promoted" if before else "deployed"),
                 evidence=version_evidence(version, model, before, self._cause(model)),
             )
@@ -219,12 +222,15 @@ def _told(decision: DecisionRecord) -> str:
     return made + decision.reason
 
 
-def _note(known: dict[str, _Logged[_M]], key: str, message: _M, logged_ms: int) -> None:
+def _note(
+    known: dict[str, _Logged[_M]], key: str, message: _M, logged_ms: int, at_ms: int | None = None
+) -> None:
     had = known.pop(key, None)
+    at = logged_ms if at_ms is None else at_ms
     known[key] = (
-        _Logged(message, logged_ms, message, logged_ms)
+        _Logged(message, logged_ms, message, logged_ms, at)
         if had is None
-        else _Logged(message, logged_ms, had.first, had.first_ms)
+        else _Logged(message, logged_ms, had.first, had.first_ms, had.at_ms)
     )
     while len(known) > _REMEMBERED:
         del known[next(iter(known))]

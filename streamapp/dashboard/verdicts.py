@@ -20,6 +20,8 @@ _CHANGED = {
     "output": "outputs",
     "target": "labels",
 }
+_VISIBLE = 0.2
+"""Effect size from which on a change without an alarm is worth a word: it can be seen in the charts."""
 _SEVERITIES = ("critical", "warning", "info")
 
 _WORDS = {
@@ -131,7 +133,11 @@ def _calm(drift: Drift) -> _Said:
         return "unknown", "not known", drift.unreadable
     if not drift.requests:
         return "unknown", "not known yet", "there are no requests to compare yet"
-    return "good", "nothing", f"the last {many(drift.requests, 'request')} look like the reference"
+    rows = many(drift.requests, "request")
+    most = max(drift.columns, key=lambda column: column.size, default=None)
+    if most is None or most.size < _VISIBLE:
+        return "good", "nothing", f"the last {rows} look like the reference"
+    return "good", "no alarm", f"what differs most in the last {rows} may be chance: {most.text}"
 
 
 def _done(timeline: Sequence[Entry], models: Models) -> _Said:

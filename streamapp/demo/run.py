@@ -36,7 +36,7 @@ from streamapp.settings import Settings
 __all__ = ["DemoOptions", "RoleCommands", "run_demo"]
 
 RoleCommands = Callable[[str, int], Mapping[str, Sequence[str]]]
-"""From a deployment and the first of three web ports to the command line of each role."""
+"""From a deployment and the first of four web ports to the command line of each role, and of a dashboard."""
 
 Act = Callable[[Record, Tell], Coroutine[Any, Any, None]]
 """What is done beside the feeding, until cancelled."""
@@ -105,7 +105,7 @@ def run_demo(
     options
         Of its user.
     role_commands
-        How the roles are started.
+        How the roles are started, and after them a dashboard, if there is to be one.
     say
         Told what is being set up, a line at a time.
     progress
@@ -145,11 +145,14 @@ def run_demo(
         settings = Settings.of(name=DEPLOYMENT, **env)
         asyncio.run(deploy(settings, january, partitions=_PARTITIONS))
         say("starting the roles score, monitor and train")
-        port = _free_ports(_ROLES)
+        port = _free_ports(_ROLES + 1)
+        commands = role_commands(DEPLOYMENT, port)
+        if len(commands) > _ROLES:
+            say(f"a live page at http://127.0.0.1:{port + _ROLES}")
         log_file = home / "roles.log"
         with log_file.open("w", encoding="utf-8") as log:
             supervisor = Supervisor(
-                role_commands(DEPLOYMENT, port),
+                commands,
                 env={f"STREAMAPP_{key.upper()}": str(value) for key, value in env.items()} | _ONE_THREAD,
                 log=lambda role, line: print(f"{role:<7} | {line}", file=log, flush=True),
             )

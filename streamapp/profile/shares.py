@@ -11,7 +11,7 @@ from streamapp.profile.kinds import ColumnKind
 from streamapp.profile.text import CHARACTERS
 from streamapp.profile.times import HOURS, SLOTS
 
-__all__ = ["Share", "merge_bins", "name_shares", "text_shares", "time_shares"]
+__all__ = ["Share", "level_name", "merge_bins", "name_shares", "text_shares", "time_shares"]
 
 Share = tuple[Sequence[int], str, str | None]
 """Bins of the column, aspect, level."""
@@ -30,7 +30,7 @@ def name_shares(column: ColumnProfile) -> list[Share]:
     others, unseen = range(end, end + groups), range(end + groups, end + 2 * groups)
     shares: list[Share] = []
     if end > 1 or column.counts[others].any():
-        shares += [((bin_,), "levels", _shown(column, bin_)) for bin_ in range(end)]
+        shares += [((bin_,), "levels", level_name(column, bin_)) for bin_ in range(end)]
     if column.counts[others].any():
         shares.append((others, "levels", "other"))
     if column.knows_unseen:
@@ -44,7 +44,7 @@ def name_shares(column: ColumnProfile) -> list[Share]:
     return shares
 
 
-def _shown(column: ColumnProfile, bin_: int) -> str:
+def level_name(column: ColumnProfile, bin_: int) -> str:
     """Return a level's name; of a personal column its number, which is all that alerts may say of it."""
     return f"#{bin_ + 1}" if column.is_personal else column.levels[bin_]
 

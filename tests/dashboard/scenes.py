@@ -39,7 +39,6 @@ from streamapp.models.predictions import Predictions
 from streamapp.profile import as_columns
 
 NOW_MS = 1_304_323_200_000
-"""2011-05-02 08:00 UTC."""
 _PANE = 64
 _GAP_MS = 1_500
 
@@ -56,7 +55,7 @@ def draw(
             "temp": temp,
             "humidity": humidity,
             "wind": rng.gamma(2.0, 2.5, rows),
-            "hour": rng.integers(0, 24, rows).astype(np.float64),
+            "hour": rng.integers(0, 24, rows) + 0.0,
             "weather": rng.choice(
                 ["clear", "mist", "rain"], rows, p=[0.6 - 0.25 * warmer, 0.3, 0.1 + 0.25 * warmer]
             ),
@@ -94,11 +93,20 @@ class Story:
         self.at_ms = NOW_MS
         self.version = ""
         self.watch = Watch(self.name)
-        self.alerts: dict[str, Alert] = {}
+        self.records: list[tuple[str, InRecord]] = []
 
     def write(self, topic: str, key: bytes, message: Message, logged_ms: int | None = None) -> None:
         logged = self.at_ms if logged_ms is None else logged_ms
-        self.state.take(topic, [InRecord(0, 0, logged, key, message.encode())])
+        self.take(topic, [InRecord(0, 0, logged, key, message.encode())])
+
+    def take(self, topic: str, records: list[InRecord]) -> None:
+        self.records += [(topic, record) for record in records]
+        self.state.take(topic, records)
+
+    def begin(self, made: Bundle) -> None:
+        """Answer with a version, wherever its record is."""
+        self.state.know(made.version, KnownVersion.of(made))
+        self.version = made.version
 
     def deploy(self, made: Bundle, *, note: str | None = None, caused_by: str | None = None) -> None:
         record = made.record("memory://bikes", "champion")
@@ -118,8 +126,7 @@ class Story:
         )
         self.write("models", record.version.encode(), record)
         self.write("models", CHAMPION_KEY, Champion(version=record.version, at=self.at_ms))
-        self.state.know(record.version, KnownVersion.of(made))
-        self.version = record.version
+        self.begin(made)
 
     def answer(
         self, rows: int, *, warmer: float = 0.0, broken: bool = False, labels: bool = True, rejected: int = 0
@@ -143,7 +150,6 @@ class Story:
             )  # fmt: skip
             self.write("distributions", pane.key, pane)
             for alert in self.watch.fold(pane, lambda version: bundle_of(version).profile):
-                self.alerts[alert.id] = alert
                 self.write("drift-alerts", alert.key, alert)
             if labels:
                 self._label(answers, truth, first, began)
@@ -171,7 +177,7 @@ class Story:
             time = format_time(began).encode()
             records.append(InRecord(0, self.labelled, began, b"k", labelled.encode(), [("ce_time", time)]))
             self.labelled += 1
-        self.state.take("labelled", records)
+        self.take("labelled", records)
 
     def latencies(self, median_ms: float = 12) -> None:
         rng = np.random.default_rng(0)
@@ -290,10 +296,5 @@ def broker_gone(name: str = "bikes") -> Story:
     return story
 
 
-SCENES: dict[str, Callable[..., Story]] = {
-    "calm": calm,
-    "drifting": drifting,
-    "promoted": promoted,
-    "no-data": no_data,
-    "broker-gone": broker_gone,
-}
+_MAKE: tuple[Callable[..., Story], ...] = (calm, drifting, promoted, no_data, broker_gone)
+SCENES = {make.__name__.replace("_", "-"): make for make in _MAKE}

@@ -22,7 +22,7 @@ def test_numbers_are_laid_out_evenly_so_that_their_shape_shows() -> None:
     assert sum(found.then) == pytest.approx(100, abs=0.2)
     assert sum(found.now) == pytest.approx(100, abs=0.2)
     cuts = np.array(list(map(float, found.labels[1:-1])))
-    assert np.ptp(np.diff(cuts)) < 0.02
+    assert np.ptp(np.diff(cuts)) < 0.11  # as far as the labels' one decimal tells
     peak = cuts[int(np.argmax(found.then[1:-1]))]
     assert abs(peak) < 0.6  # a normal distribution has its peak in the middle; quantile bins have none
     assert found.labels[0].startswith("< ")
@@ -72,6 +72,22 @@ def test_texts_are_shown_by_length_and_times_by_the_hour() -> None:
     found = drawn(times, times[3:4], x="datetime")
     assert found.labels[:24] == tuple(f"{hour} h" for hour in range(24))
     assert found.now[3] == 100.0
+
+
+def test_of_personal_columns_no_value_is_shown() -> None:
+    incomes = RNG.normal(30_000, 5_000, 2_000)
+    towns = np.array(["Aville", "Btown"] * 1_000, dtype=object)
+    profile = Profile.fit({"income": incomes, "town": towns}, ordered=False, personal=["income", "town"])
+    for column in profile.columns:
+        labels = bars(column, column.counts, column.counts).labels
+        assert all(label.startswith("#") for label in labels), labels
+
+
+def test_labels_have_the_decimals_that_tell_them_apart() -> None:
+    pressures = RNG.normal(1_015, 6, 5_000)
+    found = drawn(pressures, pressures)
+    assert len(set(found.labels)) == len(found.labels)
+    assert not any("e" in label or label == "-0" for label in found.labels)
 
 
 def test_nothing_yet_is_no_shares() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from streamapp.dashboard.state import DeploymentState
+from streamapp.dashboard.verdicts import answer_all
 from streamapp.dashboard.view import Contact, View
 from streamapp.messages import Alert, Distribution, InRecord
 from tests.dashboard.scenes import NOW_MS, SCENES, Story, bundle, calm, drifting, no_data, promoted
@@ -105,7 +106,7 @@ def test_an_alert_leads_to_its_training_and_that_to_the_promotion(views: dict[st
     assert promotion.title == f"{bundle(2).version} took over"
     facts = dict(promotion.evidence.facts)
     assert facts["Its zero-one loss"] == "0.161"
-    assert facts["The champion's zero-one loss on the same rows"] == "0.224"
+    assert facts["The champion's zero-one loss"] == "0.224"
     assert facts["Before it"] == bundle(1).version
     rejected = entries["rejected:0badc0ffee00"]
     assert rejected.text.startswith("rejected: its zero-one loss is 0.2410")
@@ -115,6 +116,21 @@ def test_the_latest_comes_first(views: dict[str, View]) -> None:
     kinds = [entry.kind for entry in views["promoted"].timeline]
     assert kinds[0] == "promoted"
     assert views["promoted"].timeline[-1].state == "deployed"
+
+
+def test_an_alert_that_is_over_keeps_its_evidence(views: dict[str, View]) -> None:
+    entry = next(entry for entry in views["promoted"].timeline if entry.title == "input alert")
+    assert entry.state == "over: a new model"
+    assert [feature.name for feature in entry.evidence.features] == ["temp", "weather", "humidity"]
+    assert entry.evidence.bars
+
+
+def test_what_differs_without_an_alarm_is_said_with_care(views: dict[str, View]) -> None:
+    changed = answer_all(views["drifting"], [], NOW_MS)[2]
+    assert (changed.tone, changed.word) == ("good", "no alarm")
+    assert changed.text == (
+        "what differs most in the last 2,560 requests may be chance: temp has moved up by 0.42 sd"
+    )
 
 
 def test_what_is_known_stays_when_the_broker_is_gone(views: dict[str, View]) -> None:
