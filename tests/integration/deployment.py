@@ -108,6 +108,12 @@ class Deployment:
         line = [sys.executable, "-m", "streamapp", "gateway", self.name, "--port", str(port), *options]
         return self.spawn("gateway", line, port, {})
 
+    def start_dashboard(self, *options: str) -> Running:
+        """Start the page of the deployment."""
+        port = free_port()
+        line = [sys.executable, "-m", "streamapp", "dashboard", self.name, "--port", str(port), *options]
+        return self.spawn("dashboard", line, port, {})
+
     def spawn(self, what: str, line: list[str], port: int, env: dict[str, str]) -> Running:
         """Start a command that has its pages at `port`, with `env` over the deployment's own."""
         log = self.folder / f"{what}-{port}.log"

@@ -1,0 +1,72 @@
+"""The page of a real deployment, while its broker stands still, and afterwards."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import confluent_kafka.admin
+import pytest
+
+from streamapp.runtime.broker import Broker
+from tests.dashboard.scenes import Story, bundle
+from tests.integration.conftest import making
+from tests.integration.deployment import Deployment, Sending
+from tests.integration.running import Running, until
+
+
+def ends(deployment: Deployment) -> dict[str, int]:
+    """How many records each topic of the deployment holds."""
+    return {
+        topic.split(".", 1)[1]: deployment.count(topic.split(".", 1)[1])
+        for topic in deployment.settings.topics
+    }
+
+
+def write(deployment: Deployment, story: Story) -> None:
+    """Write what a story tells and has not written yet."""
+    for topic, record in story.records:
+        headers = [(name, value or b"") for name, value in record.headers]
+        deployment.produce(topic, [Sending(record.value, record.key, headers=headers)])
+    story.records.clear()
+
+
+def shows(page: Running, name: str, pattern: str) -> bool:
+    status, text = page.page(name)
+    return status == 200 and re.search(pattern, text) is not None
+
+
+@pytest.mark.broker
+def test_a_page_follows_its_topics_writes_nothing_and_outlives_an_outage(tmp_path: Path) -> None:
+    with Broker(data_dir=tmp_path / "broker") as broker, making(broker, tmp_path) as make:
+        deployment = make()
+        deployment.deploy(bundle(1), partitions=1)
+        story = Story(deployment.name)
+        story.begin(bundle(1))
+        story.answer(2_176)
+        write(deployment, story)
+        before = ends(deployment)
+        page = deployment.start_dashboard()
+        name = deployment.name
+        until(lambda: shows(page, name, "accuracy 79[0-9.]+ %"), what="the accuracy on the page")
+        until(lambda: shows(page, name, "the last 2,[0-9]+ requests look like"), what="a comparison")
+        assert shows(page, name, "requests a second are answered")
+
+        assert broker.pid is not None
+        os.kill(broker.pid, signal.SIGSTOP)
+        try:
+            until(lambda: shows(page, name, "No contact with Kafka since"), what="the outage on the page")
+            assert shows(page, name, "accuracy 79[0-9.]+ %")  # what was known stays
+        finally:
+            os.kill(broker.pid, signal.SIGCONT)
+        until(lambda: shows(page, name, "Live, "), what="contact again")
+        assert ends(deployment) == before
+        groups = confluent_kafka.admin.AdminClient({"bootstrap.servers": broker.bootstrap})
+        assert groups.list_consumer_groups().result().valid == []
+
+        story.answer(1_280, warmer=1.0)
+        write(deployment, story)
+        until(lambda: shows(page, name, "temp has moved up by"), what="the drift on the page")
+        assert page.terminate() == 0
