@@ -124,14 +124,19 @@ def test_commands_in_the_readme_are_taken(tmp_path: Path) -> None:
     assert set(re.findall(r"docker compose exec (\S+)", readme)) <= LASTING.keys()
 
 
-def test_the_gateway_listens_for_others_with_a_token() -> None:
-    gateway = SERVICES["gateway"]
-    assert options_of(gateway["command"])["name"] == DEPLOYMENT
-    assert gateway["environment"]["STREAMAPP_GATEWAY_BIND"] == "0.0.0.0"
-    assert gateway["environment"]["STREAMAPP_GATEWAY_TOKEN_FILE"] == "/config/token"
-    port = Settings.model_fields["gateway_port"].default
-    assert gateway["ports"] == [f"127.0.0.1:{port}:{port}"]
-    assert f"http://localhost:{port}/v2/health/live" in gateway["healthcheck"]["test"][-1]
+@pytest.mark.parametrize("name", ["gateway", "dashboard"])
+def test_what_listens_for_others_wants_a_token(name: str) -> None:
+    service, setting = SERVICES[name], f"STREAMAPP_{name.upper()}"
+    assert service["command"] == [name, DEPLOYMENT]
+    options_of(service["command"])
+    assert service["environment"][f"{setting}_BIND"] == "0.0.0.0"
+    assert service["environment"][f"{setting}_TOKEN_FILE"] == "/config/token"
+    port = Settings.model_fields[f"{name}_port"].default
+    assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
+
+
+def test_the_gateway_is_asked_whether_it_lives() -> None:
+    assert "/v2/health/live" in SERVICES["gateway"]["healthcheck"]["test"][-1]
 
 
 def test_what_is_prepared_fits_what_runs(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.containers import environment, prepare, read_compose
 from tests.integration.conftest import Make
 from tests.integration.running import Running, until
 
-WEB = ("STREAMAPP_WEB_PORT", "STREAMAPP_GATEWAY_PORT")
+WEB = ("STREAMAPP_WEB_PORT", "STREAMAPP_GATEWAY_PORT", "STREAMAPP_DASHBOARD_PORT")
 
 
 def test_each_service_runs_and_is_healthy(make: Make, bundle: Bundle) -> None:
@@ -34,7 +34,7 @@ def test_each_service_runs_and_is_healthy(make: Make, bundle: Bundle) -> None:
             env["STREAMAPP_BOOTSTRAP"] = deployment.bootstrap
             line = [sys.executable, "-m", "streamapp", *service["command"]]
             running[name] = deployment.spawn(name, line, port, env)
-    assert running.keys() >= {"score-1", "monitor", "train", "gateway"}
+    assert running.keys() >= {"score-1", "monitor", "train", "gateway", "dashboard"}
 
     def is_healthy(name: str) -> bool:
         service = compose["services"][name]
@@ -52,6 +52,8 @@ def test_each_service_runs_and_is_healthy(make: Make, bundle: Bundle) -> None:
         assert client.post("/predict", json=request).status_code == 401
         client.headers["authorization"] = "Bearer as-before"
         assert client.post("/predict", json=request).json()["id"] == "r-1"
+        page = client.get(f"http://127.0.0.1:{running['dashboard'].port}/{deployment.name}")
+        assert (page.status_code, deployment.name in page.text) == (200, True)
     for process in running.values():
         process.process.terminate()
     ended = {name: process.process.wait(timeout=30) for name, process in running.items()}
