@@ -12,7 +12,7 @@ from streamapp.cli.options import bootstrap_option, json_option
 
 __all__ = ["command"]
 
-_WHO = ("score", "monitor", "train", "client", "reviewer", "operator", "owner")
+_WHO = ("score", "monitor", "train", "client", "viewer", "reviewer", "operator", "owner")
 
 
 @click.command("acls")

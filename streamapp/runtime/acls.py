@@ -57,6 +57,18 @@ ACCESS: dict[str, Access] = {
         reads=("predictions", "models"),
         writes=("requests", "feedback"),
     ),
+    "viewer": Access(
+        "streamapp dashboard",
+        reads=(
+            "predictions",
+            "labelled",
+            "distributions",
+            "drift-alerts",
+            "retrain-events",
+            "decisions",
+            "models",
+        ),
+    ),
     "reviewer": Access("streamapp review", reads=("review", "feedback"), writes=("feedback",)),
     "operator": Access(
         "deploy, models, retrain, redrive, watch, replay, doctor",

@@ -127,6 +127,13 @@ def test_the_whole_loop_by_passwords_with_no_more_rights_than_each_needs(
     assert "denies" not in users.run("operator", "doctor").output
     assert json.loads(users.run("operator", "redrive", "--json").stdout)["sent"] == {"not-json": 1}
 
+    deployment.env = users.environment("viewer")
+    page = deployment.start_dashboard()
+    until(
+        lambda: all(each in page.page(names.deployment)[1] for each in (bundle.version, "Live, ")),
+        what="a page",
+    )
+
     # What is taken away while it runs ends the role, which is started again by who watches it.
     (write,) = [a for a in acls(names, "score") if (a.operation, a.name) == ("Write", names.predictions)]
     secured.forbid(users.name("score"), write)
@@ -136,7 +143,8 @@ def test_the_whole_loop_by_passwords_with_no_more_rights_than_each_needs(
     assert f"the topic {names.predictions} [Error 29]: streamapp acls lists what is needed; exiting" in said
 
     pages = [each.page(name)[1] for each in running.values() for name in ("health", "ready", "metrics")]
-    logs = [each.log.read_text() for each in running.values()]
+    pages.append(page.page(names.deployment)[1])
+    logs = [each.log.read_text() for each in (*running.values(), page)]
     lines = [path.read_bytes().decode(errors="replace") for path in Path("/proc").glob("[0-9]*/cmdline")]
     for shown in (users.output, *pages, *logs, *lines):
         assert PASSWORD not in shown
