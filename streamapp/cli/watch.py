@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import json
 import signal
+import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,12 +20,14 @@ if TYPE_CHECKING:
 
     from streamapp.connection import Connection
     from streamapp.runtime.client import Start
+    from streamapp.settings import Settings
     from streamapp.topics import TopicNames
 
 __all__ = ["command"]
 
 _DEFAULT = ("drift-alerts", "models", "retrain-events")
 _RATE_EVERY_S = 5.0
+_VIEW_EVERY_S = 0.5
 
 
 @click.command("watch")
@@ -37,15 +41,25 @@ _RATE_EVERY_S = 5.0
     metavar="TIME|OFFSET",
     help="Begin at a time, e.g. 2011-05-02T08:00:00Z, or at an offset of each partition.",
 )
+@click.option("--lines", is_flag=True, help="On a terminal, too, a line for whatever comes.")
 @bootstrap_option
 @json_option
 def command(
-    name: str, topic: str | None, *, from_beginning: bool, since: str | None, bootstrap: str, as_json: bool
+    name: str,
+    topic: str | None,
+    *,
+    from_beginning: bool,
+    since: str | None,
+    lines: bool,
+    bootstrap: str,
+    as_json: bool,
 ) -> None:
-    """Follow deployment NAME: alerts, models, retrain events, and how many answers there are.
+    """Follow deployment NAME: on a terminal one live view, elsewhere a line for each alert and model.
 
-    With TOPIC (requests, predictions, labelled, dead-letters, …), follow that one, a line per record. With
-    --json each line is an object with topic, partition, offset, time, key, headers and value. Ctrl-C ends it.
+    The view says what the page of streamapp dashboard says. Lines come of alerts, models and retrain events,
+    and of how many answers there are; with TOPIC (requests, predictions, labelled, dead-letters, …) of each
+    record of that one. With --json each line is an object with topic, partition, offset, time, key, headers
+    and value. Ctrl-C ends it.
 
     \b
     Example:
@@ -58,7 +72,11 @@ def command(
 
     start, offset = _start(since, from_beginning=from_beginning)
     settings = Settings.of(name=name, bootstrap=bootstrap)
+    asks_for_lines = lines or as_json or from_beginning or since is not None or topic is not None
     with contextlib.suppress(KeyboardInterrupt):
+        if sys.stdout.isatty() and not asks_for_lines:
+            asyncio.run(_view(settings))
+            return
         asyncio.run(
             _watch(settings.connection, settings.topics, topic, start=start, offset=offset, as_json=as_json)
         )
@@ -71,6 +89,32 @@ def _start(since: str | None, *, from_beginning: bool) -> tuple[Start, int | Non
     if since.isdecimal():
         return "beginning", int(since)
     return time_of("--since", since), None
+
+
+async def _view(settings: Settings) -> None:
+    """Show the deployment in one place of the terminal, until SIGTERM."""
+    from rich.live import Live  # noqa: PLC0415  # not needed for --help
+
+    from streamapp.dashboard.reading import follow  # noqa: PLC0415
+    from streamapp.dashboard.state import DeploymentState  # noqa: PLC0415
+    from streamapp.dashboard.terminal import render  # noqa: PLC0415
+    from streamapp.runtime.client import existing_topics  # noqa: PLC0415
+
+    await existing_topics(
+        settings.connection, list(settings.topics)
+    )  # says so if there is no such deployment
+    state = DeploymentState(settings.name)
+    following = asyncio.create_task(follow(settings, state))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, following.cancel)
+    with (
+        Live(auto_refresh=False, vertical_overflow="crop") as live,
+        contextlib.suppress(asyncio.CancelledError),
+    ):
+        while not following.done():
+            now_ms = time.time_ns() // 1_000_000
+            live.update(render(state.view(now_ms), now_ms), refresh=True)
+            await asyncio.wait({following}, timeout=_VIEW_EVERY_S)
+        following.result()
 
 
 async def _watch(

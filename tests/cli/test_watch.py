@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -119,6 +122,32 @@ def test_it_says_what_holds_and_then_what_comes(
     assert process.wait(timeout=20) == 0
     assert process.stderr is not None
     assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
+def test_a_terminal_shows_it_in_one_place(
+    broker: Broker, cli: Cli, name: str, bundles: list[str], signal_: signal.Signals
+) -> None:
+    version = json.loads(cli("deploy", bundles[0], "--json").stdout)["version"]
+    ours, its = pty.openpty()
+    command = [sys.executable, "-m", "streamapp", "watch", name, "--bootstrap", broker.bootstrap]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
+    with subprocess.Popen(command, stdout=its, stderr=its, env=environment) as process:
+        os.close(its)
+        shown = b""
+        for expected in (b"Is it healthy?", version.encode(), b"answers"):
+            while expected not in shown:
+                shown += os.read(ours, 65_536)  # an error at the end of the process
+        write(broker, name, alert("opened", subject="wind"))
+        while b"wind has moved" not in shown:
+            shown += os.read(ours, 65_536)
+        process.send_signal(signal_)
+        with contextlib.suppress(OSError):  # how a terminal ends on Linux
+            while rest := os.read(ours, 65_536):
+                shown += rest
+        assert process.wait(timeout=20) == 0
+    os.close(ours)
+    assert b"Traceback" not in shown
 
 
 def test_answers_are_counted(broker: Broker, cli: Cli, name: str, bundles: list[str], watch: Watch) -> None:
