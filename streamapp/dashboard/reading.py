@@ -101,6 +101,7 @@ class _Follower:
             reader(connection, [predictions], fetch_bytes=_SAMPLE_BYTES) as answers,
         ):
             self._ends = await self._begin(consumer)
+            await self._read_versions(consumer)
             looking = asyncio.create_task(self._look(answers))
             try:
                 while not looking.done():
@@ -121,6 +122,15 @@ class _Follower:
             start = starts[at] if past is None else max(starts[at], end - past)
             consumer.seek(at, min(self._positions.get(at, start), end))
         return ends
+
+    async def _read_versions(self, consumer: AIOKafkaConsumer) -> None:
+        """Read all that `models` holds before anything else: what is said elsewhere is about versions."""
+        (versions,) = [at for at in self._ends if self._topics[at.topic] == "models"]
+        others = set(self._ends) - {versions}
+        consumer.pause(*others)
+        while await consumer.position(versions) < self._ends[versions]:
+            await self._read(consumer)
+        consumer.resume(*others)
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         with broker_errors(self._settings.connection):
