@@ -10,6 +10,7 @@ WITHOUT = {
     "broker": "runs until it is ended",
     "run": "runs until it is ended",
     "gateway": "runs until it is ended",
+    "dashboard": "runs until it is ended",
     "completion": "prints what a shell reads",
     "metrics": "prints what Prometheus and Grafana read",
     "metrics rules": "YAML",

@@ -220,10 +220,10 @@ def _served(format_name: str, case: Case, folder: Path) -> Bundle:
     return Bundle.load(folder)
 
 
-def _difference(format_name: str, given: Any, wanted: Any) -> float:
+def _difference(format_name: str, given: Any, wanted: Any, rounding: float = 0.0) -> float:
     assert given.shape == wanted.shape
     most = float(np.abs(given - wanted).max())
-    assert most <= TOLERANCES.get(format_name, 1e-5)
+    assert most <= max(TOLERANCES.get(format_name, 1e-5), rounding)
     return most
 
 
@@ -263,7 +263,8 @@ def single_row(name: str, folder: Path) -> float:
     case = makers()[name].classifier()
     bundle = _served(name, case, folder)
     alone = np.vstack([_answers(bundle, case.X[i : i + 1]) for i in range(10)])
-    return _difference(name, alone, case.answers[:10])
+    # How a product of matrices is rounded depends on the number of rows, on some processors.
+    return _difference(name, alone, case.answers[:10], rounding=1e-12)
 
 
 def dtypes(name: str, folder: Path) -> float:
