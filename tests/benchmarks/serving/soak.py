@@ -47,6 +47,7 @@ class World(threading.Thread):
         self._producer = Producer(
             {
                 "bootstrap.servers": deployment.bootstrap,
+                "log_level": 2,  # at the end the broker goes before its client
                 "linger.ms": 5,
                 "queue.buffering.max.messages": 500_000,
             }
