@@ -101,7 +101,7 @@ async def _view(settings: Settings) -> None:
     from streamapp.runtime.client import existing_topics  # noqa: PLC0415
 
     await existing_topics(
-        settings.connection, list(settings.topics)
+        settings.connection, [settings.topics.models]
     )  # says so if there is no such deployment
     state = DeploymentState(settings.name)
     following = asyncio.create_task(follow(settings, state))
