@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
 
 import click
 
+from streamapp.cli.extras import import_server
 from streamapp.cli.options import bootstrap_option, store_option
 
-__all__ = ["command", "dashboard_command", "require_dashboard"]
+__all__ = ["command", "dashboard_command"]
 
 
 @click.command("dashboard")
@@ -63,26 +63,9 @@ def command(
         dashboard_bind=bind,
         dashboard_token_file=token_file,
     )
-    require_dashboard()
-    from streamapp.dashboard.server import run  # noqa: PLC0415
-
-    run(settings, names, say=click.echo)
+    import_server("dashboard").run(settings, names, say=click.echo)
 
 
 def dashboard_command(name: str, port: int) -> list[str]:
     """Return the command line that shows a deployment on a port of this machine."""
     return [sys.executable, "-m", "streamapp", "dashboard", name, "--bind", "127.0.0.1", "--port", str(port)]
-
-
-def require_dashboard() -> None:
-    """Raise ConfigError, with the remedy, unless what the page is made with is installed."""
-    from streamapp.errors import ConfigError  # noqa: PLC0415  # not needed for --help
-
-    try:
-        importlib.import_module("streamapp.dashboard.server")
-    except ModuleNotFoundError as exc:
-        if exc.name not in {"nicegui", "uvicorn", "fastapi"}:
-            raise
-        raise ConfigError(
-            f"the dashboard needs {exc.name}, which is not installed: pip install 'streamapp[dashboard]'"
-        ) from None

@@ -47,13 +47,14 @@ def command(
       streamapp demo --fast --report report.json
       streamapp demo --fast --sabotage
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
-    from streamapp.cli.dashboard import dashboard_command, require_dashboard  # noqa: PLC0415
+    from streamapp.cli.dashboard import dashboard_command  # noqa: PLC0415
+    from streamapp.cli.extras import import_server  # noqa: PLC0415
     from streamapp.cli.run import role_commands  # noqa: PLC0415  # not needed for --help
     from streamapp.demo.model import year_day_ms  # noqa: PLC0415
     from streamapp.demo.run import DemoOptions, run_demo  # noqa: PLC0415
 
     if not no_dashboard:
-        require_dashboard()
+        import_server("dashboard")  # before anything is begun
 
     def commands(name: str, port: int) -> dict[str, list[str]]:
         roles = role_commands(name, web_port=port)

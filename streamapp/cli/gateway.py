@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from streamapp.cli.extras import import_server
 from streamapp.cli.options import bootstrap_option, store_option
 
 __all__ = ["command"]
@@ -57,8 +58,7 @@ def command(
       streamapp gateway bikes --port 8000
       curl localhost:8000/predict -d '{"id": "r-17", "features": {"temp": 0.24}}'
     """  # noqa: D301  # \b is click's mark for lines that stay as they are
-    from streamapp.errors import ConfigError  # noqa: PLC0415  # not needed for --help
-    from streamapp.settings import Settings  # noqa: PLC0415
+    from streamapp.settings import Settings  # noqa: PLC0415  # not needed for --help
 
     chosen: dict[str, Any] = {"port": port, "bind": bind, "timeout_s": timeout, "in_flight": in_flight}
     settings = Settings.of(
@@ -68,12 +68,4 @@ def command(
         gateway_token_file=token_file,
         **{f"gateway_{field}": value for field, value in chosen.items()},
     )
-    try:
-        from streamapp.gateway.server import run  # noqa: PLC0415
-    except ModuleNotFoundError as exc:
-        if exc.name not in {"fastapi", "uvicorn"}:
-            raise
-        raise ConfigError(
-            f"the gateway needs {exc.name}, which is not installed: pip install 'streamapp[gateway]'"
-        ) from None
-    run(settings, say=click.echo)
+    import_server("gateway").run(settings, say=click.echo)

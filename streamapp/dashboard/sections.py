@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from nicegui import ui
 
@@ -17,7 +18,7 @@ from streamapp.dashboard.view import (
     Traffic,
     VersionLine,
 )
-from streamapp.dashboard.words import ago, lasting, many, number, percent, when
+from streamapp.dashboard.words import ago, lasting, many, measured, number, percent, when
 
 __all__ = [
     "AccuracySection",
@@ -97,9 +98,8 @@ class AccuracySection:
 
     def show(self, accuracy: Accuracy) -> None:
         """Show it."""
-        shown = percent if accuracy.is_share else number
-        mature = [window for window in accuracy.windows if window.is_mature]
-        last = mature[-1] if mature else None
+        shown = partial(measured, is_share=accuracy.is_share)
+        last = accuracy.mature
         holdout = accuracy.on_holdout
         self._figures.show(
             "-" if last is None else shown(last.mean),

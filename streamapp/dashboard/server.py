@@ -74,12 +74,7 @@ async def _serve(
     for name in names or found[:1]:  # the others when somebody looks at them
         boards.get(name)
     try:
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        await asyncio.wait({serving, boards.failed}, return_when=asyncio.FIRST_COMPLETED)
-        server.should_exit = True
-        await serving
-        if boards.failed.done():
-            boards.failed.result()  # raises what ended it
+        await server.serve_beside(listening, boards.failed)
     finally:
         await boards.close()
 

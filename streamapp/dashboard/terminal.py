@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -10,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamapp.dashboard.view import Accuracy, Bars, Change, Models, Tone, Traffic, View
-from streamapp.dashboard.words import ago, percent, when
+from streamapp.dashboard.words import ago, measured, percent, when
 from streamapp.errors import shown
 
 __all__ = ["render", "spark"]
@@ -119,10 +120,8 @@ def _accuracy(accuracy: Accuracy) -> str:
     if accuracy.unreadable or not accuracy.windows:
         return accuracy.unreadable or "no labels yet"
 
-    def said(value: float) -> str:
-        return percent(value) if accuracy.is_share else f"{value:.4g}"
-
-    newest = next((each for each in reversed(accuracy.windows) if each.is_mature), accuracy.windows[-1])
+    said = partial(measured, is_share=accuracy.is_share)
+    newest = accuracy.mature or accuracy.windows[-1]
     kind = "" if newest.is_mature else ", early"
     line = f"{accuracy.measure} {said(newest.mean)} ({said(newest.low)} to {said(newest.high)}{kind})"
     line += f", {percent(newest.coverage)} have labels"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from streamapp.dashboard.view import Accuracy, Answer, Drift, Entry, Models, Tone, Traffic, View
-from streamapp.dashboard.words import ago, many, number, percent
+from streamapp.dashboard.words import ago, many, measured, number, percent
 from streamapp.messages import Alert
 
 __all__ = ["answer_all"]
@@ -111,13 +112,12 @@ def _right(accuracy: Accuracy) -> _Said:
         mean, low, high, state = accuracy.estimate
         text = f"no labels yet; by its confidence {percent(mean)} ({percent(low)} to {percent(high)})"
         return "unknown", f"estimated, {state}", text
-    shown = percent if accuracy.is_share else number
-    mature = [window for window in accuracy.windows if window.is_mature]
-    window = (mature or accuracy.windows)[-1]
+    shown = partial(measured, is_share=accuracy.is_share)
+    window = accuracy.mature or accuracy.windows[-1]
     text = f"{accuracy.measure} {shown(window.mean)} ({shown(window.low)} to {shown(window.high)})"
     if accuracy.on_holdout is not None:
         text += f"; on the holdout {shown(accuracy.on_holdout)}"
-    if mature:
+    if window.is_mature:
         return "good", "as expected", text
     return "good", "so far", f"{text}; early, some labels are still out"
 

@@ -175,6 +175,11 @@ class Accuracy:
     segments: tuple[tuple[str, float, int], ...] = ()
     unreadable: str = ""
 
+    @property
+    def mature(self) -> WindowPoint | None:
+        """The newest window whose labels are in."""
+        return next((window for window in reversed(self.windows) if window.is_mature), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Bars:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamapp.messages import format_time
 
-__all__ = ["ago", "between", "lasting", "many", "number", "percent", "when"]
+__all__ = ["ago", "between", "lasting", "many", "measured", "number", "percent", "when"]
 
 _UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second"))
 
@@ -77,6 +77,17 @@ def percent(share: float) -> str:
     ('75.7 %', '100 %')
     """
     return "100 %" if share == 1 else f"{100 * share:.1f} %"
+
+
+def measured(value: float, *, is_share: bool) -> str:
+    """Return a measure of accuracy: in percent, or a number.
+
+    Examples
+    --------
+    >>> measured(0.7567, is_share=True), measured(0.21514, is_share=False)
+    ('75.7 %', '0.215')
+    """
+    return percent(value) if is_share else number(value)
 
 
 def number(value: float) -> str:

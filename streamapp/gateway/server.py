@@ -21,7 +21,6 @@ from streamapp.settings import Settings
 
 __all__ = ["run"]
 
-
 _OTHERS = 100
 """Idle connections and probes, beside those of requests that wait."""
 
@@ -75,9 +74,4 @@ async def _serve(
         server.stop_on_signals()
         at = address_of(listening)
         say(f"{settings.name} answers at {at}/predict and {at}/v2; {at}/docs tells more. Ctrl-C ends it.")
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        await asyncio.wait({serving, connection.reading}, return_when=asyncio.FIRST_COMPLETED)
-        server.should_exit = True
-        await serving
-        if connection.reading.done():
-            connection.reading.result()  # raises what ended it
+        await server.serve_beside(listening, connection.reading)

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 
@@ -32,6 +33,15 @@ class WebServer(uvicorn.Server):
 
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop)
+
+    async def serve_beside(self, listening: socket.socket, other: asyncio.Future[Any]) -> None:
+        """Serve until a signal, or until `other` ends, which it should not: then what ended it is raised."""
+        serving = asyncio.create_task(self.serve(sockets=[listening]))
+        await asyncio.wait({serving, other}, return_when=asyncio.FIRST_COMPLETED)
+        self.should_exit = True
+        await serving
+        if other.done():
+            other.result()
 
 
 def listen(bind: str, port: int) -> socket.socket:
