@@ -115,6 +115,10 @@ class Settings(ConnectionSettings):
         default=3_600, gt=0, description="Seconds without an answered request that are an alert, wall clock."
     )
 
+    latency_limit_s: float | None = Field(
+        default=60, gt=0, description="Seconds that a request may wait; more than 1 % late are an alert."
+    )
+
     # Labels
     label_horizon_s: float = Field(
         default=30 * _DAY_S, gt=0, description="How late a label may come, event time."

@@ -241,6 +241,9 @@ class JudgeAgent:
         """Show what is new: once a second, as it takes longer than to judge a small batch."""
         if self._is_folding:
             return
+        if self._host.assigned(self._host.topics.labelled):
+            async with self._state.turn([]):
+                pass  # restored: what is open must not look resolved until the next label comes
         estimate = self._estimate.now()
         if self._is_shown and estimate == self._shown_estimate:
             return

@@ -59,6 +59,7 @@ class Score:
         )
         self._panes = PaneBook(pane_events=settings.pane_events, pane_seconds=settings.pane_seconds)
         self._pace = Pace(limit_s=settings.predict_timeout)
+        self._latency_limit_s = math.inf if settings.latency_limit_s is None else settings.latency_limit_s
         self._table = host.table("panes")
         self._saving = asyncio.Lock()
         self._restored: set[int] = set()
@@ -112,9 +113,11 @@ class Score:
             answers = self._scorer.reject(part, bundle, str(exc), self._host.now_ms())
         elapsed = time.perf_counter() - began
         self._host.metrics.predict.observe(elapsed)
-        self._host.metrics.queue.observe(np.maximum(self._waits(part) - elapsed, 0))
+        waited = self._waits(part)
+        self._host.metrics.queue.observe(np.maximum(waited - elapsed, 0))
         self._pace.took(len(part), elapsed)
-        return answers
+        late = waited > self._latency_limit_s
+        return replace(answers, counted=replace(answers.counted, late=late))
 
     async def _send(
         self, part: Sequence[Any], answers: Answers, version: str, profile: Profile | None

@@ -13,7 +13,7 @@ from streamapp.agents.fold import FoldState
 from streamapp.agents.notes import note_alerts, note_retrain
 from streamapp.agents.verdicts import Verdicts
 from streamapp.agents.versions import Versions
-from streamapp.drift import Silence, Watch, event_id
+from streamapp.drift import Lateness, Silence, Watch, event_id
 from streamapp.errors import MessageError, ProfileError
 from streamapp.messages import Alert, Distribution, ModelRef, OutRecord, Retrain, caused_id, event_headers
 from streamapp.profile.policy_text import parse_policy
@@ -52,7 +52,7 @@ class WatchAgent:
         self._verdicts = Verdicts(host, versions)
         self._policy = parse_policy(host.settings.drift)
         self._warned: set[str] = set()
-        self._watch, self._silence = self._begin(), self._begin_silence()
+        self._watch, self._silence, self._lateness = self._begin()
         self._state = FoldState(host, folds, "watch", restore=self._restore, snapshot=self._snapshot)
         estimate.kept_by(self._state.mark)
         host.agent("watch", [host.topics.distributions], self.handle)
@@ -79,7 +79,8 @@ class WatchAgent:
                     self._estimate.see(pane)
                 alerts = [await self._with_verdict(alert) for alert in alerts]
                 over = self._silence.hear(record.timestamp, ModelRef(name=name, version=pane.version))
-                said = alerts if over is None else [*alerts, over]
+                late = self._lateness.hear(pane, record.timestamp)
+                said = [*alerts, *filter(None, (over, late))]
                 if said:
                     await self._host.deliver(topics.drift_alerts, [alert_record(name, a) for a in said])
                     note_alerts(self._host, said)
@@ -115,22 +116,24 @@ class WatchAgent:
         self._watch.note_verdict(judged)
         return judged
 
-    def _begin(self) -> Watch:
+    def _begin(self) -> tuple[Watch, Silence, Lateness]:
         settings = self._host.settings
-        return Watch(
+        watch = Watch(
             settings.name,
             false_alarm_every=settings.false_alarm_every,
             clear_after=settings.clear_after,
             policy=self._policy,
         )
-
-    def _begin_silence(self) -> Silence:
-        settings = self._host.settings
         after_s = settings.no_data_after_s
-        return Silence(settings.name, None if after_s is None else int(1_000 * after_s))
+        silence = Silence(settings.name, None if after_s is None else int(1_000 * after_s))
+        return watch, silence, Lateness(settings.name, settings.latency_limit_s)
 
     async def _restore(self, data: bytes | None) -> None:
-        self._watch, self._silence = self._begin(), self._begin_silence()
+        await self._take_over(data)
+        self._show()  # what is open must not look resolved until the next pane comes
+
+    async def _take_over(self, data: bytes | None) -> None:
+        self._watch, self._silence, self._lateness = self._begin()
         if data is None:
             self._estimate.load(None)
             return
@@ -138,6 +141,8 @@ class WatchAgent:
         estimate = state.get("estimate")
         if "watch" in state:  # before, it was that alone
             self._silence.load(state["silence"], self._host.now_ms())
+            if "lateness" in state:
+                self._lateness.load(state["lateness"])
             data, state = orjson.dumps(state["watch"]), state["watch"]
         version = state["version"]
         if version is not None:
@@ -156,9 +161,14 @@ class WatchAgent:
             log.warning("drift is watched from here on, without what was seen before: %s", cause(exc))
 
     def _snapshot(self) -> bytes:
-        watch = orjson.Fragment(self._watch.snapshot())
-        estimate = self._estimate.snapshot()
-        return orjson.dumps({"watch": watch, "silence": self._silence.to_dict(), "estimate": estimate})
+        return orjson.dumps(
+            {
+                "watch": orjson.Fragment(self._watch.snapshot()),
+                "silence": self._silence.to_dict(),
+                "lateness": self._lateness.to_dict(),
+                "estimate": self._estimate.snapshot(),
+            }
+        )
 
     def _show(self) -> None:
         if unknown := self._watch.unknown_subjects - self._warned:
@@ -167,6 +177,7 @@ class WatchAgent:
             log.warning("setting drift names what version %s has not: %s", self._watch.version, names)
         monitor, metrics = self._watch.monitor, self._host.metrics
         metrics.open_alerts.labels("no-data").set(self._silence.alert is not None)
+        metrics.open_alerts.labels("latency").set(self._lateness.alert is not None)
         if monitor is None:
             return
         largest = sorted(monitor.effects.items(), key=lambda item: -abs(item[1]))[:_MOST_SHOWN]

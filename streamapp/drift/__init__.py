@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamapp.drift.alerts import event_id
 from streamapp.drift.detector import WindowReading
+from streamapp.drift.lateness import Lateness
 from streamapp.drift.monitor import DriftMonitor
 from streamapp.drift.recorded import Agreement, Difference, Recorded, opened_in, unmatched
 from streamapp.drift.replay import Period, Replay, Step
@@ -17,6 +18,7 @@ __all__ = [
     "Answered",
     "Difference",
     "DriftMonitor",
+    "Lateness",
     "Pane",
     "Period",
     "Recorded",

@@ -23,6 +23,7 @@ class Distribution(Message):
     next_offset: int
     events: int = Field(ge=0, description="Answered requests with offsets in [first_offset, next_offset).")
     rejected: int = Field(default=0, ge=0, description="How many of them were rejected.")
+    late: int = Field(default=0, ge=0, description="How many waited for their answer longer than they may.")
     rows: int = Field(default=0, ge=0, description="Rows predicted; a request can hold several.")
     from_: Time = Field(alias="from", description="Earliest event time.")
     to: Time = Field(description="Latest event time.")

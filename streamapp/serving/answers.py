@@ -66,6 +66,8 @@ class Counted:
         Event times, (n,).
     rejected
         Which were rejected, (n,).
+    late
+        Which waited longer for their answer than they may, (n,).
     row_records
         Index of the request that each predicted row belongs to, (rows,), ascending.
     columns
@@ -77,6 +79,7 @@ class Counted:
     offsets: NDArray[np.int64]
     times_ms: NDArray[np.int64]
     rejected: NDArray[np.bool_]
+    late: NDArray[np.bool_]
     row_records: NDArray[np.intp]
     columns: Columns
     outputs: Array | None
@@ -96,6 +99,7 @@ class Counted:
             self.offsets[begin:end],
             self.times_ms[begin:end],
             self.rejected[begin:end],
+            self.late[begin:end],
             self.row_records[first:last] - begin,
             {name: values[first:last] for name, values in self.columns.items()},
             None if self.outputs is None else self.outputs[first:last],

@@ -34,8 +34,8 @@ class Pane:
         Wall clock at its first request.
     from_ms, to_ms
         Earliest and latest event time.
-    events, rejected, rows
-        Requests, those of them that were rejected, rows predicted.
+    events, rejected, late, rows
+        Requests, those of them that were rejected, those answered late, rows predicted.
     summary
         Of the rows; of a restored pane that was not continued yet, as it stands in its bytes; None without
         a model.
@@ -50,6 +50,7 @@ class Pane:
     to_ms: int
     events: int
     rejected: int
+    late: int
     rows: int
     summary: Summary | dict[str, Any] | None
     waiting: list[Counted] = field(default_factory=list)
@@ -86,6 +87,7 @@ class Pane:
             to_ms=int(counted.times_ms.max()),
             events=len(counted.offsets),
             rejected=int(counted.rejected.sum()),
+            late=int(counted.late.sum()),
             rows=len(counted.row_records),
             summary=None if profile is None else profile.empty(),
             waiting=[counted],
@@ -99,6 +101,7 @@ class Pane:
         self.to_ms = max(self.to_ms, int(counted.times_ms.max()))
         self.events += len(counted.offsets)
         self.rejected += int(counted.rejected.sum())
+        self.late += int(counted.late.sum())
         self.rows += len(counted.row_records)
         self.waiting.append(counted)
         if len(self.waiting) >= _MOST_WAITING or len(counted.row_records) >= _MANY_ROWS:
@@ -127,6 +130,7 @@ class Pane:
             next_offset=self.next_offset,
             events=self.events,
             rejected=self.rejected,
+            late=self.late,
             rows=self.rows,
             from_=self.from_ms,
             to=self.to_ms,
@@ -146,6 +150,7 @@ class Pane:
                 "next_offset": self.next_offset,
                 "events": self.events,
                 "rejected": self.rejected,
+                "late": self.late,
                 "rows": self.rows,
                 "from": format_time(self.from_ms),
                 "to": format_time(self.to_ms),
@@ -197,6 +202,7 @@ def read_pane(data: bytes) -> tuple[Pane, bool]:
             kept.to,
             kept.events,
             kept.rejected,
+            kept.late,
             kept.rows,
             kept.summary,
         )

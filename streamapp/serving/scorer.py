@@ -336,6 +336,7 @@ def _counted(batch: _Batch) -> Counted:
         np.fromiter([record.offset for record in records], np.int64, len(records)),
         np.array(decoded.times_ms, dtype=np.int64),
         rejected,
+        np.zeros(len(records), dtype=np.bool_),
         rows,
         columns,
         outputs,

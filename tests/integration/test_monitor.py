@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -209,6 +210,27 @@ def test_when_nothing_comes_any_more_it_says_so_until_something_does(make: Make,
     opened, resolved = said()[:2]  # three seconds later it may have opened again
     assert (opened[1], resolved[1]) == ("opened", "resolved")
     assert opened[0] == resolved[0]
+
+
+def test_requests_that_waited_long_are_an_alert(make: Make, bundle: Bundle) -> None:
+    deployment = make(pane_seconds=0.2, commit_interval=0.1, latency_limit_s=1)
+    deployment.deploy(bundle, partitions=PARTITIONS)
+    monitor = deployment.start("monitor", instance="one")
+    deployment.produce("requests", drawn(100, first=0))
+    monitor.wait_ready()
+    time.sleep(1)
+    deployment.start("score").wait_ready()
+    until(lambda: deployment.count("drift-alerts") > 0, what="the alert")
+    (alert,) = deployment.values("drift-alerts")
+    assert (alert["kind"], alert["state"], alert["subject"]) == ("latency", "opened", "requests")
+    assert alert["summary"].endswith("waited longer than 1 s for it")
+    assert sum(pane["late"] for pane in deployment.values("distributions")) == 100
+    is_open = 'streamapp_open_alerts{kind="latency"}'
+    until(lambda: monitor.metric(is_open) == 1, what="it is shown")
+    monitor.terminate()
+    monitor = deployment.start("monitor", instance="one")
+    monitor.wait_ready()
+    until(lambda: monitor.metric(is_open) == 1, what="it is open after a restart")
 
 
 def test_accuracy_is_estimated_before_labels_come_until_they_say_otherwise(

@@ -15,12 +15,13 @@ from streamapp.serving.panes import PaneBook, Restored, Save
 from tests.serving.batches import TIME_MS, answer, body, request, row
 
 
-def counted(first: int, count: int, *, rejected: int = 0, time_ms: int = TIME_MS) -> Counted:
-    """Requests without a model at `first` and after, the last of them rejected."""
+def counted(first: int, count: int, *, rejected: int = 0, late: int = 0, time_ms: int = TIME_MS) -> Counted:
+    """Requests without a model at `first` and after, the last of them rejected, the first late."""
     return Counted(
         np.arange(first, first + count),
         time_ms + np.arange(first, first + count),
         np.arange(count) >= count - rejected,
+        np.arange(count) < late,
         np.zeros(0, np.intp),
         {},
         None,
@@ -40,7 +41,7 @@ def test_a_pane_closes_at_the_save_at_which_it_is_full() -> None:
     book = PaneBook(pane_events=10, pane_seconds=5)
     observe(book, counted(0, 9))
     assert only(book.save(0)).distribution is None
-    observe(book, counted(9, 20, rejected=3))
+    observe(book, counted(9, 20, rejected=3, late=2))
     save = only(book.save(0))
     assert save.distribution == Distribution(
         version="none",
@@ -49,6 +50,7 @@ def test_a_pane_closes_at_the_save_at_which_it_is_full() -> None:
         next_offset=29,
         events=29,
         rejected=3,
+        late=2,
         from_=TIME_MS,
         to=TIME_MS + 28,
     )

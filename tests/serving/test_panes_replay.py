@@ -40,9 +40,9 @@ class Process:
 
 
 def batch(first: int, end: int) -> Counted:
-    """Requests of which every third offset was rejected, event time ten times the offset."""
+    """Requests of which every third was rejected and every fifth late, event time ten times the offset."""
     offsets = np.arange(first, end)
-    return Counted(offsets, offsets * 10, offsets % 3 == 0, np.zeros(0, np.intp), {}, None)
+    return Counted(offsets, offsets * 10, offsets % 3 == 0, offsets % 5 == 0, np.zeros(0, np.intp), {}, None)
 
 
 class Panes(RuleBasedStateMachine):
@@ -184,6 +184,7 @@ class Panes(RuleBasedStateMachine):
                 assert pane.events == pane.next_offset - pane.first_offset
                 offsets = range(pane.first_offset, pane.next_offset)
                 assert pane.rejected == sum(offset % 3 == 0 for offset in offsets)
+                assert pane.late == sum(offset % 5 == 0 for offset in offsets)
                 assert (pane.from_, pane.to) == (offsets[0] * 10, offsets[-1] * 10)
             for one, other in pairwise(panes):
                 assert one.next_offset == other.first_offset
