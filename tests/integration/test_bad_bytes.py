@@ -11,6 +11,7 @@ from streamapp.messages import Rejection, answer_id
 from streamapp.messages.base import parse_time
 from streamapp.models import Bundle
 from tests.integration.conftest import Make
+from tests.integration.counters import check_answers_reconcile, counted
 from tests.integration.deployment import Deployment, Sending
 from tests.integration.request_bytes import BAD, GOOD, HEADERS, MAX_BYTES, ODD
 from tests.integration.running import until
@@ -20,7 +21,7 @@ def test_each_bad_request_is_answered_and_kept_byte_for_byte(make: Make, bundle:
     assert len(BAD) >= 78
     deployment = make(max_request_bytes=MAX_BYTES)
     deployment.deploy(bundle, partitions=1)
-    deployment.start("score")
+    running = deployment.start("score")
     good = Sending(GOOD)
     headers = [("traceparent", b"00-1-2-01"), ("x", b"\xff")]
     sent = [Sending(value, key=name.encode(), headers=headers) for name, value, _ in BAD]
@@ -50,6 +51,7 @@ def test_each_bad_request_is_answered_and_kept_byte_for_byte(make: Make, bundle:
         assert kept["streamapp-error-code"].decode() == code
         assert kept["streamapp-source-offset"].decode() == str(2 * position)
         assert letters[name].headers()[:2] == headers
+    check_answers_reconcile(deployment, counted(running.port))
 
 
 def test_odd_requests_and_headers_are_answered(make: Make, bundle: Bundle) -> None:

@@ -17,6 +17,7 @@ from streamapp.runtime.broker import Broker
 from streamapp.runtime.host import EXIT_RETRY
 from tests.integration.checks import check_answered_once, check_counted_once
 from tests.integration.conftest import Make, making
+from tests.integration.counters import check_answers_reconcile, counted
 from tests.integration.deployment import PARTITIONS, requests
 from tests.integration.feeding import Feeder, Kept
 from tests.integration.running import lags, until
@@ -71,6 +72,7 @@ def test_a_broker_that_stands_still_and_one_that_is_killed(
             until(partial(has_sent, feeder, sent + 600), what="a stream after it")
         repeats = check_answered_once(deployment, feeder.sent, patience_s=120)
         check_counted_once(deployment, feeder.sent)
+        check_answers_reconcile(deployment, counted(kept.port))
         print(f"{feeder.sent} requests, {repeats} repeats; {kept.lines}")
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.integration.checks import check_counted_once
 from tests.integration.conftest import Make
+from tests.integration.counters import check_answers_reconcile, counted
 from tests.integration.deployment import Sending
 from tests.integration.faulty_models import CLASSES, FINE, HANGS, NAN, RAISES, ROOT, TOO_FEW, faulty_bundle
 from tests.integration.running import until
@@ -29,7 +30,8 @@ def test_each_row_that_the_model_fails_on_is_rejected_alone(
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     deployment = make(pane_seconds=1)
     deployment.deploy(faulty_bundle(), partitions=3)
-    deployment.start("score").wait_ready()
+    running = deployment.start("score")
+    running.wait_ready()
     temps = [0.5, RAISES, -0.5, NAN, FINE, TOO_FEW, 1.0, CLASSES, *[0.1] * 42]
     sent = [row(number, temps[number % len(temps)]) for number in range(600)]
     deployment.produce("requests", [each._replace(partition=n % 3) for n, each in enumerate(sent)])
@@ -46,6 +48,7 @@ def test_each_row_that_the_model_fails_on_is_rejected_alone(
     assert deployment.count("dead-letters") == 48
     check_counted_once(deployment, 600)
     assert sum(pane["rejected"] for pane in deployment.values("distributions")) == 48
+    check_answers_reconcile(deployment, counted(running.port))
 
 
 def test_a_request_at_which_the_model_hangs_is_rejected_alone(
@@ -66,6 +69,7 @@ def test_a_request_at_which_the_model_hangs_is_rejected_alone(
         assert error["code"] == "model-failed"
         assert "took longer than" in error["message"]
     check_counted_once(deployment, 300)
+    check_answers_reconcile(deployment, counted(running.port))
     assert running.page("health") == (200, "ok\n")
 
 
