@@ -14,11 +14,12 @@ from streamapp.connection import Connection
 from streamapp.dashboard.known import KnownVersion
 from streamapp.dashboard.state import DeploymentState
 from streamapp.dashboard.view import Contact
-from streamapp.errors import BrokerError, StreamappError, in_one_line
+from streamapp.errors import BrokerError, StreamappError
 from streamapp.messages import Model
 from streamapp.models import Bundle
 from streamapp.runtime.broker_errors import broker_errors
 from streamapp.runtime.client import admin_client, all_partition_counts, reader
+from streamapp.runtime.log_fields import cause
 from streamapp.settings import Settings
 
 __all__ = ["deployments", "follow"]
@@ -162,7 +163,7 @@ class _Follower:
                 )
                 self._state.know(model.version, KnownVersion.of(bundle))
             except StreamappError as exc:
-                log.warning("version %s cannot be compared: %s", model.version, in_one_line(exc))
+                log.warning("a version cannot be compared: %s", cause(exc), extra={"version": model.version})
                 self._state.know(model.version, f"the bundle of {model.version} cannot be read here: {exc}")
 
     async def _look(self, answers: AIOKafkaConsumer) -> None:

@@ -18,6 +18,7 @@ from streamapp.errors import BrokerError
 from streamapp.runtime.access import check_bind, read_token
 from streamapp.runtime.client import existing_topics
 from streamapp.runtime.listening import WebServer, address_of, listen
+from streamapp.runtime.logs import LogStyle, set_up_logging
 from streamapp.settings import Settings
 
 __all__ = ["run"]
@@ -59,6 +60,7 @@ async def _serve(
     say: Callable[[str], Any],
 ) -> None:
     found = await _existing(settings, names)
+    set_up_logging(LogStyle.of_server(settings, "dashboard"))
     boards = Boards(found, lambda state: follow(settings.model_copy(update={"name": state.name}), state))
     config = uvicorn.Config(
         Guard(create_app(boards), token),

@@ -6,7 +6,6 @@ import asyncio
 import math
 import socket
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import uvicorn
@@ -57,8 +56,7 @@ async def _serve(
     settings: Settings, token: str | None, listening: socket.socket, say: Callable[[str], Any]
 ) -> None:
     async with connect(settings) as connection:
-        instance = f"{socket.gethostname()}-gateway-{settings.gateway_port}"
-        set_up_logging(replace(LogStyle.of(settings), role="gateway", instance=instance))
+        set_up_logging(LogStyle.of_server(settings, "gateway"))
         config = uvicorn.Config(
             create_api(connection, settings, token=token),
             access_log=False,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self, TextIO
+from typing import Any, Literal, Self, TextIO
 
 import orjson
 
@@ -48,6 +49,13 @@ class LogStyle:
     def of(cls, settings: Settings) -> Self:
         """Return the style that a role's settings ask for."""
         return cls(settings.role, settings.name, settings.member_id, settings.log_format, settings.log_level)
+
+    @classmethod
+    def of_server(cls, settings: Settings, server: Literal["gateway", "dashboard"]) -> Self:
+        """Return that of a web server beside the roles."""
+        port = settings.gateway_port if server == "gateway" else settings.dashboard_port
+        instance = f"{socket.gethostname()}-{server}-{port}"
+        return cls(server, settings.name, instance, settings.log_format, settings.log_level)
 
 
 class ConsoleLines(logging.Formatter):

@@ -55,6 +55,14 @@ def test_a_json_line_has_stable_fields_in_their_order() -> None:
     assert list(json.loads(line))[:3] == ["time", "level", "role"]
 
 
+def test_servers_beside_the_roles_are_named_by_what_they_are_and_their_ports() -> None:
+    settings = Settings.of(name="bikes", log_format="json", dashboard_port=8081)
+    style = LogStyle.of_server(settings, "dashboard")
+    assert (style.role, style.deployment, style.format) == ("dashboard", "bikes", "json")
+    assert style.instance.endswith("-dashboard-8081")
+    assert LogStyle.of_server(settings, "gateway").instance.endswith("-gateway-8000")
+
+
 def test_no_text_breaks_a_line_or_is_obeyed_by_a_terminal() -> None:
     hostile = "a\nERROR forged\x1b[2J\ud800"
     for line in (ConsoleLines("score"), JsonLines(STYLE)):
