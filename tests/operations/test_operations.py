@@ -22,6 +22,7 @@ from prometheus_client import generate_latest
 
 from streamapp.cli import main
 from streamapp.errors import ConfigError
+from streamapp.gateway.middleware import GatewayMetrics
 from streamapp.messages import AlertKind
 from streamapp.operations import RULES_FILE, dashboard, rules, scrape_config
 from streamapp.runtime.metrics import Metrics
@@ -72,7 +73,8 @@ def test_every_metric_is_one_that_a_role_shows(
     parsed_rules: list[dict[str, Any]], expressions: list[str]
 ) -> None:
     recorded = {rule["record"] for rule in parsed_rules if "record" in rule}
-    shown = names_of(generate_latest(Metrics().registry).decode())
+    pages = (Metrics().registry, GatewayMetrics(lambda: 0).registry)
+    shown = set().union(*(names_of(generate_latest(page).decode()) for page in pages))
     used = {selector.name for expression in expressions for selector in selectors(expression)}
     assert used - shown - recorded == {"up"}
     assert recorded <= used, "what is recorded is used"
