@@ -201,7 +201,7 @@ class Train:
         """Return what labels say of the drift behind each event on inputs that waits."""
         record = self._models.serving
         found: dict[str, Harm] = {}
-        for event in self._events.values():
+        for event in list(self._events.values()):  # others come while the log is read
             if event.reason != "input" or event.data is not None or event.id in self._done or record is None:
                 continue
             at_ms, written_ms = self._asked[event.id]

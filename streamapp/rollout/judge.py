@@ -228,6 +228,7 @@ class Judge:
             now_ms=self._schedule.now_ms,
         ):
             self._schedule.count_from(since_ms)
+            self._reasons.answered()
 
     def _leave(self, now_ms: int | None) -> None:
         """Give up the champion: its alert resolves with the next rows."""

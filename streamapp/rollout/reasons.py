@@ -20,6 +20,9 @@ __all__ = ["Cause", "Reasons"]
 Cause = tuple[int, AlertChange | Retrain | None]
 """The position of a row, and what it gives: a change of an alert, an event, or what the schedule says."""
 
+_MOST_PERIODS = 1_024
+"""The longest wait of the schedule in rows: a training that fails is tried again some day."""
+
 
 class Reasons:
     """Asks for trainings.
@@ -29,7 +32,8 @@ class Reasons:
     deployment
         Its name.
     every_rows
-        Labelled rows after the last reason at which the schedule gives one; 0 for no schedule.
+        Labelled rows after the last reason at which the schedule gives one; 0 for no schedule. While no
+        version answers it, it waits twice as long each time: TRAIN holds back what comes too often.
     cooldown_rows
         Labelled rows between two reasons while an alert stays open.
     """
@@ -39,6 +43,7 @@ class Reasons:
         self._every_rows, self._cooldown_rows = every_rows, cooldown_rows
         self._follow_ups = FollowUps()
         self._asked_at = 0
+        self._wait_rows = every_rows
 
     def follow(
         self, changes: Sequence[tuple[int, AlertChange]], offsets: Ints, losses: Floats, usual: float | None
@@ -103,7 +108,12 @@ class Reasons:
             if event is not None:
                 asked.append(DueRetrain(event, int(now_ms[row])))
                 self._asked_at = int(counts[row])
+                self.answered()
         return asked + self._by_rows(len(offsets), offsets, now_ms, counts)
+
+    def answered(self) -> None:
+        """Take note that a new version has come: the schedule begins anew."""
+        self._wait_rows = self._every_rows
 
     def _event(self, cause: AlertChange | Retrain | None, at: int, count: int) -> Retrain | None:
         if cause is None:
@@ -124,12 +134,13 @@ class Reasons:
         """Return what the schedule in rows asks for before the row at `end`."""
         asked: list[DueRetrain] = []
         while self._every_rows:
-            row = int(np.searchsorted(counts, self._asked_at + self._every_rows))
+            row = int(np.searchsorted(counts, self._asked_at + self._wait_rows))
             if row >= end:
                 break
             event = Retrain(id=self._id("rows", int(offsets[row])), reason="schedule")
             asked.append(DueRetrain(event, int(now_ms[row])))
             self._asked_at = int(counts[row])
+            self._wait_rows = min(2 * self._wait_rows, _MOST_PERIODS * self._every_rows)
         return asked
 
     def _id(self, why: str, at: int) -> str:
@@ -137,11 +148,16 @@ class Reasons:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state, JSON-able."""
-        return {"asked_at": self._asked_at, "follow_ups": self._follow_ups.snapshot()}
+        return {
+            "asked_at": self._asked_at,
+            "wait_rows": self._wait_rows,
+            "follow_ups": self._follow_ups.snapshot(),
+        }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Become what :meth:`snapshot` was taken from."""
         self._asked_at = snapshot["asked_at"]
+        self._wait_rows = max(snapshot.get("wait_rows", 0), self._every_rows)
         self._follow_ups = FollowUps.restore(snapshot.get("follow_ups"))  # before 0.2 none were made
 
 

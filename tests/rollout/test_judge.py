@@ -417,3 +417,24 @@ def test_a_schedule_in_rows_counts_from_the_last_reason(step: int) -> None:
     assert [due.event.reason for due in asked] == ["schedule", "accuracy", "schedule"]
     last = asked[-1].at_ms - asked[-2].at_ms
     assert last == 700 * MINUTE_MS
+
+
+@pytest.mark.parametrize("step", [37, 50_000])
+def test_a_schedule_that_no_version_answers_waits_twice_as_long_each_time(step: int) -> None:
+    judge = judge_of(candidate("old"), retrain_every_rows=100, gate_max_rows=100_000)
+    rows = Log().answer(2_000, old=0.1, new=0.1).rows()
+
+    def at(part: slice) -> list[int]:
+        asked = []
+        for start in range(part.start, part.stop, step):
+            chunk = rows.take(np.arange(start, min(start + step, part.stop)))
+            asked += [due.at_ms // MINUTE_MS for due in judge.fold(chunk).retrains]
+        return asked
+
+    first = at(slice(0, 1_550))
+    assert np.diff(first).tolist() == [200, 400, 800]
+    judge = Judge.restore(judge.snapshot(), "bikes", **(SETTINGS | {"retrain_every_rows": 100}))
+    judge.follow(candidate("old"), {"new": candidate("new")})
+    again = at(slice(1_550, 2_000))
+    assert again[0] - first[-1] == 100, "a version has come: the schedule begins anew"
+    assert np.diff(again).tolist() == [200]
