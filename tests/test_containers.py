@@ -213,7 +213,7 @@ def test_volumes_are_declared_and_written_by_who_must() -> None:
         volume: {name for name, mount in found if mount.volume == volume and not mount.is_read_only}
         for volume in COMPOSE["volumes"]
     }
-    assert writers.pop("keys") == {*OF_ROLE, "streamapp"}, "the secret of personal columns, and the seal"
+    assert writers.pop("keys") == {"train", "streamapp"}, "the seal, and the secret of personal columns"
     assert writers.pop("store") == {"train", "streamapp"}
     assert writers.pop("config") == {"prepare"}
     assert writers == {"kafka": {"kafka"}, "state": {"monitor"}, "prometheus": {"prometheus"}}
