@@ -3,7 +3,8 @@
 Requests come at a steady rate, their labels a second later. After a third of the time inputs move and labels
 follow another rule, after two thirds once more: alarms, trainings and promotions come of that. Each minute
 says what was answered, how fast, what waits, and the memory of each process with its children. At the end
-every request has one answer, every label is joined, and nothing waits; else the status is 1.
+every request has one answer, every label is joined, nothing waits, and no role has ended on the way; else the
+status is 1.
 """
 
 from __future__ import annotations
@@ -144,6 +145,9 @@ def main() -> int:
         )
         for minute in range(1, int(chosen.minutes) + 1):
             time.sleep(60)
+            if ended := [each for each in roles.values() if each.process.poll() is not None]:
+                print(*(each.tail() for each in ended), "a role has ended", sep="\n")
+                return 1
             now, seen = latencies(roles["score"]), world.count
             spent_now = {name: cpu_s(pid) for name, pid in pids.items()}
             fresh = {bound: now[bound] - counted[bound] for bound in now}
@@ -162,7 +166,21 @@ def main() -> int:
         until(lambda: deployment.count("predictions") >= world.count, what="all answered")
         until(lambda: deployment.count("labelled") >= world.told, what="all joined")
         until(lambda: not any(sum(lags(each.port)) for each in roles.values()), what="nothing waits")
+        _print_sizes(Path(folder), deployment, world.count)
         return _judge(deployment, world)
+
+
+def _print_sizes(folder: Path, deployment: Deployment, requests: int) -> None:
+    """Print what is on disk per request."""
+    logs = folder / "broker" / "logs"
+    sizes = {
+        topic: sum(path.stat().st_size for path in logs.glob(f"{deployment.name}.{topic}-*/*.log"))
+        for topic in ("requests", "predictions", "feedback", "labelled", "distributions")
+    }
+    sizes["store of monitor"] = sum(
+        path.stat().st_size for path in (deployment.folder / "state").rglob("*") if path.is_file()
+    )
+    print("bytes per request:", {name: round(size / requests) for name, size in sizes.items()})
 
 
 async def _ids(deployment: Deployment, topic: str) -> Counter[str]:
