@@ -22,6 +22,9 @@ __all__ = ["command"]
 
 Bounds = dict[str, tuple[float | None, float | None]]
 
+_MOST_COLUMNS = 20
+"""Columns that are listed."""
+
 
 class _Table(NamedTuple):
     """A CSV file apart from its target."""
@@ -299,8 +302,9 @@ def _say(bundle: Bundle, ignored: list[str], without_target: int, model: str, no
     click.echo(f"  predicts      {signature.target}, {signature.task}{classes}")
     form = "rows" if signature.input == "rows" else f"a {signature.input}"
     click.echo(f"  inputs        {len(signature.columns)} columns, as {form}")
-    width = max(len(column.name) for column in signature.columns)
-    for column in signature.columns:
+    shown = signature.columns[:_MOST_COLUMNS]
+    width = max(len(column.name) for column in shown)
+    for column in shown:
         marks = (
             [f"{column.range[0]:g} to {column.range[1]:g}"]
             if column.range and column.dtype != "boolean"
@@ -312,6 +316,8 @@ def _say(bundle: Bundle, ignored: list[str], without_target: int, model: str, no
         marks += ["bounded"] if column.bounds else []
         marks += [f"personal ({column.personal})"] if column.personal else []
         click.echo(f"    {column.name:<{width}}  {column.dtype:<8} {'; '.join(marks)}")
+    if more := len(signature.columns) - len(shown):
+        click.echo(f"    and {more} more: streamapp inspect shows all")
     if ignored:
         click.echo(f"  left out      {_some(ignored)}: the model was not fitted with them")
     if signature.personal:

@@ -15,7 +15,9 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 from river import tree
+from sklearn.datasets import load_digits
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 
 from streamapp.cli import main
 from streamapp.cli.policy_table import policy_table
@@ -92,6 +94,27 @@ def test_a_model_of_river_is_found_by_its_content(folder: Path) -> None:
     assert "HoeffdingTreeClassifier, river, river 0." in result.output
     assert "2 columns, as rows" in result.output
     assert "river, takes rows of 2 columns" in _run("inspect", "b").output
+
+
+def test_of_many_columns_the_first_are_listed(folder: Path) -> None:
+    digits = load_digits(as_frame=True)
+    digits.frame.to_csv("digits.csv", index=False)
+    joblib.dump(GaussianNB().fit(digits.data, digits.target), "digits.joblib")
+    result = _run(
+        "bundle",
+        "digits.joblib",
+        "--reference",
+        "digits.csv",
+        "--target",
+        "target",
+        "--name",
+        "digits",
+        "-o",
+        "d",
+    )
+    assert result.exit_code == 0, result.output
+    assert result.output.count("    pixel_") == 20
+    assert "    and 44 more: streamapp inspect shows all" in result.output
 
 
 def test_without_a_holdout_it_says_where_the_baseline_will_come_from(folder: Path) -> None:
