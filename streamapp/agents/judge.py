@@ -23,7 +23,7 @@ from streamapp.profile.policy_text import parse_policy
 from streamapp.quality import OnlineLearner
 from streamapp.quality.estimate import EstimatedAccuracy
 from streamapp.quality.labelled_rows import LabelledRows
-from streamapp.quality.shown import gauges, page
+from streamapp.quality.shown import gauges, page, segment_gauges
 from streamapp.rollout import Candidate, Decision, Judge, Judged
 from streamapp.rollout.states import changed, effective_state, outdated, retired
 from streamapp.runtime.host import Host, StateTable
@@ -257,7 +257,7 @@ class JudgeAgent:
         self._estimate.show(estimate)
         if quality is not None:
             metrics.coverage.set(quality.coverage.ratio)
-            set_all(metrics.segments, {(s.column, s.level): s.loss for s in quality.segments})
+            set_all(metrics.segments, segment_gauges(quality))
 
 
 def _candidate(bundle: Bundle, *, online: bool = False) -> Candidate:

@@ -242,8 +242,7 @@ class Score:
             metrics.rejections.labels(str(code)).inc(count)
         metrics.unknown_columns.inc(counters.unknown_columns)
         metrics.replaced_times.inc(counters.replaced_times)
-        for feature, count in counters.unseen.items():
-            metrics.unseen.labels(feature).inc(count)
+        metrics.unseen.add(counters.unseen)
 
     def _show(self, bundle: Bundle) -> None:
         metrics, manifest = self._host.metrics, bundle.manifest

@@ -19,15 +19,12 @@ from streamapp.messages import Alert, Distribution, ModelRef, OutRecord, Retrain
 from streamapp.profile.policy_text import parse_policy
 from streamapp.runtime.host import Host, StateTable
 from streamapp.runtime.log_fields import cause
-from streamapp.runtime.metrics import set_all
+from streamapp.runtime.metrics import MOST_SHOWN, set_all
 from streamapp.runtime.transport import RecordBatch
 
 __all__ = ["WatchAgent", "alert_record", "retrain_record"]
 
 log = logging.getLogger(__name__)
-
-_MOST_SHOWN = 100
-"""Columns with a gauge of their drift: those with the largest."""
 
 
 class WatchAgent:
@@ -180,7 +177,7 @@ class WatchAgent:
         metrics.open_alerts.labels("latency").set(self._lateness.alert is not None)
         if monitor is None:
             return
-        largest = sorted(monitor.effects.items(), key=lambda item: -abs(item[1]))[:_MOST_SHOWN]
+        largest = sorted(monitor.effects.items(), key=lambda item: -abs(item[1]))[:MOST_SHOWN]
         set_all(metrics.drift, {(feature,): effect for feature, effect in largest})
         open_ = {alert.kind for alert in monitor.open_alerts}
         for kind in ("input", "correlation", "missing", "output"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import orjson
 
+from streamapp.errors import shown
 from streamapp.messages import format_time
 from streamapp.quality.accuracy import Quality
 from streamapp.quality.estimate import EstimatedAccuracy
@@ -13,7 +15,10 @@ from streamapp.quality.human_accuracy import HumanAccuracy
 from streamapp.quality.weighted import Estimate
 from streamapp.quality.window_quality import SHARES, ArrivalAges, WindowQuality
 
-__all__ = ["gauges", "page"]
+__all__ = ["gauges", "page", "segment_gauges"]
+
+_MOST_LEVELS = 22
+_LEVEL_CHARACTERS = 60
 
 
 def gauges(quality: Quality | None, estimate: EstimatedAccuracy | None = None) -> dict[str, float]:
@@ -37,6 +42,23 @@ def gauges(quality: Quality | None, estimate: EstimatedAccuracy | None = None) -
     if quality.review is not None:
         found["review-loss"] = quality.review.loss
         found["review-loss-low"], found["review-loss-high"] = quality.review.interval
+    return found
+
+
+def segment_gauges(quality: Quality) -> dict[tuple[str, ...], float]:
+    """Return the losses of ``streamapp_segment_loss`` by column and level.
+
+    Of each column the 22 levels with the most rows: a bundle has no more, but rows of the models before may
+    have others. The middle of long levels is left out; of those that then look alike, the one with more rows
+    is shown.
+    """
+    found: dict[tuple[str, ...], float] = {}
+    levels: Counter[str] = Counter()
+    for segment in sorted(quality.segments, key=lambda segment: -segment.rows):
+        key = segment.column, shown(segment.level, _LEVEL_CHARACTERS)
+        if key not in found and levels[segment.column] < _MOST_LEVELS:
+            found[key] = segment.loss
+            levels[segment.column] += 1
     return found
 
 

@@ -8,6 +8,7 @@ is not known yet is NaN.
 from __future__ import annotations
 
 import math
+from collections import Counter as Counts
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -16,7 +17,7 @@ from typing import TypeVar, get_args
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
@@ -26,9 +27,12 @@ from streamapp.messages import RejectionCode, RetrainReason
 from streamapp.runtime.health import Health
 from streamapp.settings import Role
 
-__all__ = ["BatchHistogram", "Metrics", "set_all"]
+__all__ = ["MOST_SHOWN", "BatchHistogram", "LargestCounts", "Metrics", "set_all"]
 
 _M = TypeVar("_M", bound=Collector)
+
+MOST_SHOWN = 100
+"""Columns that a metric tells apart: a model may have thousands, and each is a series."""
 
 _LATENCY_S = (.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60)  # fmt: skip
 _PREDICT_S = (.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5)  # fmt: skip
@@ -73,6 +77,37 @@ class BatchHistogram(Collector):
         )
 
 
+class LargestCounts(Collector):
+    """A counter by one label, of which the largest values are shown, :data:`MOST_SHOWN` at most.
+
+    Parameters
+    ----------
+    name, about
+        Of the metric.
+    label
+        Its name.
+    """
+
+    def __init__(self, name: str, about: str, label: str) -> None:
+        self._name, self._about, self._label = name, about, label
+        self._counts: Counts[str] = Counts()
+        self._lock = Lock()  # as of the histogram
+
+    def add(self, counts: Mapping[str, int]) -> None:
+        """Count so many more by value of the label."""
+        with self._lock:
+            self._counts.update(counts)
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Yield the metric as it stands now."""
+        with self._lock:
+            largest = self._counts.most_common(MOST_SHOWN)
+        family = CounterMetricFamily(self._name, self._about, labels=[self._label])
+        for value, count in largest:
+            family.add_metric([value], count)
+        yield family
+
+
 class _Named(Collector):
     """A metric without its values: those are another role's."""
 
@@ -112,6 +147,9 @@ class _Group:
 
     def batched(self, name: str, about: str, bounds_s: Sequence[float]) -> BatchHistogram:
         return self._added(BatchHistogram(f"streamapp_{name}", about, bounds_s))
+
+    def largest(self, name: str, about: str, label: str) -> LargestCounts:
+        return self._added(LargestCounts(f"streamapp_{name}", about, label))
 
     def _added(self, made: _M) -> _M:
         self.registry.register(made if self.is_own else _Named(made))
@@ -162,8 +200,8 @@ class Metrics:
         self.unknown_columns = score.counter(
             "unknown_columns_total", "Values in columns the model does not know."
         )
-        self.unseen = score.counter(
-            "unseen_categories_total", "Values with a category unseen before.", feature=()
+        self.unseen = score.largest(
+            "unseen_categories_total", "Values with a category unseen before.", "feature"
         )
         self.model = score.gauge("model_info", "1 for the champion.", "version", "format")
         self.model_trained = score.unknown(

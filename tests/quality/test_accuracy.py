@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ from streamapp.messages import Label
 from streamapp.models.segments import SegmentColumn, Segments
 from streamapp.quality import AccuracyWindow, LabelledRows, losses_of
 from streamapp.quality.calibration import calibration_error
-from streamapp.quality.shown import gauges, page
+from streamapp.quality.levels import SegmentLoss
+from streamapp.quality.shown import gauges, page, segment_gauges
 
 CLASSES = ("busy", "calm")
 RNG = np.random.default_rng(11)
@@ -252,3 +253,17 @@ def test_gauges_of_a_window_that_is_early_are_not_there() -> None:
     quality = filled(record(0, "busy", "calm")).quality()
     assert quality is not None
     assert not [name for name in gauges(quality) if name.startswith("mature")]
+
+
+def test_gauges_of_segments_are_bounded_and_their_names_short() -> None:
+    quality = filled(record(0, "busy", "calm")).quality()
+    assert quality is not None
+    long = "x" * 500
+    segments = [SegmentLoss("hub", f"{long}{i}{long}", 10 + i, 0.1, (0.0, 1.0)) for i in range(2)]
+    segments += [SegmentLoss("hour", str(i), 100 - i, i / 100, (0.0, 1.0)) for i in range(60)]
+    found = segment_gauges(replace(quality, segments=tuple(segments)))
+    assert [level for column, level in found if column == "hour"] == [str(i) for i in range(22)]
+    assert found["hour", "21"] == 0.21
+    ((_, level),) = (key for key in found if key[0] == "hub")
+    assert len(level) == 61
+    assert level.startswith("xxx")

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streamapp.messages import RejectionCode
 from streamapp.runtime.health import STUCK_S, Health
-from streamapp.runtime.metrics import Metrics
+from streamapp.runtime.metrics import MOST_SHOWN, Metrics
 from streamapp.settings import ROLES, Role
 
 
@@ -41,7 +41,7 @@ def test_each_role_names_all_metrics_and_has_values_of_what_it_measures() -> Non
         metrics.store.labels("s").set(1)
         metrics.open_alerts.labels("input").set(1)
         metrics.drift.labels("temp").set(0.1)
-        metrics.unseen.labels("temp").inc()
+        metrics.unseen.add({"temp": 1})
         assert families(metrics) == families(Metrics())
     values = {role: families(metrics, with_values=True) for role, metrics in pages.items()}
     assert values["train"] == {"healthy", "ready", "lag_records", "retrains", "training_running"}
@@ -55,6 +55,16 @@ def test_each_role_names_all_metrics_and_has_values_of_what_it_measures() -> Non
     }
     assert {"requests", "request_latency_seconds", "unseen_categories"} <= values["score"]
     assert {"labels", "drift_effect", "promotions"} <= values["monitor"]
+
+
+def test_of_columns_with_unseen_categories_the_largest_are_shown() -> None:
+    metrics = Metrics()
+    metrics.unseen.add({f"column-{i}": i + 1 for i in range(MOST_SHOWN + 50)})
+    metrics.unseen.add({"column-0": 1_000})
+    found = samples(metrics, "unseen_categories_total")
+    assert len(found) == MOST_SHOWN
+    assert found["column-0",] == 1_001, "what was counted before it was shown is counted"
+    assert min(found.values()) == 52
 
 
 def test_every_metric_is_explained_and_named_as_prometheus_wants_it() -> None:
