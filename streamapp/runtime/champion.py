@@ -18,6 +18,8 @@ from streamapp.settings import Settings
 __all__ = ["ServedModel", "inspect_champion", "load_verified"]
 
 _RETRY_S = 5.0
+_LONGEST_RETRY_S = 60.0
+"""Between two looks at a champion whose bundle is bad: each reads all of it."""
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +83,7 @@ class ServedModel:
         self._changed = asyncio.Event()
         self._refused: dict[str, Alert] = {}
         self._usable = asyncio.Event()
+        self._retry_s = _RETRY_S
         self.current: Bundle | None = None
         self.deployed_at_ms = 0
         models.listen(self._on_record)
@@ -104,9 +107,10 @@ class ServedModel:
             ):
                 self._usable.set()
             try:
-                await asyncio.wait_for(self._changed.wait(), None if settled else _RETRY_S)
+                await asyncio.wait_for(self._changed.wait(), None if settled else self._retry_s)
+                self._retry_s = _RETRY_S
             except TimeoutError:
-                continue
+                self._retry_s = min(2 * self._retry_s, _LONGEST_RETRY_S)
 
     async def _follow(self) -> bool:
         """Load what the pointer names; return whether there is nothing left to try."""
@@ -120,6 +124,8 @@ class ServedModel:
                 self.current = await asyncio.to_thread(load_verified, record, self._settings)
             except StreamappError as exc:
                 reason, why = str(exc), cause(exc)
+                if exc.retriable:  # to ask a store that is away costs nothing
+                    self._retry_s = _RETRY_S
             else:
                 log.info("this champion answers from now on", extra={"version": pointer.version})
                 self.deployed_at_ms = self._models.pointed_at_ms

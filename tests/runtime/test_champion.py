@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from streamapp.errors import IntegrityError
+from streamapp.messages import Alert, Champion
 from streamapp.models import Keys
-from streamapp.runtime.champion import load_verified
+from streamapp.runtime.champion import ServedModel, load_verified
+from streamapp.runtime.models_log import ModelsLog
 from streamapp.settings import Settings
 from tests.integration.conftest import make_bundle
 
@@ -20,3 +25,46 @@ def test_a_record_names_the_version_that_lies_there(tmp_path: Path) -> None:
     with pytest.raises(IntegrityError, match=f"this is version {bundle.version}, and 0123456789ab") as caught:
         load_verified(other, settings)
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("fault", "waits"), [("bad", [5, 10, 20, 40, 60, 60, 5]), ("away", [5, 5, 5, 5, 5, 5, 5])]
+)
+def test_a_champion_that_is_bad_is_looked_at_more_and_more_rarely_until_models_says_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, waits: list[float]
+) -> None:
+    """A store that is away is asked as often as ever: the champion answers as soon as it is back."""
+    settings = Settings.of(name="it", keys=tmp_path / "keys")
+    bundle = make_bundle()
+    record = bundle.record(bundle.save(tmp_path / "b", key=Keys(settings.keys).local()[0]), "champion")
+    if fault == "bad":
+        (tmp_path / "b" / "manifest.json").write_text("{}")
+    else:
+        (tmp_path / "b").rename(tmp_path / "elsewhere")
+        (tmp_path / "b").touch()
+    alerts: list[Alert] = []
+    asked: list[float] = []
+
+    async def raise_alert(alert: Alert) -> None:
+        alerts.append(alert)
+
+    async def wait_for(changed: Any, timeout: float) -> None:  # asyncio's own name
+        changed.close()
+        asked.append(timeout)
+        if len(asked) == len(waits):
+            raise asyncio.CancelledError
+        if len(asked) < len(waits) - 1:  # then models says something
+            raise TimeoutError
+
+    async def follow() -> None:
+        host: Any = SimpleNamespace(topics=settings.topics)
+        models = ModelsLog(host)
+        models.versions[record.version], models.champion = record, Champion(version=record.version, at=0)
+        models.caught_up.set()
+        monkeypatch.setattr(asyncio, "wait_for", wait_for)
+        await ServedModel(settings, models, raise_alert).run()
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(follow())
+    assert asked == waits
+    assert [alert.state for alert in alerts] == ["opened"], "it is said once"
