@@ -177,9 +177,9 @@ class Score:
     async def _model(self) -> Bundle | None:
         health = self._host.health
         if self._served.current is None:
-            health.idles, health.waiting_for = True, "a model that can be served"
+            health.stand_still("a model that can be served")
         bundle = await self._served.get()
-        health.idles, health.waiting_for = False, None
+        health.go_on()
         if bundle is None and self._models.is_private:
             self._scorer.keep_private()
         if bundle is not None and bundle.version != self._shown:

@@ -54,6 +54,16 @@ class Health:
     def __post_init__(self) -> None:
         self.beat_at = self.contact_at = self.progress_at = self.settled_at = self.clock()
 
+    def stand_still(self, waiting_for: str) -> None:
+        """Note that the role cannot go on before it has what it waits for, which is no fault of it."""
+        self.idles, self.waiting_for = True, waiting_for
+
+    def go_on(self) -> None:
+        """Note that the role waits for nothing; what it does next may take as long as ever."""
+        if self.idles:
+            self.progress_at = self.clock()
+        self.idles, self.waiting_for = False, None
+
     def fault(self) -> str | None:
         """Return what is wrong, or None.
 

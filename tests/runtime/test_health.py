@@ -79,6 +79,21 @@ def test_standing_still_for_a_good_reason_is_no_fault(health: Health, clock: Clo
     assert health.fault() is health.must_give_up() is None
 
 
+def test_what_stood_still_has_as_long_as_ever_to_go_on(health: Health, clock: Clock) -> None:
+    """Else it would end when what it waited for is there, before it can commit anything."""
+    health.stand_still("the store")
+    assert health.readiness() == (False, "waiting for the store")
+    clock.now += STUCK_S + GIVE_UP_S + 1
+    refresh(health, but="progress_at")
+    health.go_on()
+    assert health.readiness() == (True, "ready")
+    assert health.fault() is health.must_give_up() is None
+    clock.now += STUCK_S + 1
+    refresh(health, but="progress_at")
+    health.go_on()
+    assert SIGNS["progress_at"] in (health.fault() or ""), "it did not stand still"
+
+
 def test_a_role_is_ready_when_it_waits_for_nothing_or_stands_by(health: Health) -> None:
     assert health.readiness() == (False, "waiting for partitions")
     health.is_standby = True
