@@ -67,6 +67,12 @@ class FoldState:
                 self.offset = records[-1].offset + 1
                 self._is_dirty = True
 
+    def unread(self) -> bytes | None:
+        """Return the snapshot that the next turn restores; None if it restores none."""
+        data = self._table.get(self._key)
+        is_restored = self._restored_at == self._host.assignments
+        return None if is_restored or data is None else data[_LENGTH_BYTES:]
+
     async def _load(self) -> None:
         data = self._table.get(self._key)
         self.offset = 0

@@ -30,6 +30,8 @@ __all__ = ["JoinAgent"]
 
 _LOOK_EVERY_S = 1.0
 _TIMEOUT_S = 10.0
+_PATIENCE_S = 5.0
+"""With the store, once for each version: labels are joined without what lies there."""
 _AT_ONCE = 1_000
 """Entries that are forgotten before batches have their turn again."""
 
@@ -51,6 +53,7 @@ class JoinAgent:
         self._host = host
         self._versions = versions
         self._novelties: dict[str, Novelty | None] = {}
+        self._late: set[str] = set()
         self._joins: dict[int, Join] = {}
         self._turn = asyncio.Lock()
         self._opened_at = 0
@@ -80,13 +83,24 @@ class JoinAgent:
             await self._versions.log.caught_up.wait()
             join.is_private = self._versions.log.is_private
             return join.feedback(records)
+        for version in [each for each in self._late if self._versions.known(each) is not None]:
+            self._late.remove(version)
+            await self._learn(version)
         joined = join.answers(records, sent=sent)
         if not joined.unknown_versions:
             return joined
-        for version in sorted(joined.unknown_versions):
-            watched = await self._versions.watched(version)
-            self._novelties[version] = None if watched is None else Novelty(watched.profile)
+        await asyncio.gather(*map(self._learn, sorted(joined.unknown_versions)))
         return join.answers(records, sent=sent)
+
+    async def _learn(self, version: str) -> None:
+        """Learn what is novel to `version`; as long as the store does not answer, nothing is."""
+        watched = None
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                watched = await self._versions.watched(version)
+        except TimeoutError:
+            self._late.add(version)
+        self._novelties[version] = None if watched is None else Novelty(watched.profile)
 
     async def _deliver(self, joined: Joined) -> None:
         topics = self._host.topics

@@ -27,7 +27,7 @@ class Monitor:
         versions = Versions(host)
         estimate = ShownEstimate(host, versions)
         JoinAgent(host, versions)
-        WatchAgent(host, folds, versions, estimate)
+        self._watch = WatchAgent(host, folds, versions, estimate)
         JudgeAgent(host, folds, versions, estimate)
         AgeAgent(host, folds, versions)
         host.every(1.0, self._tick)
@@ -35,8 +35,10 @@ class Monitor:
 
     async def _tick(self) -> None:
         host = self._host
-        if host.assigned():
-            host.health.waiting_for = None
+        if self._watch.waits_for is not None:
+            host.health.stand_still(f"the store, which has the bundle of version {self._watch.waits_for}")
+        elif host.assigned():
+            host.health.go_on()
         # Both logs have one partition, so the group gives them to one process; another may have them now.
         if not host.assigned(host.topics.distributions, host.topics.labelled):
             host.metrics.forget_judgements()

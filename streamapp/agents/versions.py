@@ -18,6 +18,10 @@ from streamapp.runtime.models_log import ModelsLog
 __all__ = ["Versions", "Watched"]
 
 _PATIENCE_S = 10.0
+_RETRY_S = 5.0
+"""Until a store that gave no answer is asked again."""
+_GIVE_UP_S = 600.0
+"""Until the store of a version that serves no more is asked no longer."""
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +49,7 @@ class Versions:
         self.log = ModelsLog(host)
         self._bundles: dict[str, Bundle] = {}
         self._watched: dict[str, Watched | None] = {}
+        self._inspections: dict[str, asyncio.Task[Watched | None]] = {}
         host.task(self.log.run)
 
     async def record(self, version: str) -> Model | None:
@@ -57,21 +62,50 @@ class Versions:
         return self.log.versions.get(version)
 
     async def watched(self, version: str) -> Watched | None:
-        """Return what is known of `version` without its model; None, and say so once, if it cannot be had."""
-        if version not in self._watched:
-            record = await self.record(version)
-            found = None
+        """Return what is known of `version` without its model; None if it has no record, or a bad bundle.
+
+        Either is final. As long as the store gives no answer it is asked again, also when whoever called has
+        given up waiting: the next one may find it known. A version that serves no more is given up after a
+        while, as its store may be gone for good.
+        """
+        if version in self._watched:
+            return self._watched[version]
+        inspection = self._inspections.get(version)
+        if inspection is None:
+            inspection = self._inspections[version] = asyncio.create_task(self._inspect(version))
+            inspection.add_done_callback(lambda _: self._inspections.pop(version, None))
+        return await asyncio.shield(inspection)
+
+    async def _inspect(self, version: str) -> Watched | None:
+        await self.record(version)
+        clock = asyncio.get_running_loop().time
+        found, is_said, until = None, False, clock() + _GIVE_UP_S
+        while (record := self.log.versions.get(version)) is not None:  # its bundle may lie elsewhere by now
             try:
-                if record is not None:
-                    keys = self._host.settings.keys
-                    bundle = await asyncio.to_thread(
-                        Bundle.inspect, record.bundle, trust=keys, sha256=record.sha256
-                    )
-                    found = Watched(bundle.profile, bundle.signature, bundle.golden, bundle.baseline)
+                keys = self._host.settings.keys
+                bundle = await asyncio.to_thread(
+                    Bundle.inspect, record.bundle, trust=keys, sha256=record.sha256
+                )
+                found = Watched(bundle.profile, bundle.signature, bundle.golden, bundle.baseline)
+                break
             except StreamappError as exc:
-                log.warning("a version cannot be watched: %s", cause(exc), extra={"version": version})
-            self._watched[version] = found
-        return self._watched[version]
+                if not exc.retriable or (clock() >= until and not self._serves(version)):
+                    log.warning("a version cannot be watched: %s", cause(exc), extra={"version": version})
+                    break
+                if not is_said:
+                    log.warning(
+                        "the bundle of a version is waited for: %s", cause(exc), extra={"version": version}
+                    )
+                is_said = True
+                await asyncio.sleep(_RETRY_S)
+        else:
+            log.warning("a version cannot be watched: it has no record", extra={"version": version})
+        self._watched[version] = found
+        return found
+
+    def _serves(self, version: str) -> bool:
+        """Return whether `version` may be the champion."""
+        return self.log.champion is None or self.log.champion.version == version
 
     def known(self, version: str) -> Watched | None:
         """Return what :meth:`watched` has fetched of `version`."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -14,8 +15,17 @@ from streamapp.agents.notes import note_alerts, note_retrain
 from streamapp.agents.verdicts import Verdicts
 from streamapp.agents.versions import Versions
 from streamapp.drift import Lateness, Silence, Watch, event_id
-from streamapp.errors import MessageError, ProfileError
-from streamapp.messages import Alert, Distribution, ModelRef, OutRecord, Retrain, caused_id, event_headers
+from streamapp.errors import MessageError, ProfileError, StoreError
+from streamapp.messages import (
+    NO_VERSION,
+    Alert,
+    Distribution,
+    ModelRef,
+    OutRecord,
+    Retrain,
+    caused_id,
+    event_headers,
+)
 from streamapp.profile.policy_text import parse_policy
 from streamapp.runtime.host import Host, StateTable
 from streamapp.runtime.log_fields import cause
@@ -25,6 +35,9 @@ from streamapp.runtime.transport import RecordBatch
 __all__ = ["WatchAgent", "alert_record", "retrain_record"]
 
 log = logging.getLogger(__name__)
+
+_LOOK_EVERY_S = 1.0
+_NO_SKIPS = frozenset({"judged", "anew"})
 
 
 class WatchAgent:
@@ -51,6 +64,9 @@ class WatchAgent:
         self._warned: set[str] = set()
         self._watch, self._silence, self._lateness = self._begin()
         self._state = FoldState(host, folds, "watch", restore=self._restore, snapshot=self._snapshot)
+        self._waiting = asyncio.Lock()
+        self.waits_for: str | None = None
+        """Version whose bundle the store has not given yet: until then nothing is judged."""
         estimate.kept_by(self._state.mark)
         host.agent("watch", [host.topics.distributions], self.handle)
         host.every(1.0, self._tick)
@@ -58,16 +74,15 @@ class WatchAgent:
     async def handle(self, batches: Sequence[RecordBatch]) -> Sequence[Awaitable[Any]]:
         """Judge a batch of panes; what they cause is delivered when this returns."""
         name, topics = self._host.settings.name, self._host.topics
+        panes = _decoded(batches)
+        if not await self._know(pane.version for pane in panes.values()):
+            # A rebalance would wait for these panes, and what was not judged must not be committed.
+            self._host.fatal("panes cannot be judged", StoreError("the store is away, and partitions move"))
         async with self._state.turn(batches) as records:
             for record in records:
-                try:
-                    pane = Distribution.decode(record.value)
-                except MessageError as exc:
-                    log.warning(
-                        "a distribution is not readable: %s", exc.code, extra={"offset": record.offset}
-                    )
+                pane = panes.get(record.offset)
+                if pane is None:
                     continue
-                await self._versions.watched(pane.version)
                 if self._watch.begins_reign(pane):
                     await self._versions.answers_from(pane.version, pane.partition, pane.first_offset)
                 judged = self._watch.counts["judged"]
@@ -90,9 +105,35 @@ class WatchAgent:
             self._show()
         return []
 
+    async def _know(self, versions: Iterable[str]) -> bool:
+        """Wait until the store has given what `versions` are compared with; return False if partitions move.
+
+        The fold must say the same whenever it reads the log, so it does not go on without. It waits before
+        its turn: what others have done is saved, and committed, meanwhile.
+        """
+        async with self._waiting:
+            snapshot = self._state.unread()
+            in_force = None if snapshot is None else _watch_state(orjson.loads(snapshot))["version"]
+            for version in sorted({in_force or NO_VERSION, *versions} - {NO_VERSION}):
+                while not await self._is_known(version):
+                    if self._host.app.rebalancing:
+                        self.waits_for = None
+                        return False
+                    self.waits_for = version
+                self.waits_for = None
+            return True
+
+    async def _is_known(self, version: str) -> bool:
+        try:
+            await asyncio.wait_for(self._versions.watched(version), _LOOK_EVERY_S)
+        except TimeoutError:
+            return False
+        return True
+
     async def _tick(self) -> None:
         """Say it when nothing comes any more: the one thing here that the clock decides."""
-        if not self._host.assigned(self._host.topics.distributions):
+        is_mine = self._host.assigned(self._host.topics.distributions)
+        if not is_mine or self._waiting.locked() or not await self._know(()):
             return
         async with self._state.turn([]):
             alert = self._silence.tick(self._host.now_ms())
@@ -135,19 +176,17 @@ class WatchAgent:
             self._estimate.load(None)
             return
         settings, state = self._host.settings, orjson.loads(data)
-        estimate = state.get("estimate")
-        if "watch" in state:  # before, it was that alone
+        watch = _watch_state(state)
+        if watch is not state:
             self._silence.load(state["silence"], self._host.now_ms())
             if "lateness" in state:
                 self._lateness.load(state["lateness"])
-            data, state = orjson.dumps(state["watch"]), state["watch"]
-        version = state["version"]
-        if version is not None:
-            await self._versions.watched(version)
-        self._estimate.load(estimate)
+        if watch["version"] is not None:
+            await self._versions.watched(watch["version"])
+        self._estimate.load(state.get("estimate"))
         try:
             self._watch = Watch.restore(
-                data,
+                orjson.dumps(watch),
                 self._versions.profile_of,
                 settings.name,
                 false_alarm_every=settings.false_alarm_every,
@@ -173,6 +212,8 @@ class WatchAgent:
             names = ", ".join(sorted(unknown))
             log.warning("setting drift names what version %s has not: %s", self._watch.version, names)
         monitor, metrics = self._watch.monitor, self._host.metrics
+        skipped = self._watch.counts.items()
+        set_all(metrics.unjudged, {(why,): count for why, count in skipped if why not in _NO_SKIPS})
         metrics.open_alerts.labels("no-data").set(self._silence.alert is not None)
         metrics.open_alerts.labels("latency").set(self._lateness.alert is not None)
         if monitor is None:
@@ -182,6 +223,23 @@ class WatchAgent:
         open_ = {alert.kind for alert in monitor.open_alerts}
         for kind in ("input", "correlation", "missing", "output"):
             metrics.open_alerts.labels(kind).set(kind in open_)
+
+
+def _decoded(batches: Sequence[RecordBatch]) -> dict[int, Distribution]:
+    """Return the panes in `batches` by their offset; what is none is left out, and said."""
+    panes = {}
+    for record in (record for batch in batches for record in batch.records):
+        try:
+            panes[record.offset] = Distribution.decode(record.value)
+        except MessageError as exc:
+            log.warning("a distribution is not readable: %s", exc.code, extra={"offset": record.offset})
+    return panes
+
+
+def _watch_state(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the part of a snapshot that is of the fold; before there was another, that was all."""
+    watch: Mapping[str, Any] = state.get("watch", state)
+    return watch
 
 
 def alert_record(deployment: str, alert: Alert) -> OutRecord:

@@ -214,6 +214,9 @@ class Metrics:
 
     def _add_monitoring(self, monitor: _Group) -> None:
         self.drift = monitor.gauge("drift_effect", "Signed size of the drift of a column.", "feature")
+        self.unjudged = monitor.gauge(
+            "panes_unjudged", "Panes of the log that drift was not judged on.", "reason"
+        )
         self.answers = monitor.counter("answers_total", "Records of predictions, as read.", outcome=_ANSWERS)
         self.unlabelled = monitor.counter("unlabelled_total", "Answers forgotten without a label.")
         self.reviews = monitor.counter("reviews_total", "Answers drawn for review.", outcome=_REVIEWS)
@@ -261,7 +264,15 @@ class Metrics:
 
     def forget_judgements(self) -> None:
         """Show no longer what WATCH and JUDGE have found: another process has taken over from them."""
-        for found in (self.open_alerts, self.drift, self.quality, self.segments, self.estimate_state):
+        shown = (
+            self.open_alerts,
+            self.drift,
+            self.unjudged,
+            self.quality,
+            self.segments,
+            self.estimate_state,
+        )
+        for found in shown:
             found.clear()
         self.coverage.set(math.nan)
 

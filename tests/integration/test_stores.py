@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from streamapp.messages import Distribution
 from streamapp.models import Bundle, Keys
 from streamapp.runtime.deploy import promote
 from tests.integration.conftest import Make, draw, make_bundle
-from tests.integration.deployment import PARTITIONS, Deployment, requests
+from tests.integration.deployment import PARTITIONS, Deployment, Sending, labels, requests
 from tests.integration.running import until
 from tests.integration.test_models_topic import point_at, served_by, write
 from tests.models.hostile import Canary
@@ -40,6 +41,53 @@ def forge(deployment: Deployment, folder: Path) -> str:
     write(deployment, (forged.version.encode(), forged.record(url, "champion").encode()))
     point_at(deployment, forged.version)
     return forged.version
+
+
+def empty_pane(version: str) -> Sending:
+    """A pane without a request, of a partition that is no real one."""
+    pane = Distribution(
+        version=version, partition=99, first_offset=0, next_offset=0, events=0, from_=0, to=0
+    )  # fmt: skip
+    return Sending(pane.encode(), pane.key)
+
+
+def test_a_new_champion_is_watched_though_its_store_was_away_when_it_came(make: Make, bundle: Bundle) -> None:
+    """Its panes wait, and labels do not: what is joined is committed meanwhile."""
+    deployment = make(pane_seconds=0.2, commit_interval=0.1)
+    deployment.deploy(bundle, partitions=PARTITIONS)
+    score, monitor = deployment.start("score"), deployment.start("monitor", instance="one")
+    score.wait_ready()
+    deployment.produce("requests", requests(90))
+
+    def has_judged_all() -> bool:
+        panes = deployment.count("distributions")
+        return 0 < panes == deployment.committed("monitor", "distributions")
+
+    until(has_judged_all, what="the first panes are judged")
+    monitor.kill()
+    successor = make_bundle(2, flip=True)
+    deployment.deploy(successor)
+    until(lambda: served_by(score, successor.version), what="the successor serves")
+    store = Path(deployment.settings.store)
+    store.rename(store.with_name("away"))
+    store.touch()
+    deployment.produce("distributions", [empty_pane(successor.version)])
+    deployment.produce("requests", requests(90, first=90))
+    deployment.produce("feedback", labels(180))
+    monitor = deployment.start("monitor", instance="one")
+    until(lambda: "waiting for the store" in monitor.page("ready")[1], what=monitor.tail)
+    until(lambda: deployment.count("labelled") == 180, what="labels are joined")
+    until(lambda: deployment.committed("monitor", "feedback") == 180, what="and committed")
+    assert monitor.page("health") == (200, "ok\n")
+    assert not has_judged_all()
+    store.unlink()
+    store.with_name("away").rename(store)
+    until(has_judged_all, what=lambda: f"all panes are judged; {monitor.tail()}")
+    monitor.wait_ready()
+    unjudged = [
+        monitor.metric(f'streamapp_panes_unjudged{{reason="{why}"}}') for why in ("empty", "no-profile")
+    ]
+    assert unjudged == [1, 0]
 
 
 def test_neither_a_hostile_bundle_nor_a_lost_store_ends_the_champions_answers(
