@@ -105,6 +105,7 @@ class JudgeAgent:
                 self._estimate.verify(rows)
                 rows = by_original(rows, self._versions.log.versions)
                 judged = await self._fold(rows)
+                await self._note_scale()
                 await self._carry_out(judged)
                 decided = decided or judged.promoted is not None
             self._is_shown = False
@@ -119,6 +120,18 @@ class JudgeAgent:
             return await asyncio.to_thread(self._judge.fold, rows)
         finally:
             self._is_folding = False
+
+    async def _note_scale(self) -> None:
+        """Have ``models`` say which error counts as a loss of 1, for those who read losses elsewhere."""
+        found, models = self._judge.found_scale, self._versions.log
+        if found is None:
+            return
+        version, scale = found
+        judged = {version}
+        if models.champion is not None and original(models.champion.version, models.versions) == version:
+            judged.add(models.champion.version)
+        for each in judged:
+            await models.update(each, lambda record: record.model_copy(update={"loss_scale": scale}))
 
     async def _follow(self) -> None:
         """Tell the judge what ``models`` says, if it says something new."""

@@ -262,6 +262,7 @@ class Train:
                 since=_position(start.since, [offset for offset, _, _ in rows]),
                 caused_by=start.event.id,
                 trained_at_ms=host.now_ms(),
+                loss_scale=record.loss_scale,
                 options=self._options,
             )
             log.info(

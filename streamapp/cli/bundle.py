@@ -325,8 +325,9 @@ def _say(bundle: Bundle, ignored: list[str], without_target: int, model: str, no
     missing = f", {without_target:,} more without {signature.target} left out" if without_target else ""
     click.echo(f"  reference     {manifest.reference_rows:,} rows{missing}")
     if bundle.baseline is None:
+        of_loss = "calibration" if signature.classes is not None else "its scale"
         click.echo(
-            "  baseline      none: loss, calibration and outputs will come from the first 2,000 live "
+            f"  baseline      none: loss, {of_loss} and outputs will come from the first 2,000 live "
             "rows (--holdout FILE.csv gives them now)"
         )
     else:

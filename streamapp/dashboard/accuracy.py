@@ -12,6 +12,10 @@ from streamapp.quality.window_quality import WindowQuality
 __all__ = ["AccuracyFold"]
 
 _SEGMENTS = 8
+_NO_SCALE = (
+    "packed without a holdout: the first 2,000 labelled rows tell which error counts as a loss of 1, "
+    "and no losses are known before"
+)
 
 
 class AccuracyFold:
@@ -32,6 +36,8 @@ class AccuracyFold:
         """Return what is known now; `known` is of the champion."""
         if known is None:
             return Accuracy()
+        if known.awaits_scale:
+            return Accuracy(measure=f"{known.loss} loss", is_share=False, unreadable=_NO_SCALE)
         if self._is_new:
             self._quality, self._is_new = self._window.quality(), False
         is_share = known.classes is not None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
-from streamapp.messages import Label
+from streamapp.messages import Label, Model
 from streamapp.models import Baseline, Bundle
 from streamapp.models.segments import Segments
 from streamapp.profile import Profile
@@ -50,6 +50,17 @@ class KnownVersion:
             None if classes is None else tuple(classes),
             bundle.segments,
         )
+
+    def as_judged(self, record: Model | None) -> Self:
+        """Return it with the scale that its record has of labelled rows, where the bundle has none."""
+        if record is None or record.loss_scale is None or self.loss_scale is not None:
+            return self
+        return replace(self, loss_scale=record.loss_scale)
+
+    @property
+    def awaits_scale(self) -> bool:
+        """Whether nobody can tell yet which error counts as a loss of 1."""
+        return self.loss == "absolute" and self.loss_scale is None
 
     @property
     def accuracy_on_holdout(self) -> float | None:

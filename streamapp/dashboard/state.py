@@ -107,7 +107,7 @@ class DeploymentState:
         traffic, models = self._traffic.view(now_ms), self._models()
         champion = None if self._champion is None else self._champion.version
         found = self._known.get(champion or "")
-        known = found if isinstance(found, KnownVersion) else None
+        known = self._known_of(champion or "")
         accuracy = self._accuracy.view(known, self._drift.estimate.now())
         drift = self._drift.view(alerts)
         if isinstance(found, str):
@@ -142,7 +142,8 @@ class DeploymentState:
         )
         self._drift.estimate.verify(rows)
         # All versions of a deployment have one loss and one set of classes.
-        known = next((one for one in reversed(self._known.values()) if isinstance(one, KnownVersion)), None)
+        newest = (self._known_of(version) for version in reversed(self._known))
+        known = next((one for one in newest if one is not None), None)
         if known is not None and len(rows):
             self._accuracy.take(rows, known)
 
@@ -172,7 +173,7 @@ class DeploymentState:
 
     def _known_of(self, version: str) -> KnownVersion | None:
         found = self._known.get(version)
-        return found if isinstance(found, KnownVersion) else None
+        return found.as_judged(self.models.get(version)) if isinstance(found, KnownVersion) else None
 
 
 def _line(model: Model, state: str, since_ms: int | None) -> VersionLine:

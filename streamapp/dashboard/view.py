@@ -160,7 +160,7 @@ class Accuracy:
     segments
         Loss by level of the segment columns, the worst first: name, loss, rows.
     unreadable
-        Why there is nothing, if that is for want of the bundle.
+        Why there is nothing, if that is not for want of labels.
     """
 
     measure: str = "accuracy"

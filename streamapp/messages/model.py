@@ -46,6 +46,11 @@ class Model(Message):
         default=[],
         description="Those of them that are inputs: answers lack them, so nothing can be learned from these.",
     )
+    loss_scale: float | None = Field(
+        default=None,
+        gt=0,
+        description="Error that counts as a loss of 1, told by labelled rows where the bundle has none.",
+    )
     note: str | None = Field(default=None, description="Why it is in this state, for people.")
 
 

@@ -127,7 +127,7 @@ class Bundle:
             ``zero-one`` (default for classifiers), ``brier`` or ``absolute`` (default for regressors).
         loss_scale
             The error that counts as an absolute loss of 1, in units of the target; default: the 99th
-            percentile of the errors on the holdout.
+            percentile of the errors on the holdout. Without either, labelled rows tell it later.
         nullable
             Columns that may be missing, beside those that are in `X`.
         closed

@@ -12,7 +12,16 @@ from streamapp.messages import Label
 from streamapp.models.column import Array
 from streamapp.models.predictions import Predictions
 
-__all__ = ["LOSSES", "absolute", "brier", "check_loss", "loss_scale", "losses", "zero_one"]
+__all__ = [
+    "LOSSES",
+    "absolute",
+    "brier",
+    "check_loss",
+    "loss_scale",
+    "losses",
+    "scale_of_errors",
+    "zero_one",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -100,7 +109,12 @@ def loss_scale(y: Array, values: Array) -> float:
     >>> loss_scale(np.zeros(101), np.arange(101.0))
     99.0
     """
-    return float(np.quantile(np.abs(_floats(y) - _floats(values)), 0.99)) or 1.0
+    return scale_of_errors(np.abs(_floats(y) - _floats(values)))
+
+
+def scale_of_errors(errors: Floats) -> float:
+    """Return :func:`loss_scale` of abs(error), (n,), n ≥ 1."""
+    return float(np.quantile(errors, 0.99)) or 1.0
 
 
 def losses(name: str, predictions: Predictions, y: Array, scale: float | None = None) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 from streamapp.messages import Alert, DriftedFeature, ModelRef, Window, caused_id
 from streamapp.models import Baseline, Segments
 from streamapp.models.column import Array
-from streamapp.models.losses import Floats
+from streamapp.models.losses import Floats, scale_of_errors
 from streamapp.quality.labelled_rows import Ints, LabelledRows
 from streamapp.quality.segmented_monitor import LossAlarm, SegmentedLossMonitor
 
@@ -56,7 +56,7 @@ class AccuracyWatch:
         Name of the loss, the alert's subject where all rows are worse; else that is the segment.
     baseline
         Of the version's holdout. None, or one of another loss: the first 2,000 rows become it, and nothing
-        alarms before.
+        alarms before. Rows whose loss has no scale yet become it by :meth:`find_scale`.
     false_alarm_every
         Rows per false alarm.
     share
@@ -111,6 +111,8 @@ class AccuracyWatch:
         """Take the next rows that the version answered, first labels only, and their losses, (n,)."""
         levels = self._levels(rows)
         start = self._collect(losses, levels)
+        if len(self._first) == _BASELINE_ROWS:
+            self._compare_with(self._first)
         if self._monitor is None:
             return []
         before, behind = self._rows, len(self._trail)
@@ -132,6 +134,30 @@ class AccuracyWatch:
         self._trail = self._trail[-self._monitor.memory :]
         return changes
 
+    def find_scale(self, rows: LabelledRows, errors: Floats) -> tuple[int, float | None]:
+        """Take the next rows of a version whose errors nobody can call large or small yet.
+
+        Parameters
+        ----------
+        rows
+            As for :meth:`judge`.
+        errors
+            Their absolute errors, (n,) in units of the target.
+
+        Returns
+        -------
+        int
+            How many of the rows it took; the others are for :meth:`judge`.
+        float or None
+            The error that counts as a loss of 1, once the rows are enough: by it, they are the baseline.
+        """
+        taken = self._collect(errors, self._levels(rows))
+        if len(self._first) < _BASELINE_ROWS:
+            return taken, None
+        scale = scale_of_errors(self._first)
+        self._compare_with(np.minimum(self._first / scale, 1.0))
+        return taken, scale
+
     def _levels(self, rows: LabelledRows) -> dict[str, Array]:
         if not self._segments:
             return {}
@@ -140,21 +166,23 @@ class AccuracyWatch:
             own[[row is None for row in rows.features]] = None
         return levels
 
-    def _collect(self, losses: Floats, levels: dict[str, Array]) -> int:
-        """Make the baseline of first rows, if it is to come from there; return how many of these it took."""
+    def _collect(self, each: Floats, levels: dict[str, Array]) -> int:
+        """Keep the losses, or errors, of first rows if the baseline comes from there; return of how many."""
         if self._monitor is not None:
             return 0
-        taken = min(len(losses), _BASELINE_ROWS - len(self._first))
+        taken = min(len(each), _BASELINE_ROWS - len(self._first))
         before = self._first_levels or _cut(levels, slice(0))
-        self._first = np.concatenate((self._first, losses[:taken]))
+        self._first = np.concatenate((self._first, each[:taken]))
         self._first_levels = {
             name: np.concatenate((before[name], own[:taken])) for name, own in levels.items()
         }
-        if len(self._first) == _BASELINE_ROWS:
-            baseline = Baseline.of_losses(self.loss, self._first, self._first_levels)
-            self._monitor = SegmentedLossMonitor(baseline, self._own_every)
-            self._first, self._first_levels = np.empty(0), {}
         return taken
+
+    def _compare_with(self, losses: Floats) -> None:
+        """Let the losses of the first rows be the baseline."""
+        baseline = Baseline.of_losses(self.loss, losses, self._first_levels)
+        self._monitor = SegmentedLossMonitor(baseline, self._own_every)
+        self._first, self._first_levels = np.empty(0), {}
 
     def _clear(self, until: int, rows: LabelledRows, shift: int, changes: list[AlertChange]) -> None:
         """Resolve the alert if it was quiet long enough before the row of number `until`."""

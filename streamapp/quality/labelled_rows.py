@@ -15,7 +15,7 @@ from streamapp.messages import Label, parse_time
 from streamapp.models.column import Array
 from streamapp.models.losses import Floats, absolute, brier, zero_one
 
-__all__ = ["Ints", "LabelledRows", "as_objects", "losses_of", "numbers"]
+__all__ = ["Ints", "LabelledRows", "as_objects", "errors_of", "losses_of", "numbers"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -183,6 +183,14 @@ def losses_of(rows: LabelledRows, loss: str, scale: float | None, classes: Seque
     if loss == "absolute" and scale is not None:
         return absolute(numbers(rows.labels), numbers(rows.predictions), scale)
     return np.full(len(rows), np.nan)
+
+
+def errors_of(rows: LabelledRows) -> Floats:
+    """Return abs(label - answer), (n,) in units of the target; NaN where that is no finite number."""
+    with np.errstate(over="ignore"):  # of numbers as large as can be
+        errors: Floats = np.abs(numbers(rows.labels) - numbers(rows.predictions))
+    errors[np.isinf(errors)] = np.nan
+    return errors
 
 
 def as_objects(values: Sequence[Any]) -> Array:

@@ -25,10 +25,11 @@ from streamapp.models.losses import Floats
 from streamapp.profile import DriftPolicy
 from streamapp.quality.accuracy import AccuracyWindow, Quality
 from streamapp.quality.accuracy_watch import AccuracyWatch, AlertChange
-from streamapp.quality.labelled_rows import Ints, LabelledRows, losses_of
+from streamapp.quality.labelled_rows import Ints, LabelledRows
 from streamapp.quality.recent import RecentRequests
 from streamapp.rollout.in_alarm import open_after, rows_in_alarm
 from streamapp.rollout.judged import Candidate, Judged
+from streamapp.rollout.loss_scale import LossScale
 from streamapp.rollout.reasons import Cause, Reasons
 from streamapp.rollout.reigns import Reigns
 from streamapp.rollout.rollback import rollback_alerts
@@ -137,6 +138,7 @@ class Judge:
         )
         self._window = AccuracyWindow(window_rows)
         self._recent = RecentRequests()
+        self._scale = LossScale()
         self._champion: Candidate | None = None
         self._watch: AccuracyWatch | None = None
         self._target = TargetWatch(
@@ -174,6 +176,11 @@ class Judge:
         """The target alert that is open."""
         return self._target.open_alert
 
+    @property
+    def found_scale(self) -> tuple[str, float] | None:
+        """The champion and its loss's scale, where rows have told that and not its bundle."""
+        return None if self._champion is None else self._champion.found_scale
+
     def shadows(self, champion: str) -> tuple[str, ...]:
         """Return the former champions that are to be followed beside `champion`, the present or the next."""
         return self._reigns.shadows(champion)
@@ -199,6 +206,7 @@ class Judge:
             The versions that :meth:`shadows` names; without them nothing guards the champion, and none of
             them comes back.
         """
+        champion = self._scale.of(champion)
         self._leaving += self._target.follow(champion)
         share = ACCURACY_SHARE if self._target.has_baseline else 1.0
         if self._watch is not None and self._watch.version == champion.version:
@@ -267,7 +275,9 @@ class Judge:
         counts: Ints,
         judged: Judged,
     ) -> None:
-        losses = losses_of(rows, champion.loss, champion.loss_scale, champion.classes)
+        champion = self._champion = self._scale.find(champion, self._watch, rows, is_first)
+        self._trials.learn_of(champion)
+        losses = champion.losses_of(rows)
         own = is_first & (rows.versions == champion.version) & ~np.isnan(losses)
         was_open = self.open_alert
         changes = self._judge_champion(rows, losses, own)
@@ -276,6 +286,7 @@ class Judge:
         won = next((row for row, trial in ended if trial.is_won), None)
         end = len(rows) if won is None else won + 1
         self._trials.settle(end)
+        self._scale.keep(champion, int(rows.offsets[end - 1]))
         is_before = np.arange(len(rows)) < end
         changes = [change for change in changes if change[0] < end]
         if won is not None and self._watch is not None:  # what came after is not the champion's any more
@@ -342,6 +353,7 @@ class Judge:
             "recent": self._recent.snapshot(),
             "watch": None if self._watch is None else self._watch.snapshot(),
             "target": self._target.snapshot(),
+            "loss_scale": self._scale.snapshot(),
             "terms": self._terms.to_dict(),
             "reigns": self._reigns.snapshot(),
             "trials": self._trials.snapshot(),
@@ -373,6 +385,7 @@ class Judge:
         judge._leaving = [Alert.parse(alert) for alert in state["leaving"]]
         judge._rows = state["rows"]
         judge._reasons.restore(state)
+        judge._scale.restore(state.get("loss_scale"))
         judge._leaving += judge._target.restore(state.get("target"))
         if state["watch"] is not None:
             judge._watch = AccuracyWatch.restore(state["watch"], deployment)

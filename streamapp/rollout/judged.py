@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from streamapp.messages import Alert, Label, Retrain
 from streamapp.models import Baseline, Predictions, Rows, Segments, Signature
+from streamapp.models.losses import Floats
 from streamapp.profile import Profile
 from streamapp.quality import OnlineLearner
 from streamapp.quality.e_detector import upper_bound
+from streamapp.quality.labelled_rows import LabelledRows, losses_of
 
 __all__ = ["Candidate", "Decision", "DueRetrain", "Judged"]
 
@@ -27,7 +31,9 @@ class Candidate:
     loss
         The deployment's loss; that of the champion decides.
     loss_scale
-        The error that counts as 1, for the loss ``absolute``.
+        The error that counts as 1, for the loss ``absolute``; None: labelled rows will tell.
+    losses_from
+        Offset in ``labelled`` of the first row with a loss; None if the bundle says `loss_scale`.
     classes
         None for a regressor.
     newest_training_data_at_ms
@@ -48,6 +54,7 @@ class Candidate:
     predict: Callable[[Rows], Predictions]
     loss: str
     loss_scale: float | None = None
+    losses_from: int | None = None
     classes: tuple[Label, ...] | None = None
     newest_training_data_at_ms: int | None = None
     baseline: Baseline | None = None
@@ -55,6 +62,20 @@ class Candidate:
     signature: Signature | None = None
     segments: Segments | None = None
     learner: Callable[[], OnlineLearner] | None = None
+
+    def losses_of(self, rows: LabelledRows) -> Floats:
+        """Return what this version's loss is of each answer that was given, (n,); NaN where there is none."""
+        each = losses_of(rows, self.loss, self.loss_scale, self.classes)
+        if self.losses_from is not None:
+            each[rows.offsets < self.losses_from] = np.nan
+        return each
+
+    @property
+    def found_scale(self) -> tuple[str, float] | None:
+        """The version and its loss's scale, where rows have told that and not its bundle."""
+        if self.loss_scale is None or self.losses_from is None:
+            return None
+        return self.version, self.loss_scale
 
     @property
     def usual_loss(self) -> float | None:

@@ -12,7 +12,7 @@ from streamapp.errors import ConfigError
 from streamapp.models import losses
 from streamapp.models.losses import Floats
 from streamapp.quality import OnlineLearner
-from streamapp.quality.labelled_rows import LabelledRows, losses_of
+from streamapp.quality.labelled_rows import LabelledRows
 from streamapp.quality.learner import Answered
 from streamapp.quality.recent import RecentRequests
 from streamapp.rollout.judged import Candidate
@@ -289,11 +289,9 @@ class OnlineTrials:
         if not len(rows):
             return
         for trial in self._behind:
-            champion = trial.champion
             chosen = rows.take(np.flatnonzero(rows.offsets >= (trial.learned_from or 0)))
             if len(chosen):
-                champion_losses = losses_of(chosen, champion.loss, champion.loss_scale, champion.classes)
-                trial.judge_again(chosen, champion_losses)
+                trial.judge_again(chosen, trial.champion.losses_of(chosen))
 
     def caught_up(self) -> None:
         """Take note that all rows were given again."""

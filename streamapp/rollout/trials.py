@@ -159,6 +159,12 @@ class Trials:
         self._interrupted.clear()
         return begun
 
+    def learn_of(self, champion: Candidate) -> None:
+        """Compare with `champion` from now on: the same version, of which more is known."""
+        self._champion = champion
+        for trial in self._trials.values():
+            trial.champion = champion
+
     def _go_on(self, trial: Trial, under_way: dict[str, Trial]) -> bool:
         """Take in a trial, with what is known of it already; return whether anything was."""
         version = trial.challenger.version

@@ -22,11 +22,16 @@ class Comparison:
         Whose signature and loss they have.
     columns, labels
         Of the rows, (n,) each; no candidate was fitted on them.
+    loss_scale
+        Which error counts as a loss of 1, where the champion's bundle does not say. None: the 99th percentile
+        of the first candidate's.
     """
 
-    def __init__(self, champion: Bundle, columns: Columns, labels: Array) -> None:
+    def __init__(
+        self, champion: Bundle, columns: Columns, labels: Array, loss_scale: float | None = None
+    ) -> None:
         self._champion, self._columns, self._labels = champion, columns, labels
-        self._scale = champion.manifest.loss_scale
+        self._scale = champion.manifest.loss_scale or loss_scale
 
     def losses(self, estimator: Any, fitted: Columns, format_name: str) -> Floats:
         """Return the losses of a candidate, (n,), of a format, that was fitted on the columns `fitted`.
@@ -41,9 +46,7 @@ class Comparison:
             signature = champion.signature.renewed(fitted, estimator)
             predict = load_format(format_name).predictor(estimator, signature.classes)
             answers = predict(signature.to_input(self._columns))
-            if (
-                champion.manifest.loss == "absolute" and self._scale is None
-            ):  # the first says what an error is
+            if champion.manifest.loss == "absolute" and self._scale is None:
                 self._scale = loss_scale(self._labels, answers.values)
             return losses(champion.manifest.loss, answers, self._labels, self._scale)
         except StreamappError as exc:

@@ -92,6 +92,8 @@ class Job:
         Id of the retrain event.
     trained_at_ms
         What the bundle will say, milliseconds since the epoch.
+    loss_scale
+        Which error counts as a loss of 1, as the champion's record says where its bundle does not.
     """
 
     deployment: str
@@ -105,6 +107,7 @@ class Job:
     caused_by: str
     trained_at_ms: int
     since: int | None = None
+    loss_scale: float | None = None
     options: TrainingOptions = TrainingOptions()
 
 
@@ -161,7 +164,7 @@ def train(job: Job) -> Trained:
     examples = choose_rows(rows, champion.signature, window_ms=job.options.window_ms)
     windows, newest = _split(examples, job.options, _position(job, rows, examples), champion)
 
-    compare = Comparison(champion, *examples.part(slice(newest, None)))
+    compare = Comparison(champion, *examples.part(slice(newest, None)), job.loss_scale)
 
     def fit(chosen: slice) -> _Fitted:
         columns, labels = examples.part(chosen)
@@ -313,6 +316,7 @@ def _pack(job: Job, champion: Bundle, chosen: Chosen[_Fitted], examples: Example
             sibling=chosen.sibling.estimator if has_all else None,
             time=examples.times_ms[fitted].astype("datetime64[ms]"),
             like=champion,
+            loss_scale=champion.manifest.loss_scale or job.loss_scale,
             created_at_ms=job.trained_at_ms,
             trained_at_ms=job.trained_at_ms,
             # The holdout's labels count too: it may not be judged again on what its baseline has seen.

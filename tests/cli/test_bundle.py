@@ -124,6 +124,15 @@ def test_without_a_holdout_it_says_where_the_baseline_will_come_from(folder: Pat
     assert "made now" not in _run(*BUNDLE).stdout
 
 
+def test_of_a_regressor_the_scale_of_its_loss_will_come_from_there(folder: Path) -> None:
+    table = pd.read_csv("train.csv")[["temp", "hour"]]
+    pd.DataFrame({"x": table.hour, "y": table.temp}).to_csv("numbers.csv", index=False)
+    joblib.dump(LinearRegression().fit(table[["hour"]].to_numpy(), table.temp), "numbers.joblib")
+    result = _run("bundle", "numbers.joblib", "--reference", "numbers.csv", "--target", "y", *BUNDLE[6:])
+    assert result.exit_code == 0, result.output
+    assert "none: loss, its scale and outputs will come from the first 2,000 live rows" in result.output
+
+
 def test_json_says_the_same_for_programs(folder: Path) -> None:
     fields = json.loads(_run(*BUNDLE, "--json").stdout)
     bundle = Bundle.load(fields["bundle"], sha256=fields["sha256"])

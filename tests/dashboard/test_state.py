@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression
 
 from streamapp.dashboard.state import DeploymentState
 from streamapp.dashboard.verdicts import answer_all
 from streamapp.dashboard.view import Contact, View
-from streamapp.messages import Alert, Distribution, InRecord
+from streamapp.messages import Alert, Distribution, InRecord, Labelled, ModelRef, RequestRef
+from streamapp.models import Bundle
 from tests.dashboard.scenes import NOW_MS, SCENES, Story, bundle, calm, drifting, no_data, promoted
 
 
@@ -254,3 +256,36 @@ def test_latency_is_that_of_the_sample() -> None:
     assert 8 < latency[0] < 14
     assert latency[0] < latency[1] < 60
     assert np.isfinite(latency).all()
+
+
+def test_a_regressor_without_a_holdout_has_no_losses_before_rows_have_told_their_scale() -> None:
+    X, y = np.arange(100.0).reshape(-1, 1), np.arange(100.0)
+    made = Bundle.create(LinearRegression().fit(X, y), X, y, name="bikes")
+    story = Story()
+    story.deploy(made)
+
+    def label(offset: int) -> None:
+        row = Labelled(
+            id=f"r-{offset}",
+            model=ModelRef(name="bikes", version=made.version),
+            prediction=7.0,
+            request=RequestRef(topic="bikes.requests", partition=0, offset=offset, timestamp=NOW_MS),
+            predicted_at=NOW_MS,
+            label=5.0,
+            source="system",
+            labelled_at=NOW_MS,
+            revision=0,
+        )
+        story.take("labelled", [InRecord(0, offset, NOW_MS, b"k", row.encode())])
+
+    label(0)
+    view = story.state.view(story.at_ms)
+    assert "the first 2,000 labelled rows tell" in view.accuracy.unreadable
+    assert (view.answers[1].word, view.accuracy.windows) == ("not known", ())
+    record = made.record("memory://bikes", "champion").model_copy(update={"loss_scale": 4.0})
+    story.write("models", record.version.encode(), record)
+    label(1)
+    accuracy = story.state.view(story.at_ms).accuracy
+    assert accuracy.unreadable == ""
+    assert accuracy.rows == 1
+    assert dict(accuracy.numbers)["absolute loss"] == 0.5

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamapp.messages import Labelled
-from streamapp.quality.labelled_rows import LabelledRows, losses_of
+from streamapp.quality.labelled_rows import LabelledRows, errors_of, losses_of
 
 
 def row(**fields: Any) -> dict[str, Any]:
@@ -141,3 +141,10 @@ def test_a_loss_that_lacks_what_it_takes_judges_no_row(
     loss: str, scale: float | None, classes: tuple[str, ...] | None
 ) -> None:
     assert np.isnan(losses_of(read(row()), loss, scale, classes)).all()
+
+
+def test_errors_are_those_of_finite_numbers() -> None:
+    given = [(7.0, 5.0), (4, 5), ("busy", 5.0), (1.7e308, -1.7e308)]
+    errors = errors_of(read(*[row(prediction=answer, label=label) for answer, label in given]))
+    assert errors[:2].tolist() == [2.0, 1.0]
+    assert np.isnan(errors[2:]).all()

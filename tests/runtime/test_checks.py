@@ -10,11 +10,13 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from streamapp.errors import BrokerError
+from streamapp.messages import Champion
 from streamapp.models import Bundle, Keys
-from streamapp.runtime.checks import CHECKS, Case, Check, Line, run_checks
+from streamapp.runtime.checks import CHECKS, Case, Check, Line, run_checks, serving
 from streamapp.runtime.checks.privacy import privacy
-from streamapp.runtime.checks.serving import versions
+from streamapp.runtime.checks.serving import baseline, versions
 from streamapp.runtime.checks.training import trainer
+from streamapp.runtime.client import Models
 from streamapp.settings import Settings
 
 SETTINGS = Settings.of(name="bikes", bootstrap="127.0.0.1:1")
@@ -132,3 +134,20 @@ def test_personal_columns_say_what_they_switch_off_and_where_the_secret_is(tmp_p
     Keys(tmp_path).personal_secret()
     assert [line[1] for line in lines(age="hash")] == ["warn", "ok"]
     assert f"{tmp_path}/personal.secret; every score process" in lines(age="hash")[1][2]
+
+
+@pytest.mark.parametrize(("scale", "status"), [(None, "warn"), (3.0, "ok")])
+def test_a_regressor_has_a_baseline_once_monitor_has_told_its_scale(
+    monkeypatch: pytest.MonkeyPatch, scale: float | None, status: str
+) -> None:
+    async def many(_: Case) -> int:
+        return 2_000
+
+    monkeypatch.setattr(serving, "_answers", many)
+    monkeypatch.setattr(serving, "_labelled", many)
+    X, y = np.arange(50.0).reshape(-1, 1), np.arange(50.0)
+    made = Bundle.create(LinearRegression().fit(X, y), X, y, name="bikes")
+    record = made.record("memory://bikes", "champion").model_copy(update={"loss_scale": scale})
+    models = Models({made.version: record}, [Champion(version=made.version, at=0)])
+    case = Case(SETTINGS, bundle=made, models=models)
+    assert [line[1] for line in said([Check("baseline", baseline)], case)] == [status]

@@ -142,6 +142,23 @@ def test_a_regressor_keeps_its_scale(make_job: MakeJob, home: Path) -> None:
     assert trained.loss < 0.05
 
 
+def test_a_regressor_without_a_scale_is_given_the_one_that_rows_have_told(
+    make_job: MakeJob, home: Path
+) -> None:
+    X, _ = frame_of(300, seed=1)
+    X, y = X[["temp"]], 3 * X["temp"].to_numpy() + 1
+    champion = pack_champion(Ridge().fit(X, y), X, y, home)
+    values = values_of(X, y + np.random.default_rng(7).normal(size=300))
+    job = make_job(values, bundle=champion, min_rows=100)
+    told, own = train(replace(job, loss_scale=50.0)), train(job)
+    assert load(told, home).manifest.loss_scale == 50.0
+    assert told.loss < 0.03
+    own_scale = load(own, home).manifest.loss_scale
+    assert own_scale is not None
+    assert 1.0 < own_scale < 5.0
+    assert told.loss == pytest.approx(own.loss * own_scale / 50.0, rel=0.1)
+
+
 def test_kinds_that_were_chosen_are_kept_through_generations(make_job: MakeJob, home: Path) -> None:
     X, y = frame_of(300, seed=1)
     X = X[["temp"]]

@@ -123,7 +123,7 @@ async def baseline(case: Case) -> list[Line]:
     if case.bundle.baseline is not None:
         return [Line("ok", f"{case.bundle.baseline.rows:,} holdout rows: outputs and accuracy are watched")]
     answers, labelled = await _answers(case), await _labelled(case)
-    if min(answers, labelled) >= _BASELINE_ROWS:
+    if min(answers, labelled) >= _BASELINE_ROWS and not _awaits_scale(case):
         return [Line("ok", f"its first {_BASELINE_ROWS:,} live rows: outputs and accuracy are watched")]
     return [
         Line(
@@ -158,6 +158,14 @@ async def features(case: Case) -> list[Line]:
     if not answers:
         return [Line("ok", "no answers yet; they will have their features")]
     return [Line("ok", f"the newest {len(answers)} answers have their features")]
+
+
+def _awaits_scale(case: Case) -> bool:
+    """Return whether monitor has yet to tell which error of a regressor counts as a loss of 1."""
+    assert case.bundle is not None
+    manifest, serving = case.bundle.manifest, case.models.serving
+    knows = manifest.loss_scale is not None or (serving is not None and serving.loss_scale is not None)
+    return manifest.loss == "absolute" and not knows
 
 
 async def _answers(case: Case) -> int:
