@@ -154,15 +154,18 @@ def test_a_topic_that_forgets_is_a_failure_and_one_that_keeps_too_little_a_warni
 ) -> None:
     cli("deploy", bundles[0])
     recreate(broker, f"{name}.drift-alerts", {"cleanup.policy": "delete"})
+    recreate(broker, f"{name}.models", {"cleanup.policy": "compact"})
     recreate(broker, f"{name}.review", {"retention.ms": "1000", "max.message.bytes": "1000"})
     settings = lines(cli, status=1)["topic settings"]
-    assert [line["status"] for line in settings] == ["FAIL", "warn", "warn"]
+    assert [line["status"] for line in settings] == ["FAIL", "warn", "warn", "warn", "warn"]
     mistakes = [line["mistake"] for line in settings]
-    assert mistakes == ["cleanup-policy", "retention", "message-size"]
+    assert mistakes == ["cleanup-policy", "retention", "retention", "retention", "message-size"]
     assert f"{name}.drift-alerts has cleanup.policy=delete and must have compact" in settings[0]["message"]
     assert "--add-config cleanup.policy=compact" in settings[0]["message"]
-    assert f"{name}.review has retention.ms=1000 and should have" in settings[1]["message"]
-    assert f"{name}.review has max.message.bytes=1000 and should have" in settings[2]["message"]
+    for line, topic in zip(settings[1:3], ("drift-alerts", "models"), strict=True):
+        assert f"{name}.{topic} has min.compaction.lag.ms=0 and should have 2592000000" in line["message"]
+    assert f"{name}.review has retention.ms=1000 and should have" in settings[3]["message"]
+    assert f"{name}.review has max.message.bytes=1000 and should have" in settings[4]["message"]
 
 
 def test_without_a_champion_it_says_how_to_get_one(

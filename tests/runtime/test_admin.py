@@ -100,7 +100,8 @@ def test_policies(broker: Broker, client: AdminClient, names: TopicNames) -> Non
         assert configs[topic]["retention.bytes"] == "-1"
     for topic in (names.labelled, names.distributions):
         assert int(configs[topic]["retention.ms"]) >= 365 * DAY_MS
-    assert int(configs[names.drift_alerts]["min.compaction.lag.ms"]) >= 30 * DAY_MS
+    for topic in (names.drift_alerts, names.models):
+        assert int(configs[topic]["min.compaction.lag.ms"]) >= 30 * DAY_MS
     for topic in (names.predictions, names.labelled, names["review"], names.dead_letters):
         assert int(configs[topic]["max.message.bytes"]) == answer_limit_bytes(1 << 20) > 2 << 20
     for topic in (*changelogs, names.distributions):
@@ -121,7 +122,8 @@ def test_horizon_stretches_what_is_kept(
     horizon_ms = horizon_days * DAY_MS
     assert int(config(client, names.requests)["retention.ms"]) == max(horizon_ms, 7 * DAY_MS)
     assert int(config(client, names.labelled)["retention.ms"]) == max(horizon_ms, 365 * DAY_MS)
-    assert int(config(client, names.drift_alerts)["min.compaction.lag.ms"]) == horizon_ms
+    for topic in (names.drift_alerts, names.models):
+        assert int(config(client, topic)["min.compaction.lag.ms"]) == horizon_ms
 
 
 def test_existing_requests_decide_the_partitions(

@@ -11,7 +11,12 @@ from streamapp.runtime.topic_problems import topic_problems
 
 __all__ = ["broker", "topic_settings", "topics"]
 
-_AT_LEAST = {"retention.ms": "retention", "retention.bytes": "retention", "max.message.bytes": "message-size"}
+_AT_LEAST = {
+    "retention.ms": "retention",
+    "retention.bytes": "retention",
+    "min.compaction.lag.ms": "retention",
+    "max.message.bytes": "message-size",
+}
 _NO_LIMIT = -1
 
 
