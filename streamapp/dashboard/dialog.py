@@ -9,7 +9,7 @@ from nicegui import ui
 
 from streamapp.dashboard.charts import bars_chart
 from streamapp.dashboard.elements import ICONS, Chart, Text, box, fill_table, icon, link_button
-from streamapp.dashboard.view import Bars, Change, Entry
+from streamapp.dashboard.view import Bars, Change, Entry, Evidence
 from streamapp.dashboard.words import when
 
 __all__ = ["Evidences"]
@@ -22,17 +22,22 @@ class Evidences:
     ----------
     entry_of
         Finds an entry as it is now; None if it has gone.
+    evidence_of
+        Finds what stands behind it.
     """
 
-    def __init__(self, entry_of: Callable[[str], Entry | None]) -> None:
+    def __init__(
+        self, entry_of: Callable[[str], Entry | None], evidence_of: Callable[[str], Evidence | None]
+    ) -> None:
         self._entry_of = entry_of
+        self._evidence_of = evidence_of
         with ui.dialog().props('aria-labelledby="dialog-title" transition-duration=0') as self._dialog:
             self._inside = box("article", classes="evidence")
 
     def open_entry(self, entry_id: str) -> None:
         """Open what stands behind an entry."""
-        entry = self._entry_of(entry_id)
-        if entry is None:
+        entry, evidence = self._entry_of(entry_id), self._evidence_of(entry_id)
+        if entry is None or evidence is None:
             return
         self._inside.clear()
         with self._inside:
@@ -43,7 +48,6 @@ class Evidences:
                 Text("span", when(entry.at_ms))
             if entry.text:
                 Text("p", entry.text)
-            evidence = entry.evidence
             if evidence.features:
                 rows = [(f.name, f.aspect, f.effect, f.psi, f.share) for f in evidence.features]
                 heads = ("column", "what of it", "change", "PSI", "share")
@@ -51,7 +55,9 @@ class Evidences:
                 fill_table(box("table"), "What drifts", heads, rows, numbers=3)
             if evidence.bars:
                 Text("h3", "Then and now, in the alert's window")
-                Text("p", "Shares in percent: grey as in the reference, blue in the window.", classes="note")
+                note = "Shares in percent: grey as in the reference, blue in the window."
+                partly = f" Partly: {evidence.part} are here." if evidence.part else ""
+                Text("p", note + partly, classes="note")
                 with box(classes="multiples"):
                     for bars in evidence.bars:
                         _multiple(bars)
@@ -62,7 +68,7 @@ class Evidences:
                 for name, value in evidence.facts:
                     Text("dt", name)
                     Text("dd", value)
-            self._related(entry)
+            self._related(evidence)
         self._dialog.open()
 
     def open_column(self, change: Change) -> None:
@@ -87,8 +93,8 @@ class Evidences:
             Text("h2", title).props("id=dialog-title")
             link_button("Close", self._dialog.close, classes="close").props("autofocus")
 
-    def _related(self, entry: Entry) -> None:
-        found = [(what, self._entry_of(other)) for other, what in entry.evidence.related]
+    def _related(self, evidence: Evidence) -> None:
+        found = [(what, self._entry_of(other)) for other, what in evidence.related]
         if not any(other for _, other in found):
             return
         Text("h3", "See also")

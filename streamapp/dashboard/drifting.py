@@ -9,7 +9,7 @@ import numpy as np
 from streamapp.dashboard.histogram import bars
 from streamapp.dashboard.known import KnownVersion
 from streamapp.dashboard.panes import KeptPanes
-from streamapp.dashboard.view import Bars, Change, Drift, Pair
+from streamapp.dashboard.view import Bars, Change, Drift, Pair, WindowBars
 from streamapp.drift import Watch
 from streamapp.drift.detector import REQUEST_KINDS
 from streamapp.drift.effects import FLOOR
@@ -49,6 +49,7 @@ class DriftFold:
         self._known_of = known_of
         self._watch = Watch(name)
         self._panes = KeptPanes()
+        self._reached: dict[str, int] = {}
         self._picture: Picture | None = None
         self._is_new = False
         self.estimate = AccuracyEstimate()
@@ -60,6 +61,7 @@ class DriftFold:
 
     def take(self, pane: Distribution) -> None:
         """Take the next pane."""
+        self._reached[str(pane.partition)] = pane.next_offset
         known = self._known_of(pane.version)
         if known is not None and pane.summary is not None:
             try:
@@ -116,22 +118,27 @@ class DriftFold:
             watched_pairs=len(pairs),
         )
 
-    def bars_of(self, alert: Alert) -> tuple[Bars, ...]:
-        """Return the distributions of what an alert names, in its window; none if its panes have gone."""
+    def is_settled(self, alert: Alert) -> bool:
+        """Return whether all panes that come lie behind the window of an alert."""
+        ranges = {} if alert.window is None else alert.window.partitions
+        return all(self._reached.get(partition, -1) >= end for partition, (_, end) in ranges.items())
+
+    def bars_of(self, alert: Alert) -> WindowBars:
+        """Return the distributions of what an alert names, in its window, as far as its panes are there."""
         if alert.window is None or alert.model is None or alert.kind not in REQUEST_KINDS:
-            return ()
+            return WindowBars()
         version = alert.model.version
         known = self._known_of(version)
-        counts = self._panes.within(version, alert.window.partitions)
+        counts, requests = self._panes.within(version, alert.window.partitions)
         if known is None or counts is None:
-            return ()
+            return WindowBars()
         inputs = known.profile.watched
         outputs = () if known.profile.outputs is None else known.profile.outputs.columns
         own, others = outputs if alert.kind == "output" else inputs, len(inputs)
         ends = np.cumsum([len(column.counts) for column in (*inputs, *outputs)])[:-1]
         parts = np.split(counts, ends)
         parts = parts[others:] if alert.kind == "output" else parts[:others]
-        return _bars_of(_names(alert), own, parts)
+        return WindowBars(_bars_of(_names(alert), own, parts), requests)
 
     def _profile_of(self, version: str) -> Profile | None:
         known = self._known_of(version)

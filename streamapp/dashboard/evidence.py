@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamapp.dashboard.view import Bars, Evidence, Feature
+from streamapp.dashboard.view import Evidence, Feature, WindowBars
 from streamapp.dashboard.words import between, many, number, percent, when
 from streamapp.messages import Alert, DecisionRecord, DriftedFeature, Model, OffsetRange, Retrain
 
@@ -16,7 +16,7 @@ _IN_SD = frozenset({"location", "scale", "length", "length spread"})
 
 
 def alert_evidence(
-    first: Alert, last: Alert, bars: tuple[Bars, ...], related: tuple[tuple[str, str], ...]
+    first: Alert, last: Alert, found: WindowBars, related: tuple[tuple[str, str], ...]
 ) -> Evidence:
     """Return what an alert rests on.
 
@@ -24,7 +24,7 @@ def alert_evidence(
     ----------
     first, last
         As it was said first, and last.
-    bars
+    found
         The distributions in its window.
     related
         Other entries.
@@ -45,7 +45,9 @@ def alert_evidence(
     if first.false_alarm_every is not None:
         facts.append(("Alarms are set to", f"one false alarm in {first.false_alarm_every:,}"))
     features = last.features or first.features  # of an alert that is over the last one names none
-    return Evidence(tuple(facts), tuple(map(_feature, features[:_FEATURES])), bars, related)
+    return Evidence(
+        tuple(facts), tuple(map(_feature, features[:_FEATURES])), found.bars, _part(first, found), related
+    )
 
 
 def training_evidence(
@@ -102,6 +104,12 @@ def score_lines(model: Model) -> _Facts:
     if "e-value" in scores:
         lines.append(("Evidence (e-value)", number(scores.pop("e-value"))))
     return (*lines, *((name, number(value)) for name, value in scores.items()))
+
+
+def _part(alert: Alert, found: WindowBars) -> str:
+    if not found.bars or alert.window is None or found.requests >= alert.window.events:
+        return ""
+    return f"{found.requests:,} of its {many(alert.window.events, 'request')}"
 
 
 def _feature(one: DriftedFeature) -> Feature:

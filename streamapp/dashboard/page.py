@@ -79,7 +79,7 @@ class _Page:
                         Text("a", other).props(f'href="/{other}"{current}')
             self._champion = Text("p", classes="status")
             self._status = Text("p", classes="status").props("role=status")
-        self._dialog = Evidences(self._entries.get)
+        self._dialog = Evidences(self._entries.get, board.state.evidence)
         with box(classes="page") as self._body:
             self._answers = AnswersSection()
             with box(classes="columns"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping
+from bisect import bisect_left, insort
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +17,8 @@ __all__ = ["KeptPanes"]
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    version: str
-    partition: int
-    first_offset: int
     next_offset: int
+    requests: int
     counts: np.ndarray
 
 
@@ -30,12 +29,18 @@ class KeptPanes:
     ----------
     limit_bytes
         The oldest go when the others have so many.
+
+    Notes
+    -----
+    A pane that comes again takes the place of the one before it. Panes are found by their offsets: however
+    many there are, looking for a window costs what lies in it.
     """
 
     def __init__(self, limit_bytes: int = 32 << 20) -> None:
         self._limit = limit_bytes
         self._bytes = 0
-        self._panes: deque[_Kept] = deque()
+        self._panes: OrderedDict[tuple[str, str, int], _Kept] = OrderedDict()  # the oldest first
+        self._firsts: dict[tuple[str, str], list[int]] = {}
 
     def __len__(self) -> int:
         return len(self._panes)
@@ -43,22 +48,42 @@ class KeptPanes:
     def add(self, pane: Distribution, summary: Summary) -> None:
         """Keep a pane."""
         counts = np.concatenate([summary.counts, summary.outputs]).astype(np.uint32)
-        self._panes.append(_Kept(pane.version, pane.partition, pane.first_offset, pane.next_offset, counts))
+        key = (pane.version, str(pane.partition), pane.first_offset)
+        had = self._panes.pop(key, None)
+        if had is None:
+            insort(self._firsts.setdefault(key[:2], []), pane.first_offset)
+        else:
+            self._bytes -= had.counts.nbytes
+        self._panes[key] = _Kept(pane.next_offset, pane.events, counts)
         self._bytes += counts.nbytes
         while self._bytes > self._limit:
-            self._bytes -= self._panes.popleft().counts.nbytes
+            self._drop_oldest()
 
-    def within(self, version: str, partitions: Mapping[str, tuple[int, int]]) -> np.ndarray | None:
-        """Return the counts of the panes of `version` in some ranges of offsets, (bins,).
+    def within(
+        self, version: str, partitions: Mapping[str, tuple[int, int]]
+    ) -> tuple[np.ndarray | None, int]:
+        """Return the counts of the panes of `version` in some ranges of offsets, (bins,), and their requests.
 
-        None if there are none; if only some are left, those.
+        None and 0 if there are none; if only some are here, those.
         """
-        found = [
-            kept.counts
-            for kept in self._panes
-            if kept.version == version
-            and (range_ := partitions.get(str(kept.partition))) is not None
-            and range_[0] <= kept.first_offset
-            and kept.next_offset <= range_[1]
-        ]
-        return np.asarray(np.sum(found, axis=0, dtype=np.int64)) if found else None
+        found = list(self._within(version, partitions))
+        if not found:
+            return None, 0
+        counts = np.sum([kept.counts for kept in found], axis=0, dtype=np.int64)
+        return np.asarray(counts), sum(kept.requests for kept in found)
+
+    def _within(self, version: str, partitions: Mapping[str, tuple[int, int]]) -> Iterator[_Kept]:
+        for partition, (first, end) in partitions.items():
+            firsts = self._firsts.get((version, partition), [])
+            for offset in firsts[bisect_left(firsts, first) : bisect_left(firsts, end)]:
+                kept = self._panes[version, partition, offset]
+                if kept.next_offset <= end:
+                    yield kept
+
+    def _drop_oldest(self) -> None:
+        (version, partition, first), kept = self._panes.popitem(last=False)
+        self._bytes -= kept.counts.nbytes
+        firsts = self._firsts[version, partition]
+        del firsts[bisect_left(firsts, first)]
+        if not firsts:
+            del self._firsts[version, partition]

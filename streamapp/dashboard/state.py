@@ -13,7 +13,7 @@ from streamapp.dashboard.known import KnownVersion
 from streamapp.dashboard.timeline import Timeline
 from streamapp.dashboard.traffic import TrafficFold
 from streamapp.dashboard.verdicts import answer_all
-from streamapp.dashboard.view import Contact, Models, VersionLine, View
+from streamapp.dashboard.view import Contact, Evidence, Models, VersionLine, View
 from streamapp.errors import MessageError
 from streamapp.messages import (
     CHAMPION_KEY,
@@ -62,7 +62,7 @@ class DeploymentState:
         self._traffic = TrafficFold()
         self._drift = DriftFold(name, self._known_of)
         self._accuracy = AccuracyFold()
-        self._timeline = Timeline(self._drift.bars_of)
+        self._timeline = Timeline(self._drift)
 
     def wanted(self, topic: str = "models", records: Sequence[Record] = ()) -> list[Model]:
         """Return the versions whose bundles are asked for next, and not known yet.
@@ -114,6 +114,10 @@ class DeploymentState:
             accuracy, drift = replace(accuracy, unreadable=found), replace(drift, unreadable=found)
         view = View(self.name, self.contact, (), traffic, models, accuracy, drift, timeline)
         return replace(view, answers=answer_all(view, alerts, now_ms))
+
+    def evidence(self, entry_id: str) -> Evidence | None:
+        """Return what stands behind an entry of the timeline; None if it is known no more."""
+        return self._timeline.evidence(entry_id)
 
     def _take(self, topic: str, record: Record) -> None:
         value, logged_ms = record.value, record.timestamp

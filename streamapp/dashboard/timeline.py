@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from functools import partial
+from heapq import nlargest
+from operator import itemgetter
+from typing import Generic, Protocol, TypeVar
 
 from streamapp.dashboard.evidence import alert_evidence, training_evidence, version_evidence
-from streamapp.dashboard.view import Bars, Entry, Tone
+from streamapp.dashboard.view import Entry, Evidence, Tone, WindowBars
 from streamapp.messages import Alert, Champion, DecisionRecord, Model, Retrain, RetrainReason
 
-__all__ = ["REASONS", "Timeline"]
+__all__ = ["REASONS", "Timeline", "Windows"]
 
 _MOST = 120
 _REMEMBERED = 500
@@ -39,18 +42,28 @@ class _Logged(Generic[_M]):
     at_ms: int
 
 
+class Windows(Protocol):
+    """What is known of the windows of alerts."""
+
+    def is_settled(self, alert: Alert) -> bool:
+        """Return whether nothing more can come of its window."""
+
+    def bars_of(self, alert: Alert) -> WindowBars:
+        """Return the distributions in its window, as far as they are there."""
+
+
 class Timeline:
     """Folds the messages that tell of what happened; at most some hundred of each sort are remembered.
 
     Parameters
     ----------
-    bars_of
-        The distributions of an alert, as long as its panes are there: what was seen once is kept.
+    windows
+        Asked for the distributions of alerts: as soon as they are settled, they are kept here.
     """
 
-    def __init__(self, bars_of: Callable[[Alert], tuple[Bars, ...]]) -> None:
-        self._bars_of = bars_of
-        self._bars: dict[str, tuple[Bars, ...]] = {}
+    def __init__(self, windows: Windows) -> None:
+        self._windows = windows
+        self._bars: dict[str, WindowBars] = {}
         self._alerts: dict[str, _Logged[Alert]] = {}
         self._events: dict[str, _Logged[Retrain]] = {}
         self._decisions: dict[str, DecisionRecord] = {}
@@ -96,61 +109,80 @@ class Timeline:
 
     def entries(self) -> tuple[Entry, ...]:
         """Return what happened, the latest first."""
-        found = [*self._alert_entries(), *self._trainings(), *self._promotions(), *self._rejections()]
-        found.sort(key=lambda each: each[0], reverse=True)
-        return tuple(entry for _, entry in found[:_MOST])
+        self._keep_settled()
+        latest = nlargest(_MOST, self._happened(), key=itemgetter(0))
+        return tuple(make() for _, make in latest)
 
-    def _alert_entries(self) -> list[tuple[int, Entry]]:
-        found = []
-        trainings = {known.message.caused_by: id_ for id_, known in self._events.items()}
+    def evidence(self, entry_id: str) -> Evidence | None:
+        """Return what stands behind an entry, as it is known now; None if there is no such entry."""
+        kind, _, key = entry_id.partition(":")
+        if kind == "alert" and key in self._alerts:
+            return self._alert_evidence(key)
+        if kind == "training" and key in self._events:
+            return self._training_evidence(key)
+        if kind == "rejected" and key in self._models:
+            return self._version_evidence(key, "")
+        for pointer, _, before in self._reigns():
+            if entry_id == _promotion_id(pointer):
+                return self._version_evidence(pointer.version, before)
+        return None
+
+    def _keep_settled(self) -> None:
+        """Keep the distributions of windows that nothing is added to any more: their panes go some day."""
         for id_, known in self._alerts.items():
-            alert = known.message
-            if not self._bars.get(id_):
-                self._bars[id_] = self._bars_of(known.first)
-            is_over = alert.state == "resolved"
-            how = {"cleared": "over", "rebased": "over: a new model"}.get(alert.resolution or "", "over")
-            training = trainings.get(id_)
-            related = () if training is None else ((f"training:{training}", "led to a training"),)
-            entry = Entry(
-                id=f"alert:{id_}",
-                at_ms=alert.opened_at,
-                kind="alert",
-                tone="info" if is_over else _TONES[alert.severity],
-                title=f"{alert.kind} alert",
-                text=known.first.summary if is_over else alert.summary,
-                state=how if is_over else f"open, {alert.severity}",
-                evidence=alert_evidence(known.first, alert, self._bars[id_], related),
-            )
-            found.append((known.first_ms, entry))
+            if id_ not in self._bars and self._windows.is_settled(known.first):
+                self._bars[id_] = self._windows.bars_of(known.first)
         for gone in self._bars.keys() - self._alerts.keys():
             del self._bars[gone]
-        return found
 
-    def _trainings(self) -> list[tuple[int, Entry]]:
-        found = []
-        for id_, known in self._events.items():
-            event, decision = known.message, self._decisions.get(id_)
-            related = []
-            if event.caused_by in self._alerts:
-                related.append((f"alert:{event.caused_by}", "because of an alert"))
-            if decision is not None and decision.version is not None:
-                related += [
-                    (entry_id, "what became of it") for entry_id in self._fates(decision.version)
-                ]  # fmt: skip
-            outcome = "no decision yet" if decision is None else _OUTCOMES[decision.outcome]
-            failed = decision is not None and decision.outcome == "failed"
-            entry = Entry(
-                id=f"training:{id_}",
-                at_ms=known.at_ms,
-                kind="training",
-                tone="attention" if failed else "info",
-                title=f"training wanted: {REASONS[event.reason]}",
-                text="" if decision is None else _told(decision),
-                state=outcome,
-                evidence=training_evidence(event, decision, tuple(related)),
-            )
-            found.append((known.first_ms, entry))
-        return found
+    def _happened(self) -> Iterator[tuple[int, Callable[[], Entry]]]:
+        """Yield when each thing was logged, and what makes its entry: most are too old to be shown."""
+        for id_, alert in self._alerts.items():
+            yield alert.first_ms, partial(_alert_entry, id_, alert)
+        for id_, event in self._events.items():
+            yield event.first_ms, partial(self._training_entry, id_, event)
+        for pointer, logged_ms, before in self._reigns():
+            yield logged_ms, partial(self._promotion_entry, pointer, before)
+        for version, model in self._models.items():
+            if model.message.state == "rejected":
+                yield model.logged_ms, partial(_rejection_entry, version, model)
+
+    def _reigns(self) -> Iterator[tuple[Champion, int, str]]:
+        """Yield each pointer, when it was logged, and the version before it, which the first one lacks."""
+        before = ""
+        for pointer, logged_ms in self._pointers:
+            yield pointer, logged_ms, before
+            before = pointer.version
+
+    def _alert_evidence(self, id_: str) -> Evidence:
+        known = self._alerts[id_]
+        trainings = {event.message.caused_by: event_id for event_id, event in self._events.items()}
+        training = trainings.get(id_)
+        related = () if training is None else ((f"training:{training}", "led to a training"),)
+        found = self._bars.get(id_) or self._windows.bars_of(known.first)
+        return alert_evidence(known.first, known.message, found, related)
+
+    def _training_entry(self, id_: str, known: _Logged[Retrain]) -> Entry:
+        event, decision = known.message, self._decisions.get(id_)
+        failed = decision is not None and decision.outcome == "failed"
+        return Entry(
+            id=f"training:{id_}",
+            at_ms=known.at_ms,
+            kind="training",
+            tone="attention" if failed else "info",
+            title=f"training wanted: {REASONS[event.reason]}",
+            text="" if decision is None else _told(decision),
+            state="no decision yet" if decision is None else _OUTCOMES[decision.outcome],
+        )
+
+    def _training_evidence(self, id_: str) -> Evidence:
+        event, decision = self._events[id_].message, self._decisions.get(id_)
+        related = []
+        if event.caused_by in self._alerts:
+            related.append((f"alert:{event.caused_by}", "because of an alert"))
+        if decision is not None and decision.version is not None:
+            related += [(entry_id, "what became of it") for entry_id in self._fates(decision.version)]
+        return training_evidence(event, decision, tuple(related))
 
     def _fates(self, version: str) -> list[str]:
         ids = [_promotion_id(pointer) for pointer, _ in self._pointers if pointer.version == version]
@@ -159,58 +191,66 @@ class Timeline:
             ids.append(f"rejected:{version}")
         return ids
 
-    def _promotions(self) -> list[tuple[int, Entry]]:
-        found, before = [], ""
-        for pointer, logged_ms in self._pointers:
-            version = pointer.version
-            known = self._models.get(version)
-            model = None if known is None else known.message
-            left = self._models.get(before)
-            left_note = (None if left is None else left.message.note) or ""
-            is_back = left_note.startswith(f"rolled back to {version}")
-            if not before:
-                title = f"{version} answers"
-            elif is_back:
-                title = f"rolled back: {version} answers again"
-            else:
-                title = f"{version} took over"
-            entry = Entry(
-                id=_promotion_id(pointer),
-                at_ms=pointer.at,
-                kind="rolled back" if is_back else "promoted",
-                tone="attention" if is_back else "good",
-                title=title,
-                text=left_note if is_back else self._why.get(version, ""),
-                state="rolled back" if is_back else ("promoted" if before else "deployed"),
-                evidence=version_evidence(version, model, before, self._cause(model)),
-            )
-            found.append((logged_ms, entry))
-            before = version
-        return found
+    def _promotion_entry(self, pointer: Champion, before: str) -> Entry:
+        version = pointer.version
+        left = self._models.get(before)
+        left_note = (None if left is None else left.message.note) or ""
+        is_back = left_note.startswith(f"rolled back to {version}")
+        if not before:
+            title = f"{version} answers"
+        elif is_back:
+            title = f"rolled back: {version} answers again"
+        else:
+            title = f"{version} took over"
+        return Entry(
+            id=_promotion_id(pointer),
+            at_ms=pointer.at,
+            kind="rolled back" if is_back else "promoted",
+            tone="attention" if is_back else "good",
+            title=title,
+            text=left_note if is_back else self._why.get(version, ""),
+            state="rolled back" if is_back else ("promoted" if before else "deployed"),
+        )
 
-    def _rejections(self) -> list[tuple[int, Entry]]:
-        found = []
-        for version, known in self._models.items():
-            model = known.message
-            if model.state != "rejected":
-                continue
-            entry = Entry(
-                id=f"rejected:{version}",
-                at_ms=model.newest_training_data_at or model.trained_at or known.logged_ms,
-                kind="rejected",
-                tone="info",
-                title=f"{version} was not taken",
-                text=model.note or "",
-                state="rejected",
-                evidence=version_evidence(version, model, "", self._cause(model)),
-            )
-            found.append((known.logged_ms, entry))
-        return found
+    def _version_evidence(self, version: str, before: str) -> Evidence:
+        known = self._models.get(version)
+        if known is None:
+            return version_evidence(version, None, before, ())
+        model = known.message
+        cause = (
+            ((f"training:{model.caused_by}", "the training it comes from"),)
+            if model.caused_by in self._events
+            else ()
+        )
+        return version_evidence(version, model, before, cause)
 
-    def _cause(self, model: Model | None) -> tuple[tuple[str, str], ...]:
-        if model is None or model.caused_by not in self._events:
-            return ()
-        return ((f"training:{model.caused_by}", "the training it comes from"),)
+
+def _alert_entry(id_: str, known: _Logged[Alert]) -> Entry:
+    alert = known.message
+    is_over = alert.state == "resolved"
+    how = {"cleared": "over", "rebased": "over: a new model"}.get(alert.resolution or "", "over")
+    return Entry(
+        id=f"alert:{id_}",
+        at_ms=alert.opened_at,
+        kind="alert",
+        tone="info" if is_over else _TONES[alert.severity],
+        title=f"{alert.kind} alert",
+        text=known.first.summary if is_over else alert.summary,
+        state=how if is_over else f"open, {alert.severity}",
+    )
+
+
+def _rejection_entry(version: str, known: _Logged[Model]) -> Entry:
+    model = known.message
+    return Entry(
+        id=f"rejected:{version}",
+        at_ms=model.newest_training_data_at or model.trained_at or known.logged_ms,
+        kind="rejected",
+        tone="info",
+        title=f"{version} was not taken",
+        text=model.note or "",
+        state="rejected",
+    )
 
 
 def _promotion_id(pointer: Champion) -> str:

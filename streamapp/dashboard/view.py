@@ -22,6 +22,7 @@ __all__ = [
     "Traffic",
     "VersionLine",
     "View",
+    "WindowBars",
     "WindowPoint",
 ]
 
@@ -202,6 +203,22 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowBars:
+    """The distributions of what an alert names, in its window.
+
+    Attributes
+    ----------
+    bars
+        None if nothing of the window is there.
+    requests
+        That they are of: fewer than the window has, if not all of it is there.
+    """
+
+    bars: tuple[Bars, ...] = ()
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """A column or an output beside its reference.
 
@@ -288,7 +305,9 @@ class Evidence:
     features
         Of an alert, ranked.
     bars
-        Distributions in the alert's window, as far as they are still there.
+        Distributions in the alert's window, as far as they are there.
+    part
+        Of how many of the window's requests they are, if not of all.
     related
         Ids of other entries, with what they are to this one.
     """
@@ -296,6 +315,7 @@ class Evidence:
     facts: tuple[tuple[str, str], ...] = ()
     features: tuple[Feature, ...] = ()
     bars: tuple[Bars, ...] = ()
+    part: str = ""
     related: tuple[tuple[str, str], ...] = ()
 
 
@@ -326,7 +346,6 @@ class Entry:
     title: str
     text: str
     state: str
-    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,26 @@ from sklearn.linear_model import LinearRegression
 
 from streamapp.dashboard.state import DeploymentState
 from streamapp.dashboard.verdicts import answer_all
-from streamapp.dashboard.view import Contact, View
+from streamapp.dashboard.view import Contact, Evidence, View
 from streamapp.messages import Alert, Distribution, InRecord, Labelled, ModelRef, RequestRef
 from streamapp.models import Bundle
 from tests.dashboard.scenes import NOW_MS, SCENES, Story, bundle, calm, drifting, no_data, promoted
 
 
 @pytest.fixture(scope="module")
-def views() -> dict[str, View]:
-    made = {name: make() for name, make in SCENES.items()}
-    return {name: story.state.view(story.at_ms) for name, story in made.items()}
+def stories() -> dict[str, Story]:
+    return {name: make() for name, make in SCENES.items()}
+
+
+@pytest.fixture(scope="module")
+def views(stories: dict[str, Story]) -> dict[str, View]:
+    return {name: story.state.view(story.at_ms) for name, story in stories.items()}
+
+
+def evidence_of(story: Story, entry_id: str) -> Evidence:
+    found = story.state.evidence(entry_id)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
@@ -81,32 +91,40 @@ def test_accuracy_has_windows_intervals_and_the_holdout(views: dict[str, View]) 
     assert "auc" in dict(accuracy.numbers)
 
 
-def test_an_alert_opens_with_its_features_and_the_distributions_of_its_window(views: dict[str, View]) -> None:
+def test_an_alert_opens_with_its_features_and_the_distributions_of_its_window(
+    stories: dict[str, Story], views: dict[str, View]
+) -> None:
     entry = next(entry for entry in views["drifting"].timeline if entry.title == "input alert")
     assert entry.state == "open, warning"
-    assert [feature.name for feature in entry.evidence.features] == ["temp", "weather", "humidity"]
-    assert [found.name for found in entry.evidence.bars] == ["temp", "weather", "humidity"]
-    weather = entry.evidence.bars[1]
+    evidence = evidence_of(stories["drifting"], entry.id)
+    assert [feature.name for feature in evidence.features] == ["temp", "weather", "humidity"]
+    assert [found.name for found in evidence.bars] == ["temp", "weather", "humidity"]
+    weather = evidence.bars[1]
     assert weather.labels == ("clear", "mist", "rain")
     assert weather.now[2] > 2 * weather.then[2]
-    facts = dict(entry.evidence.facts)
+    assert evidence.part == ""
+    facts = dict(evidence.facts)
     assert facts["Offsets"] == "0: 6,400 to 6,464"
     assert "64 requests" in facts["Window"]
 
 
-def test_an_alert_leads_to_its_training_and_that_to_the_promotion(views: dict[str, View]) -> None:
+def test_an_alert_leads_to_its_training_and_that_to_the_promotion(
+    stories: dict[str, Story], views: dict[str, View]
+) -> None:
+    story = stories["promoted"]
     entries = {entry.id: entry for entry in views["promoted"].timeline}
     alert = entries["alert:accuracy-1"]
     assert (alert.tone, alert.state) == ("info", "over: a new model")
     assert alert.text.startswith("zero-one loss is 0.371")  # what it was about, not how it ended
-    training = entries[alert.evidence.related[0][0]]
+    training = entries[evidence_of(story, alert.id).related[0][0]]
     assert training.state == "trained"
-    facts = dict(training.evidence.facts)
+    evidence = evidence_of(story, training.id)
+    facts = dict(evidence.facts)
     assert facts["Trained on"] == "4,400 rows: bikes.labelled 900 to 5,300"
     assert facts["Tried since the change"] == "loss 0.171, fitted on 540 rows"
-    (promotion,) = (entries[other] for other, _ in training.evidence.related if other.startswith("promoted"))
+    (promotion,) = (entries[other] for other, _ in evidence.related if other.startswith("promoted"))
     assert promotion.title == f"{bundle(2).version} took over"
-    facts = dict(promotion.evidence.facts)
+    facts = dict(evidence_of(story, promotion.id).facts)
     assert facts["Its zero-one loss"] == "0.161"
     assert facts["The champion's zero-one loss"] == "0.224"
     assert facts["Before it"] == bundle(1).version
@@ -120,11 +138,17 @@ def test_the_latest_comes_first(views: dict[str, View]) -> None:
     assert views["promoted"].timeline[-1].state == "deployed"
 
 
-def test_an_alert_that_is_over_keeps_its_evidence(views: dict[str, View]) -> None:
+def test_an_alert_that_is_over_keeps_its_evidence(stories: dict[str, Story], views: dict[str, View]) -> None:
     entry = next(entry for entry in views["promoted"].timeline if entry.title == "input alert")
     assert entry.state == "over: a new model"
-    assert [feature.name for feature in entry.evidence.features] == ["temp", "weather", "humidity"]
-    assert entry.evidence.bars
+    evidence = evidence_of(stories["promoted"], entry.id)
+    assert [feature.name for feature in evidence.features] == ["temp", "weather", "humidity"]
+    assert evidence.bars
+
+
+def test_what_is_gone_has_no_evidence(stories: dict[str, Story]) -> None:
+    for entry_id in ("alert:x", "training:x", "rejected:x", "promoted:x:1", "x", ""):
+        assert stories["promoted"].state.evidence(entry_id) is None
 
 
 def test_what_differs_without_an_alarm_is_said_with_care(views: dict[str, View]) -> None:
