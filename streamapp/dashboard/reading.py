@@ -22,7 +22,7 @@ from streamapp.runtime.client import admin_client, all_partition_counts, reader
 from streamapp.runtime.log_fields import cause
 from streamapp.settings import Settings
 
-__all__ = ["deployments", "follow"]
+__all__ = ["FOLLOWED", "deployments", "follow"]
 
 _PAST: dict[str, int | None] = {
     "models": None,
@@ -33,6 +33,9 @@ _PAST: dict[str, int | None] = {
     "labelled": 30_000,
 }
 """How many records back the page begins to read; None: the topic is compacted, and read from its start."""
+
+FOLLOWED = (*_PAST, "predictions")
+"""The topics that a page reads."""
 
 _SAMPLE = 50
 """Answers of a partition that are looked at for latency, each time: not all that are written."""
@@ -57,9 +60,8 @@ async def deployments(connection: Connection) -> list[str]:
     async with admin_client(connection) as admin:
         topics = await all_partition_counts(admin)
     names = (topic.removesuffix(".models") for topic in topics if topic.endswith(".models"))
-    return sorted(
-        name for name in names if f"{name}.distributions" in topics and f"{name}.requests" in topics
-    )
+    # No others: they may be hidden from who reads no more than these.
+    return sorted(name for name in names if all(f"{name}.{topic}" in topics for topic in FOLLOWED))
 
 
 async def follow(settings: Settings, state: DeploymentState) -> None:

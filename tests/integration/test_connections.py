@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from confluent_kafka.cimpl import NewPartitions
 
 from streamapp.cli import main
+from streamapp.dashboard.reading import deployments
 from streamapp.errors import BrokerError
 from streamapp.models import Bundle, Keys
 from streamapp.runtime.acls import ACCESS, Acl, acls
@@ -133,6 +134,9 @@ def test_the_whole_loop_by_passwords_with_no_more_rights_than_each_needs(
         lambda: all(each in page.page(names.deployment)[1] for each in (bundle.version, "Live, ")),
         what="a page",
     )
+
+    found = Settings.of(name="all", **Secured.sasl_tls(secured, users.name("viewer"))).connection
+    assert asyncio.run(deployments(found)) == [names.deployment]
 
     # What is taken away while it runs ends the role, which is started again by who watches it.
     (write,) = [a for a in acls(names, "score") if (a.operation, a.name) == ("Write", names.predictions)]
