@@ -103,7 +103,7 @@ class _Page:
         self._status.show(_status(view.contact))
         champion = view.models.champion
         self._champion.show("" if champion is None else f"champion {champion.version}")
-        self._body.classes(replace="page gone" if view.contact.state == "gone" else "page")
+        self._body.classes(replace="page gone" if view.contact.state in {"gone", "failed"} else "page")
         self._answers.show(view.answers)
         self._accuracy.show(view.accuracy)
         self._traffic.show(view.traffic)
@@ -118,6 +118,8 @@ def _status(contact: Contact) -> str:
     at = "" if contact.at_ms is None else f"{format_time(contact.at_ms)[11:16]} UTC"
     if contact.state == "gone":
         return f"No contact with Kafka{f' since {at}' if at else ''}"
+    if contact.state == "failed":
+        return f"Cannot be shown{f' since {at}' if at else ''}"
     return "Reading the topics" if contact.state == "reading" else f"Live, {at}"
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamapp.connection import Connection
+from streamapp.dashboard.contact import ContactFold
+from streamapp.dashboard.fetching import Fetcher
 from streamapp.dashboard.known import KnownVersion
 from streamapp.dashboard.state import DeploymentState
-from streamapp.dashboard.view import Contact
-from streamapp.errors import BrokerError, StreamappError
+from streamapp.errors import BrokerError
 from streamapp.messages import Model
 from streamapp.models import Bundle
 from streamapp.runtime.broker_errors import broker_errors
@@ -22,7 +23,7 @@ from streamapp.runtime.client import admin_client, all_partition_counts, reader
 from streamapp.runtime.log_fields import cause
 from streamapp.settings import Settings
 
-__all__ = ["FOLLOWED", "deployments", "follow"]
+__all__ = ["FOLLOWED", "Following", "deployments", "follow", "persist"]
 
 _PAST: dict[str, int | None] = {
     "models": None,
@@ -44,7 +45,6 @@ _SAMPLE_EVERY_S = 2.0
 _AT_ONCE = 500
 _POLL_MS = 250
 _CONTACT_S = 3.0
-_RETRY_S = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,8 @@ async def deployments(connection: Connection) -> list[str]:
 async def follow(settings: Settings, state: DeploymentState) -> None:
     """Hand the records of a deployment to `state` for ever, and keep its contact up to date.
 
+    Whatever goes wrong with that is said by the contact and tried again, ever less often if it is not Kafka.
+
     Parameters
     ----------
     settings
@@ -75,12 +77,55 @@ async def follow(settings: Settings, state: DeploymentState) -> None:
         Its own.
     """
     follower = _Follower(settings, state)
+    try:
+        await persist(follower, settings.name)
+    finally:
+        await follower.close()
+
+
+class Following(Protocol):
+    """What can be lost, or fail, and is begun again."""
+
+    async def run(self) -> None:
+        """Follow; at the end it is begun again at once."""
+
+    def lost(self, reason: str) -> None:
+        """Note that there is no contact; what is known stays."""
+
+    def failed(self, reason: str) -> None:
+        """Note that reading has ended, though Kafka may answer; what is known stays."""
+
+
+async def persist(following: Following, name: str, *, retry_s: float = 2.0, most_s: float = 60.0) -> None:
+    """Run it for ever.
+
+    Parameters
+    ----------
+    following
+        What is run.
+    name
+        Its own, for the log.
+    retry_s
+        After which it is begun again where Kafka is lost, and after its first failure.
+    most_s
+        After which it is begun again if it goes on failing. When it has run as long, failures count anew.
+    """
+    clock = asyncio.get_running_loop().time
+    failed_s = retry_s
     while True:
+        began = clock()
         try:
-            await follower.run()
+            await following.run()
         except BrokerError as exc:
-            follower.lost(str(exc))
-        await asyncio.sleep(_RETRY_S)
+            following.lost(str(exc))
+            await asyncio.sleep(retry_s)
+        except Exception as exc:  # of this one; others are followed in the same process
+            if clock() - began > most_s:
+                failed_s = retry_s
+            log.warning("%s cannot be shown: %s; trying again", name, cause(exc))
+            following.failed(f"what was read cannot be shown ({cause(exc)}); trying again")
+            await asyncio.sleep(failed_s)
+            failed_s = min(2 * failed_s, most_s)
 
 
 class _Follower:
@@ -89,30 +134,31 @@ class _Follower:
         self._state = state
         self._topics = {settings.topics[name]: name for name in _PAST}
         self._positions: dict[TopicPartition, int] = {}
-        self._ends: dict[TopicPartition, int] = {}
-        self._is_through = False
+        self._contact: ContactFold[TopicPartition] = ContactFold()
+        self._fetcher = Fetcher(state, self._inspect, self._note_late)
+        self._is_stale = False
 
     def lost(self, reason: str) -> None:
-        """Note that there is no contact; what is known stays."""
-        self._state.contact = Contact("gone", self._state.contact.at_ms, reason)
+        self._contact.lost(reason)
+        self._state.contact = self._contact.contact(_now_ms())
+
+    def failed(self, reason: str) -> None:
+        self._contact.failed(reason)
+        self._state.contact = self._contact.contact(_now_ms())
+
+    async def close(self) -> None:
+        """End what goes on beside."""
+        await self._fetcher.close()
 
     async def run(self) -> None:
-        """Follow until the broker refuses; an outage is waited for by the client itself."""
+        """Follow until the broker refuses, or all is to be read anew; the client waits for outages itself."""
         connection, predictions = self._settings.connection, self._settings.topics.predictions
         async with (
             reader(connection, list(self._topics)) as consumer,
             reader(connection, [predictions], fetch_bytes=_SAMPLE_BYTES) as answers,
         ):
-            self._ends = await self._begin(consumer)
-            await self._read_versions(consumer)
-            looking = asyncio.create_task(self._look(answers))
-            try:
-                while not looking.done():
-                    await self._read(consumer)
-                looking.result()
-            finally:
-                looking.cancel()
-                await asyncio.gather(looking, return_exceptions=True)
+            ends = await self._begin(consumer)
+            await _first_of(self._read_on(consumer, ends), self._look(answers, list(ends)))
 
     async def _begin(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
         """Go to where this page was, or else back from the end; return the ends."""
@@ -126,50 +172,46 @@ class _Follower:
             consumer.seek(at, min(self._positions.get(at, start), end))
         return ends
 
-    async def _read_versions(self, consumer: AIOKafkaConsumer) -> None:
+    async def _read_on(self, consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> None:
         """Read all that `models` holds before anything else: what is said elsewhere is about versions."""
-        (versions,) = [at for at in self._ends if self._topics[at.topic] == "models"]
-        others = set(self._ends) - {versions}
+        (versions,) = [at for at in ends if self._topics[at.topic] == "models"]
+        others = set(ends) - {versions}
         consumer.pause(*others)
-        while await consumer.position(versions) < self._ends[versions]:
+        while await consumer.position(versions) < ends[versions]:
             await self._read(consumer)
         consumer.resume(*others)
+        while not self._is_stale:
+            await self._read(consumer)
+        self._is_stale = False
+        self._positions.clear()
+        self._state.begin_anew()
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         with broker_errors(self._settings.connection):
             fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_AT_ONCE)
         # Versions first: what is said in the other topics is about them.
         for at, records in sorted(fetched.items(), key=lambda item: self._topics[item[0].topic] != "models"):
-            await self._take(self._topics[at.topic], records)
-            self._positions[at] = records[-1].offset + 1
-        await self._learn(self._state.wanted())
-        if not self._is_through:
+            topic = self._topics[at.topic]
+            await self._fetcher.fetch(self._state.wanted(topic, records))
+            self._positions[at] = records[-1].offset + 1  # what cannot be taken in is not read again
+            self._state.take(topic, records)
+        await self._fetcher.fetch(self._state.wanted())
+        with broker_errors(self._settings.connection):
             # Not by records alone: what compaction has removed is never read.
-            places = [await consumer.position(at) >= end for at, end in self._ends.items()]
-            self._is_through = all(places)
-            self._met()
+            positions = {at: await consumer.position(at) for at in consumer.assignment()}
+        self._state.contact = self._contact.read(positions, _now_ms())
 
-    def _met(self) -> None:
-        self._state.contact = Contact("live" if self._is_through else "reading", _now_ms())
+    def _inspect(self, model: Model) -> KnownVersion:
+        """Read what a version is compared with."""
+        settings = self._settings
+        return KnownVersion.of(Bundle.inspect(model.bundle, trust=settings.keys, sha256=model.sha256))
 
-    async def _take(self, topic: str, records: Sequence[Any]) -> None:
-        await self._learn(self._state.wanted(topic, records))
-        self._state.take(topic, records)
+    def _note_late(self, version: str) -> None:
+        """Read all anew, once: without the champion's bundle nothing of what was read was compared."""
+        self._is_stale = self._is_stale or self._state.champion == version
 
-    async def _learn(self, models: Sequence[Model]) -> None:
-        """Fetch bundles: what the versions are compared with."""
-        for model in models:
-            try:
-                bundle = await asyncio.to_thread(
-                    Bundle.inspect, model.bundle, trust=self._settings.keys, sha256=model.sha256
-                )
-                self._state.know(model.version, KnownVersion.of(bundle))
-            except StreamappError as exc:
-                log.warning("a version cannot be compared: %s", cause(exc), extra={"version": model.version})
-                self._state.know(model.version, f"the bundle of {model.version} cannot be read here: {exc}")
-
-    async def _look(self, answers: AIOKafkaConsumer) -> None:
-        """Look at some of the newest answers now and then; whether Kafka answers shows there, too."""
+    async def _look(self, answers: AIOKafkaConsumer, followed: Sequence[TopicPartition]) -> None:
+        """Look at the ends, and at some of the newest answers, now and then."""
         partitions = list(answers.assignment())
         answers.pause(*partitions)  # what is written meanwhile is not fetched
         seen: Mapping[TopicPartition, int] | None = None
@@ -177,13 +219,15 @@ class _Follower:
             try:
                 with broker_errors(self._settings.connection, timeout_s=_CONTACT_S):
                     async with asyncio.timeout(_CONTACT_S):
-                        ends = await answers.end_offsets(partitions)
-                        await self._sample(answers, ends, seen)
+                        ends = await answers.end_offsets([*partitions, *followed])
+                        newest = {at: ends[at] for at in partitions}
+                        await self._sample(answers, newest, seen)
             except BrokerError as exc:
                 self.lost(str(exc))
             else:
-                seen = ends
-                self._met()
+                seen = newest
+                self._contact.answered({at: ends[at] for at in followed}, _now_ms())
+                self._state.contact = self._contact.contact(_now_ms())
             await asyncio.sleep(_SAMPLE_EVERY_S)
 
     async def _sample(
@@ -203,6 +247,19 @@ class _Follower:
             answers.pause(*fresh)
             for records in fetched.values():
                 self._state.take("predictions", records)
+
+
+async def _first_of(*endless: Coroutine[Any, Any, None]) -> None:
+    """Run them until one ends, which then ends the others; what went wrong with it is raised."""
+    tasks = [asyncio.create_task(each) for each in endless]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _now_ms() -> int:

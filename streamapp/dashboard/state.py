@@ -56,13 +56,26 @@ class DeploymentState:
     def __init__(self, name: str) -> None:
         self.name = name
         self.contact = Contact("reading")
+        self._known: dict[str, KnownVersion | str] = {}
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget all but what is known of versions: the topics are read again."""
         self.models: dict[str, Model] = {}
         self._champion: Champion | None = None
-        self._known: dict[str, KnownVersion | str] = {}
         self._traffic = TrafficFold()
-        self._drift = DriftFold(name, self._known_of)
+        self._drift = DriftFold(self.name, self._known_of)
         self._accuracy = AccuracyFold()
         self._timeline = Timeline(self._drift)
+
+    @property
+    def champion(self) -> str | None:
+        """The version that the pointer names."""
+        return None if self._champion is None else self._champion.version
+
+    def misses(self, version: str) -> bool:
+        """Return whether of a version nothing is known but why."""
+        return isinstance(self._known.get(version), str)
 
     def wanted(self, topic: str = "models", records: Sequence[Record] = ()) -> list[Model]:
         """Return the versions whose bundles are asked for next, and not known yet.
@@ -85,9 +98,8 @@ class DeploymentState:
         The oldest are forgotten, but not the champion.
         """
         self._known[version] = known
-        champion = None if self._champion is None else self._champion.version
         for old in list(self._known)[: max(len(self._known) - _KEPT_VERSIONS, 0)]:
-            if old != champion:
+            if old != self.champion:
                 del self._known[old]
 
     def take(self, topic: str, records: Sequence[Record]) -> None:
@@ -105,9 +117,8 @@ class DeploymentState:
         """Return the page as it is at wall clock `now_ms`."""
         alerts, timeline = self._timeline.open_alerts, self._timeline.entries()
         traffic, models = self._traffic.view(now_ms), self._models()
-        champion = None if self._champion is None else self._champion.version
-        found = self._known.get(champion or "")
-        known = self._known_of(champion or "")
+        found = self._known.get(self.champion or "")
+        known = self._known_of(self.champion or "")
         accuracy = self._accuracy.view(known, self._drift.estimate.now())
         drift = self._drift.view(alerts)
         if isinstance(found, str):

@@ -25,6 +25,12 @@ _SIGNS: dict[Tone, tuple[str, str]] = {
 }
 """A sign and a style for each tone: colour never says it alone."""
 
+_CONTACTS = {
+    "reading": "reading what is there",
+    "live": "live",
+    "gone": "no contact with Kafka",
+    "failed": "cannot be shown",
+}
 _LEVELS = "▁▂▃▄▅▆▇█"
 _COLUMNS = 6
 _BINS = 24
@@ -78,15 +84,14 @@ def _text(text: str, style: str = "") -> Text:
 
 def _head(view: View, now_ms: int) -> RenderableType:
     contact = view.contact
-    state = {"reading": "reading what is there", "live": "live", "gone": "no contact with Kafka"}[
-        contact.state
-    ]
-    if contact.state == "gone" and contact.at_ms is not None:
+    state = _CONTACTS[contact.state]
+    is_stale = contact.state in {"gone", "failed"}
+    if is_stale and contact.at_ms is not None:
         state += f" since {when(contact.at_ms)} UTC; this is what was known then"
     line = Table.grid(expand=True)
     line.add_column()
     line.add_column(justify="right")
-    line.add_row(_text(view.name, "bold"), _text(state, "bold red" if contact.state == "gone" else "dim"))
+    line.add_row(_text(view.name, "bold"), _text(state, "bold red" if is_stale else "dim"))
     return line
 
 

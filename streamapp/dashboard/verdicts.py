@@ -71,7 +71,7 @@ def _tone(alert: Alert) -> Tone:
 
 def _reached(view: View, now_ms: int) -> _Said | None:
     contact = view.contact
-    if contact.state == "gone":
+    if contact.state in {"gone", "failed"}:
         last = "" if contact.at_ms is None else f"; below is what was known {ago(contact.at_ms, now_ms)}"
         return "bad", "cannot be seen", f"{contact.reason}{last}"
     if contact.state == "reading":

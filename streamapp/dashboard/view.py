@@ -46,15 +46,15 @@ class Contact:
     Attributes
     ----------
     state
-        ``reading`` until all that is there at the start has been read, then ``live``; ``gone`` while Kafka
-        does not answer.
+        ``live`` while what is read keeps up with what is written, ``reading`` while it does not; ``gone``
+        while Kafka does not answer, ``failed`` after an error of this page, until it is tried again.
     at_ms
-        Wall clock of the last contact; None before the first.
+        Wall clock of the last answer of Kafka; None before the first.
     reason
-        Why there is none.
+        Of the last two.
     """
 
-    state: Literal["reading", "live", "gone"]
+    state: Literal["reading", "live", "gone", "failed"]
     at_ms: int | None = None
     reason: str = ""
 

@@ -273,6 +273,20 @@ def test_the_same_records_give_the_same_view() -> None:
     assert first.state.view(first.at_ms) == second.state.view(second.at_ms)
 
 
+def test_what_is_read_anew_gives_the_same_view() -> None:
+    story = no_data()
+    story.answer(640)
+    story.accuracy_alert()
+    before = story.state.view(story.at_ms)
+    assert len(before.timeline) == 2
+    story.state.begin_anew()
+    assert story.state.view(story.at_ms).timeline == ()
+    for topic, record in story.records:
+        story.state.take(topic, [record])
+    after = story.state.view(story.at_ms)
+    assert (after.accuracy, after.drift, after.timeline) == (before.accuracy, before.drift, before.timeline)
+
+
 def test_latency_is_that_of_the_sample() -> None:
     story = calm()
     latency = story.state.view(story.at_ms).traffic.latency_ms

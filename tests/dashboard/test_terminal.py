@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from streamapp.dashboard.terminal import render
-from streamapp.dashboard.view import View
+from streamapp.dashboard.view import Contact, View
 from tests.dashboard.scenes import SCENES, calm
 
 
@@ -43,6 +43,16 @@ def test_without_contact_it_is_said_and_what_was_known_stays() -> None:
     story = SCENES["broker-gone"]()
     text = printed(story.state.view(story.at_ms), story.at_ms)
     assert "no contact with Kafka since 2011-05-02" in text
+    assert "accuracy 82.3 %" in text
+
+
+def test_an_error_of_the_view_is_no_outage() -> None:
+    story = SCENES["drifting"]()
+    story.state.contact = Contact("failed", story.at_ms, "KeyError at dashboard/state.py:1; trying again")
+    text = printed(story.state.view(story.at_ms), story.at_ms)
+    assert "cannot be shown since 2011-05-02" in text
+    assert "KeyError at dashboard/state.py:1; trying again" in text
+    assert "Kafka" not in text
     assert "accuracy 82.3 %" in text
 
 

@@ -33,6 +33,16 @@ def write(deployment: Deployment, story: Story) -> None:
     story.records.clear()
 
 
+def told(deployment: Deployment, rows: int) -> Story:
+    """Deploy a version, and write that it has answered."""
+    deployment.deploy(bundle(1), partitions=1)
+    story = Story(deployment.name)
+    story.begin(bundle(1))
+    story.answer(rows)
+    write(deployment, story)
+    return story
+
+
 def shows(page: Running, name: str, pattern: str) -> bool:
     status, text = page.page(name)
     return status == 200 and re.search(pattern, text) is not None
@@ -41,15 +51,16 @@ def shows(page: Running, name: str, pattern: str) -> bool:
 @pytest.mark.broker
 def test_a_page_follows_its_topics_writes_nothing_and_outlives_an_outage(tmp_path: Path) -> None:
     with Broker(data_dir=tmp_path / "broker") as broker, making(broker, tmp_path) as make:
-        deployment = make()
-        deployment.deploy(bundle(1), partitions=1)
-        story = Story(deployment.name)
-        story.begin(bundle(1))
-        story.answer(2_176)
-        write(deployment, story)
+        deployment, beside = make(), make()
+        story = told(deployment, 2_176)
+        told(beside, 640)
+        store = Path(str(beside.settings.store))
+        store.rename(store.with_name("elsewhere"))
         before = ends(deployment)
-        page = deployment.start_dashboard()
+        page = deployment.start_dashboard(beside.name)
         name = deployment.name
+        until(lambda: shows(page, beside.name, "cannot be read here: no bundle"), what="a store that is away")
+        store.with_name("elsewhere").rename(store)
         until(lambda: shows(page, name, "accuracy 79[0-9.]+ %"), what="the accuracy on the page")
         until(lambda: shows(page, name, "the last 2,[0-9]+ requests look like"), what="a comparison")
         assert shows(page, name, "requests a second are answered")
@@ -69,4 +80,5 @@ def test_a_page_follows_its_topics_writes_nothing_and_outlives_an_outage(tmp_pat
         story.answer(1_280, warmer=1.0)
         write(deployment, story)
         until(lambda: shows(page, name, "temp has moved up by"), what="the drift on the page")
+        until(lambda: shows(page, beside.name, "the last 640 requests look like"), what="all read anew")
         assert page.terminate() == 0
