@@ -1,21 +1,30 @@
-"""The deployments that pages show: each is followed from its first page on, and folded once for all pages."""
+"""The deployments that pages show: each is followed while it is looked at, and folded once for all pages."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from streamapp.dashboard.state import DeploymentState
 from streamapp.dashboard.view import View
+from streamapp.runtime.log_fields import cause
 
-__all__ = ["Board", "Boards", "Follow"]
+__all__ = ["Board", "Boards", "Find", "Follow"]
 
 Follow = Callable[[DeploymentState], Coroutine[Any, Any, None]]
 """Hands records to a state, for ever."""
 
+Find = Callable[[], Awaitable[Sequence[str]]]
+"""Returns the names of the deployments that there are."""
+
 _FRESH_S = 0.5
+_LOOK_EVERY_S = 60.0
+_UNSEEN_S = 3_600.0
+
+log = logging.getLogger(__name__)
 
 
 class Board:
@@ -27,13 +36,23 @@ class Board:
         What is known.
     now_ms
         The wall clock.
+    clock
+        Seconds of a clock that nobody sets.
     """
 
-    def __init__(self, state: DeploymentState, now_ms: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self,
+        state: DeploymentState,
+        now_ms: Callable[[], int] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.state = state
-        self._now_ms = now_ms or (lambda: time.time_ns() // 1_000_000)
+        self._now_ms = now_ms or _now_ms
+        self._clock = clock
         self._view: View | None = None
-        self._seen_at = 0.0
+        self._made_at = 0.0
+        self.seen_at = clock()
+        """When somebody looked at it last."""
 
     @property
     def now_ms(self) -> int:
@@ -42,8 +61,9 @@ class Board:
 
     def view(self) -> View:
         """Return the page as it is now; pages that ask at the same time share it."""
-        if self._view is None or time.monotonic() - self._seen_at > _FRESH_S:
-            self._view, self._seen_at = self.state.view(self.now_ms), time.monotonic()
+        self.seen_at = self._clock()
+        if self._view is None or self.seen_at - self._made_at > _FRESH_S:
+            self._view, self._made_at = self.state.view(self.now_ms), self.seen_at
         return self._view
 
 
@@ -56,36 +76,70 @@ class Boards:
         Of the deployments; at least one.
     follow
         How one of them is followed.
+    find
+        Finds those that there are; None: it stays with `names`, and these are followed for good.
+    now_ms, clock
+        As of a :class:`Board`.
 
     Attributes
     ----------
-    failed
-        Set by what has ended the following of one of them, though nothing may.
+    names
+        As they were given, or found last.
     """
 
-    def __init__(self, names: Sequence[str], follow: Follow) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        follow: Follow,
+        find: Find | None = None,
+        *,
+        now_ms: Callable[[], int] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.names = tuple(names)
         self._follow = follow
-        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._find = find
+        self._now_ms = now_ms or _now_ms
+        self._clock = clock
         self._boards: dict[str, Board] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def get(self, name: str) -> Board:
         """Return the board of a deployment, which is followed from now on."""
         if name not in self._boards:
             state = DeploymentState(name)
-            self._boards[name] = Board(state)
-            task = asyncio.create_task(self._follow(state))
-            task.add_done_callback(self._note_end)
-            self._tasks.append(task)
+            self._boards[name] = Board(state, self._now_ms, self._clock)
+            self._tasks[name] = asyncio.create_task(self._follow(state))
         return self._boards[name]
 
-    def _note_end(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (failure := task.exception()) is not None and not self.failed.done():
-            self.failed.set_exception(failure)
+    async def keep(self) -> None:
+        """Look for deployments, and let go those that nobody looks at, every minute for ever."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            await self.look()
+
+    async def look(self) -> None:
+        """Do so once; where names were given there is nothing to be done."""
+        if self._find is None:
+            return
+        unseen = [name for name, board in self._boards.items() if self._clock() - board.seen_at > _UNSEEN_S]
+        await self._let_go(unseen)
+        try:
+            self.names = tuple(await self._find())
+        except Exception as exc:  # the pages go on with those that are known
+            log.warning("cannot look for deployments: %s", cause(exc))
 
     async def close(self) -> None:
         """Follow none of them any more."""
-        for task in self._tasks:
+        await self._let_go(list(self._boards))
+
+    async def _let_go(self, names: Sequence[str]) -> None:
+        tasks = [self._tasks.pop(name) for name in names]
+        for name, task in zip(names, tasks, strict=True):
+            del self._boards[name]
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

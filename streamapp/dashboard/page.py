@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from nicegui import ui
 
-from streamapp.dashboard.boards import Board, Boards
+from streamapp.dashboard.boards import Boards
 from streamapp.dashboard.dialog import Evidences
 from streamapp.dashboard.drift_sections import ColumnsSection, CorrelationsSection, OutputsSection
 from streamapp.dashboard.elements import Text, box
@@ -19,7 +19,7 @@ from streamapp.dashboard.sections import (
     TimelineSection,
     TrafficSection,
 )
-from streamapp.dashboard.view import Contact, Entry
+from streamapp.dashboard.view import Contact, Entry, Evidence
 from streamapp.messages import format_time
 
 __all__ = ["create_app"]
@@ -41,8 +41,12 @@ def create_app(boards: Boards) -> FastAPI:
     style = f"<style>{_STYLE.read_text(encoding='utf-8')}</style>"
 
     @ui.page("/")
-    def first() -> RedirectResponse:
-        return RedirectResponse(f"/{boards.names[0]}")
+    def first() -> RedirectResponse | None:
+        if boards.names:
+            return RedirectResponse(f"/{boards.names[0]}")
+        ui.add_head_html(style)
+        _none()
+        return None
 
     @ui.page("/{name}")
     def page(name: str) -> None:
@@ -51,7 +55,7 @@ def create_app(boards: Boards) -> FastAPI:
             _unknown(name, boards.names)
             return
         ui.page_title(f"{name}: streamapp")
-        _Page(name, boards.names, boards.get(name))
+        _Page(name, boards)
 
     ui.run_with(
         app,
@@ -67,19 +71,17 @@ def create_app(boards: Boards) -> FastAPI:
 
 
 class _Page:
-    def __init__(self, name: str, names: tuple[str, ...], board: Board) -> None:
-        self._board = board
+    def __init__(self, name: str, boards: Boards) -> None:
+        self._name = name
+        self._boards = boards
+        self._names: tuple[str, ...] = ()
         self._entries: dict[str, Entry] = {}
         with box("header", classes="top"):
             Text("h1", name)
-            if len(names) > 1:
-                with box("nav").props('aria-label="Deployments"'):
-                    for other in names:
-                        current = ' aria-current="page"' if other == name else ""
-                        Text("a", other).props(f'href="/{other}"{current}')
+            self._nav = box("nav").props('aria-label="Deployments"')
             self._champion = Text("p", classes="status")
             self._status = Text("p", classes="status").props("role=status")
-        self._dialog = Evidences(self._entries.get, board.state.evidence)
+        self._dialog = Evidences(self._entries.get, self._evidence_of)
         with box(classes="page") as self._body:
             self._answers = AnswersSection()
             with box(classes="columns"):
@@ -97,7 +99,9 @@ class _Page:
         ui.timer(_EVERY_S, self._show, immediate=False)
 
     def _show(self) -> None:
-        view = self._board.view()
+        board = self._boards.get(self._name)
+        view = board.view()
+        self._show_names(self._boards.names)
         self._entries.clear()
         self._entries.update((entry.id, entry) for entry in view.timeline)
         self._status.show(_status(view.contact))
@@ -110,8 +114,22 @@ class _Page:
         self._columns.show(view.drift)
         self._outputs.show(view.drift)
         self._correlations.show(view.drift)
-        self._models.show(view.models, view.drift.to_ms or self._board.now_ms)
+        self._models.show(view.models, view.drift.to_ms or board.now_ms)
         self._timeline.show(view.timeline)
+
+    def _show_names(self, names: tuple[str, ...]) -> None:
+        if names == self._names:
+            return
+        self._names = names
+        self._nav.clear()
+        self._nav.set_visibility(len(names) > 1)
+        with self._nav:
+            for other in names:
+                current = ' aria-current="page"' if other == self._name else ""
+                Text("a", other).props(f'href="/{other}"{current}')
+
+    def _evidence_of(self, entry_id: str) -> Evidence | None:
+        return self._boards.get(self._name).state.evidence(entry_id)
 
 
 def _status(contact: Contact) -> str:
@@ -121,6 +139,12 @@ def _status(contact: Contact) -> str:
     if contact.state == "failed":
         return f"Cannot be shown{f' since {at}' if at else ''}"
     return "Reading the topics" if contact.state == "reading" else f"Live, {at}"
+
+
+def _none() -> None:
+    with box("header", classes="top"):
+        Text("h1", "No deployment")
+    Text("p", "There is none on this cluster now: streamapp deploy NAME BUNDLE creates one.")
 
 
 def _unknown(name: str, names: tuple[str, ...]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -32,7 +33,7 @@ def run(settings: Settings, names: Sequence[str], *, say: Callable[[str], Any]) 
     settings
         How Kafka and bundles are reached, and where to listen.
     names
-        Of the deployments; none: all that the cluster has now.
+        Of the deployments; none: all that the cluster has, as they come and go.
     say
         Told where the page is, once it is.
 
@@ -61,7 +62,11 @@ async def _serve(
 ) -> None:
     found = await _existing(settings, names)
     set_up_logging(LogStyle.of_server(settings, "dashboard"))
-    boards = Boards(found, lambda state: follow(settings.model_copy(update={"name": state.name}), state))
+    boards = Boards(
+        found,
+        lambda state: follow(settings.model_copy(update={"name": state.name}), state),
+        None if names else partial(deployments, settings.connection),
+    )
     config = uvicorn.Config(
         Guard(create_app(boards), token),
         access_log=False,
@@ -75,9 +80,11 @@ async def _serve(
     say(f"dashboard of {', '.join(found)} at {address_of(listening)}/{hint}; Ctrl-C ends it.")
     for name in names or found[:1]:  # the others when somebody looks at them
         boards.get(name)
+    keeping = asyncio.create_task(boards.keep())
     try:
-        await server.serve_beside(listening, boards.failed)
+        await server.serve_beside(listening, keeping)
     finally:
+        keeping.cancel()
         await boards.close()
 
 

@@ -12,6 +12,7 @@ import uvicorn
 from streamapp.dashboard.boards import Board, Boards
 from streamapp.dashboard.guard import Guard
 from streamapp.dashboard.page import create_app
+from streamapp.dashboard.state import DeploymentState
 from streamapp.runtime.listening import WebServer, address_of, listen
 from tests.dashboard.scenes import Story
 
@@ -22,15 +23,16 @@ class StillBoards(Boards):
     """Boards whose states are there already, and whose clocks stand still."""
 
     def __init__(self, stories: Mapping[str, Story]) -> None:
-        self.names = tuple(stories)
-        self._still = {name: _board(story) for name, story in stories.items()}
-
-    def get(self, name: str) -> Board:
-        return self._still[name]
+        super().__init__(tuple(stories), _nothing)
+        self._boards = {name: _board(story) for name, story in stories.items()}
 
 
 def _board(story: Story) -> Board:
     return Board(story.state, lambda: story.at_ms)
+
+
+async def _nothing(state: DeploymentState) -> None:
+    """Follow nothing: all is known."""
 
 
 @contextmanager

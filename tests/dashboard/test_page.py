@@ -31,9 +31,13 @@ def hostile() -> Story:
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    stories = {name: make() for name, make in SCENES.items()} | {"hostile": hostile()}
-    with serving(StillBoards(stories)) as found:
+def boards() -> StillBoards:
+    return StillBoards({name: make() for name, make in SCENES.items()} | {"hostile": hostile()})
+
+
+@pytest.fixture(scope="module")
+def address(boards: StillBoards) -> Iterator[str]:
+    with serving(boards) as found:
         yield found
 
 
@@ -67,6 +71,20 @@ def test_the_first_page_is_that_of_the_first_deployment(address: str) -> None:
 
 def test_another_name_is_said_not_to_be_there(address: str) -> None:
     assert "No such deployment" in httpx.get(f"{address}/absent").text
+
+
+def test_every_page_leads_to_the_others(address: str) -> None:
+    text = httpx.get(f"{address}/drifting").text
+    assert all(f"/{name}" in text for name in SCENES)
+
+
+def test_without_deployments_it_says_how_to_get_one(
+    address: str, boards: StillBoards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boards, "names", ())
+    reply = httpx.get(f"{address}/")
+    assert reply.status_code == 200
+    assert "streamapp deploy NAME BUNDLE creates one" in reply.text
 
 
 def test_markup_in_messages_is_no_markup_of_the_page(address: str) -> None:
