@@ -10,6 +10,7 @@ from typing import Any
 
 from streamapp.dashboard.state import DeploymentState
 from streamapp.dashboard.view import View
+from streamapp.messages import format_time
 from streamapp.runtime.log_fields import cause
 
 __all__ = ["Board", "Boards", "Find", "Follow"]
@@ -23,6 +24,8 @@ Find = Callable[[], Awaitable[Sequence[str]]]
 _FRESH_S = 0.5
 _LOOK_EVERY_S = 60.0
 _UNSEEN_S = 3_600.0
+_UNREACHED_MS = 90_000
+"""Longer than between two looks."""
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +104,7 @@ class Boards:
         self._find = find
         self._now_ms = now_ms or _now_ms
         self._clock = clock
+        self._found_ms = self._now_ms()
         self._boards: dict[str, Board] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -111,6 +115,14 @@ class Boards:
             self._boards[name] = Board(state, self._now_ms, self._clock)
             self._tasks[name] = asyncio.create_task(self._follow(state))
         return self._boards[name]
+
+    def fault(self) -> str | None:
+        """Return why the pages are of no use, None if Kafka was reached lately."""
+        contacts = [board.state.contact.at_ms or 0 for board in self._boards.values()]
+        reached_ms = max([self._found_ms, *contacts])
+        if self._now_ms() - reached_ms <= _UNREACHED_MS:
+            return None
+        return f"Kafka was last reached at {format_time(reached_ms)}"
 
     async def keep(self) -> None:
         """Look for deployments, and let go those that nobody looks at, every minute for ever."""
@@ -128,6 +140,8 @@ class Boards:
             self.names = tuple(await self._find())
         except Exception as exc:  # the pages go on with those that are known
             log.warning("cannot look for deployments: %s", cause(exc))
+        else:
+            self._found_ms = self._now_ms()
 
     async def close(self) -> None:
         """Follow none of them any more."""

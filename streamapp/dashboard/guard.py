@@ -12,7 +12,10 @@ from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 
 from streamapp.runtime.access import is_authorized, is_local
 
-__all__ = ["Guard"]
+__all__ = ["HEALTH", "Guard"]
+
+HEALTH = "/health"
+"""Anybody may see it: it says whether Kafka was reached, and nothing of what is there."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -55,7 +58,7 @@ class Guard:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        reply = self._check(HTTPConnection(scope))
+        reply = None if scope["path"] == HEALTH else self._check(HTTPConnection(scope))
         if reply is None:
             await self._app(scope, receive, _with_headers(send))
         elif scope["type"] == "http":

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
+from fastapi.responses import PlainTextResponse, RedirectResponse
 from nicegui import ui
 
 from streamapp.dashboard.boards import Boards
 from streamapp.dashboard.dialog import Evidences
 from streamapp.dashboard.drift_sections import ColumnsSection, CorrelationsSection, OutputsSection
 from streamapp.dashboard.elements import Text, box
+from streamapp.dashboard.guard import HEALTH
 from streamapp.dashboard.sections import (
     AccuracySection,
     AnswersSection,
@@ -39,6 +40,11 @@ def create_app(boards: Boards) -> FastAPI:
     """
     app = FastAPI(openapi_url=None)
     style = f"<style>{_STYLE.read_text(encoding='utf-8')}</style>"
+
+    @app.get(HEALTH)
+    async def health() -> PlainTextResponse:
+        fault = boards.fault()
+        return PlainTextResponse(f"{fault or 'ok'}\n", 200 if fault is None else 503)
 
     @ui.page("/")
     def first() -> RedirectResponse | None:

@@ -7,6 +7,7 @@ import pytest
 
 from streamapp.dashboard.boards import Boards
 from streamapp.dashboard.state import DeploymentState
+from streamapp.dashboard.view import Contact
 from streamapp.errors import BrokerError
 
 HOUR_S = 3_600
@@ -111,5 +112,46 @@ def test_who_is_not_looked_at_for_an_hour_is_let_go_unless_named(named: bool) ->
         assert (boards.get("flights") is left) == named  # begins anew when somebody comes back
         assert boards.names == ("bikes", "flights")
         await boards.close()
+
+    asyncio.run(run())
+
+
+def test_the_pages_are_well_while_kafka_was_reached_lately() -> None:
+    async def run() -> None:
+        cluster = Cluster("bikes", "flights")
+        boards = cluster.boards(named=True)
+        assert boards.fault() is None
+        cluster.seconds = 90
+        assert boards.fault() is None
+        cluster.seconds = 91
+        assert boards.fault() == "Kafka was last reached at 2023-11-14T22:13:20Z"
+        boards.get("bikes").state.contact = Contact("gone")
+        assert boards.fault() is not None
+        boards.get("flights").state.contact = Contact("reading", cluster.now_ms())
+        assert boards.fault() is None
+        boards.get("flights").state.contact = Contact(
+            "gone", cluster.now_ms() - 90_000, "no broker at kafka:9092"
+        )
+        assert boards.fault() is None
+        cluster.seconds += 1
+        assert boards.fault() == "Kafka was last reached at 2023-11-14T22:13:21Z"
+        await boards.close()
+
+    asyncio.run(run())
+
+
+def test_without_pages_looking_for_deployments_reaches_kafka() -> None:
+    async def run() -> None:
+        cluster = Cluster("bikes")
+        boards = cluster.boards()
+        cluster.seconds = 91
+        await boards.look()
+        assert boards.fault() is None
+        cluster.trouble = BrokerError("no broker at kafka:9092")
+        cluster.seconds += 91
+        await boards.look()
+        fault = boards.fault()
+        assert fault is not None
+        assert "9092" not in fault  # anybody may read it
 
     asyncio.run(run())

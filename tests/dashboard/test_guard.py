@@ -90,3 +90,10 @@ def test_replies_forbid_whatever_comes_from_elsewhere() -> None:
     policy = ask(None).headers["content-security-policy"]
     assert policy.startswith("default-src 'self';")
     assert "http" not in policy
+
+
+@pytest.mark.parametrize("token", [None, "s3cret"])
+@pytest.mark.parametrize("base", ["http://127.0.0.1:8080", "http://monitor.internal"])
+def test_whoever_watches_the_process_needs_no_token(token: str | None, base: str) -> None:
+    assert ask(token, "/health", base=base).text == "inside"
+    assert ask("s3cret", "/health/bikes", base=base).status_code == 401

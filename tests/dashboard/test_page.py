@@ -9,7 +9,7 @@ import pytest
 
 from streamapp.messages import Alert, DriftedFeature
 from tests.dashboard.chromium import PATH, Page, browser
-from tests.dashboard.scenes import SCENES, Story, drifting
+from tests.dashboard.scenes import NOW_MS, SCENES, Story, drifting
 from tests.dashboard.served import StillBoards, serving
 
 SCRIPT = "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">"
@@ -76,6 +76,17 @@ def test_another_name_is_said_not_to_be_there(address: str) -> None:
 def test_every_page_leads_to_the_others(address: str) -> None:
     text = httpx.get(f"{address}/drifting").text
     assert all(f"/{name}" in text for name in SCENES)
+
+
+def test_its_health_is_told_in_a_word(
+    address: str, boards: StillBoards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply = httpx.get(f"{address}/health")
+    assert (reply.status_code, reply.text) == (200, "ok\n")
+    monkeypatch.setattr(boards, "_found_ms", NOW_MS)  # long ago
+    reply = httpx.get(f"{address}/health")
+    assert reply.status_code == 503
+    assert re.fullmatch(r"Kafka was last reached at 2011-05-02T08:\S+Z\n", reply.text)
 
 
 def test_without_deployments_it_says_how_to_get_one(
