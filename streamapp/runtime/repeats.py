@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from streamapp.runtime.log_fields import IDS, POSITIONS
@@ -15,7 +18,7 @@ _EVERY_S = 60.0
 @dataclass(slots=True)
 class _Seen:
     until: float
-    last: logging.LogRecord
+    last: logging.LogRecord | None = None
     withheld: int = 0
 
 
@@ -31,17 +34,20 @@ class Repeats:
     ----------
     every_s
         Seconds.
+    clock
+        Monotonic, seconds: the wall clock may be set back, and lines would be withheld for as long.
     """
 
-    def __init__(self, every_s: float = _EVERY_S) -> None:
+    def __init__(self, every_s: float = _EVERY_S, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._every_s = every_s
+        self._clock = clock
         self._seen: dict[object, _Seen] = {}  # the oldest first, as all are kept equally long
 
     def admit(self, record: logging.LogRecord) -> list[logging.LogRecord]:
         """Return what is to be written now that `record` has come."""
         if record.levelno <= logging.DEBUG:
             return [record]
-        key, now, told = _key(record), record.created, []
+        key, now, told = _key(record), self._clock(), []
         while self._seen and (oldest := next(iter(self._seen.items())))[1].until <= now:
             del self._seen[oldest[0]]
             if oldest[0] == key and oldest[1].withheld:
@@ -50,10 +56,10 @@ class Repeats:
                 told += _summary(oldest[1])
         known = self._seen.get(key)
         if known is None:
-            self._seen[key] = _Seen(now + self._every_s, record)
+            self._seen[key] = _Seen(now + self._every_s)
             told.append(record)
         else:
-            known.withheld, known.last = known.withheld + 1, record
+            known.withheld, known.last = known.withheld + 1, _text_of(record)
         return told
 
     def rest(self) -> list[logging.LogRecord]:
@@ -64,10 +70,18 @@ class Repeats:
 
 
 def _summary(seen: _Seen) -> list[logging.LogRecord]:
-    if not seen.withheld:
+    if seen.last is None:
         return []
     seen.last.repeated = seen.withheld
     return [seen.last]
+
+
+def _text_of(record: logging.LogRecord) -> logging.LogRecord:
+    """Return what is written of a record, without what it holds on to: arguments, and frames with batches."""
+    kept = copy.copy(record)
+    kept.msg, kept.args = record.getMessage(), None
+    kept.exc_info = kept.exc_text = kept.stack_info = None
+    return kept
 
 
 def _key(record: logging.LogRecord) -> object:

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import warnings
+import weakref
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -96,10 +97,22 @@ def test_errors_that_may_quote_values_are_named_by_kind_and_place() -> None:
     assert cause(ConnectionRefusedError(111, "refused")) == "ConnectionRefusedError: [Errno 111] refused"
 
 
+class Clock:
+    """A monotonic one, set by hand."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def test_a_line_that_repeats_is_told_once_a_minute_with_how_often() -> None:
-    repeats = Repeats(every_s=60)
-    flood = [record("no answer", at=float(second), offset=second) for second in range(0, 130, 2)]
-    told = [each for one in flood for each in repeats.admit(one)]
+    clock = Clock()
+    repeats = Repeats(every_s=60, clock=clock)
+    told = []
+    for second in range(0, 130, 2):
+        clock.now = float(second)
+        told += repeats.admit(record("no answer", at=clock.now, offset=second))
     assert [each.created for each in told] == [0, 60, 120]
     assert [getattr(each, "repeated", None) for each in told] == [None, 29, 29]
     assert [(each.created, each.repeated) for each in repeats.rest()] == [(128, 4)]  # type: ignore[attr-defined]
@@ -107,14 +120,46 @@ def test_a_line_that_repeats_is_told_once_a_minute_with_how_often() -> None:
 
 
 def test_what_is_held_back_is_told_with_the_next_line_of_any_kind() -> None:
-    repeats = Repeats(every_s=60)
-    for second in (0, 1, 2):
-        repeats.admit(record("no answer", at=second))
-    told = repeats.admit(record("another", at=70))
+    clock = Clock()
+    repeats = Repeats(every_s=60, clock=clock)
+    for clock.now in (0.0, 1.0, 2.0):
+        repeats.admit(record("no answer"))
+    clock.now = 70.0
+    told = repeats.admit(record("another"))
     assert [(each.getMessage(), getattr(each, "repeated", None)) for each in told] == [
         ("no answer", 2),
         ("another", None),
     ]
+
+
+def test_a_wall_clock_that_is_set_back_withholds_nothing() -> None:
+    clock = Clock()
+    repeats = Repeats(every_s=60, clock=clock)
+    assert len(repeats.admit(record("no answer", at=7_200.0))) == 1
+    clock.now = 61.0
+    assert len(repeats.admit(record("no answer", at=3_661.0))) == 1
+
+
+def test_what_is_held_back_keeps_its_text_and_nothing_that_it_was_made_of() -> None:
+    class Batch:
+        """Rows, which must not live as long as a line about them."""
+
+        def __str__(self) -> str:
+            return "7 rows"
+
+    batch = Batch()
+    alive = weakref.ref(batch)
+    repeats = Repeats()
+    for _ in range(2):
+        line = record("%s failed", batch)
+        error = raised(ValueError("no"))
+        line.exc_info = (ValueError, error, error.__traceback__)
+        repeats.admit(line)
+    del batch, line
+    assert alive() is None
+    (told,) = repeats.rest()
+    assert told.getMessage() == "7 rows failed"
+    assert told.exc_info is None
 
 
 def test_lines_about_different_things_are_no_repeats() -> None:
