@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"connection", "errors", "settings", "topics"}),
+    frozenset({"connection", "errors", "settings", "topics", "wording"}),
     frozenset({"messages"}),
     frozenset({"profile"}),
     frozenset({"models"}),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streamapp.cli.lines import counted
 from streamapp.cli.progress import ProgressLine
+from streamapp.wording import many
 
 if TYPE_CHECKING:
     from streamapp.drift.selftest import Detection, SelfTest
@@ -64,7 +64,7 @@ def run_drift_test(
         quiet_fields = {"alerts": alerts, "requests": requests}
         click.echo(json.dumps({**facts, "no_drift": quiet_fields, "drifts": drifts}))
         return
-    click.echo(f"  no drift   {counted(quiet[0], 'alert')} in {quiet[1]:,} requests\n")
+    click.echo(f"  no drift   {many(quiet[0], 'alert')} in {quiet[1]:,} requests\n")
     _say_table(detections)
     _say_untested(ready)
 
@@ -127,7 +127,7 @@ def _say_facts(ready: DriftTest, facts: dict[str, Any], file: Path | None, *, is
         f"a look every {facts['round_events']:,}{', as now' if is_as_now else ''}"
     )
     click.echo(
-        f"  measured   {counted(facts['runs'], 'run')} of each drift, up to {facts['limit']:,} requests; a "
+        f"  measured   {many(facts['runs'], 'run')} of each drift, up to {facts['limit']:,} requests; a "
         f"reference of {facts['reference_rows']:,} rows and the stream are drawn from these rows"
     )
 
@@ -161,7 +161,7 @@ def _say_table(detections: list[Detection]) -> None:
 
 
 def _alert(found: Detection) -> str:
-    other = f"another in {counted(found.other, 'run')}" if found.other else ""
+    other = f"another in {many(found.other, 'run')}" if found.other else ""
     own = f"{found.kind} {found.named}" if found.found else ""
     return "; ".join(filter(None, [own, other])) or "none"
 
@@ -173,7 +173,7 @@ def _say_untested(ready: DriftTest) -> None:
     tested = [column for column in columns if column.name in test.names]
     if must := sum(not column.nullable for column in tested):
         click.echo(
-            f"\nmissing values are not injected into {counted(must, 'column')} that every request must have: "
+            f"\nmissing values are not injected into {many(must, 'column')} that every request must have: "
             "they are rejected"
         )
     if ready.rows.outputs is None:

@@ -27,22 +27,12 @@ from streamapp.messages import (
     native_answers,
     unframed,
 )
+from streamapp.wording import many
 
-__all__ = ["counted", "line_of", "line_of_alert"]
+__all__ = ["line_of", "line_of_alert"]
 
 _WIDEST = 160
 _ROWS = 3
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number of things for people.
-
-    Examples
-    --------
-    >>> counted(1, "pane"), counted(1200, "pane")
-    ('1 pane', '1,200 panes')
-    """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def line_of(topic: str, record: Any) -> str:
@@ -119,7 +109,7 @@ def _answer(record: Any) -> str:
 def _prediction(answer: Prediction, *, row: int | None = None, others: Sequence[Prediction] = ()) -> str:
     which = answer.id if row is None else f"{answer.id}, row {row},"
     said = ", ".join(map(_said, (answer, *others[: _ROWS - 1])))
-    more = f" and {counted(len(others) - _ROWS + 1, 'more row')}" if len(others) >= _ROWS else ""
+    more = f" and {many(len(others) - _ROWS + 1, 'more row')}" if len(others) >= _ROWS else ""
     return f"{which} is {said}{more}, says {answer.model.version}"
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streamapp.cli.lines import counted
 from streamapp.cli.models_story import age_lines, privacy_lines, story_lines, table_lines
 from streamapp.cli.options import bootstrap_option, json_option
 from streamapp.errors import ConfigError
+from streamapp.wording import many
 
 if TYPE_CHECKING:
     from streamapp.rollout.history import VersionStory
@@ -109,7 +109,7 @@ def _show(name: str, models: Models, stories: list[VersionStory]) -> None:
     for i, line in enumerate(table_lines(stories, width=_width())):
         click.secho(line, bold=i == 0, fg="green" if i == 1 and models.serving is not None else None)
     click.echo("loss: on the rows that it was compared on; beside: the champion's on the same rows")
-    click.echo(f"{counted(len(stories), 'version')}; streamapp models {name} VERSION tells more of one")
+    click.echo(f"{many(len(stories), 'version')}; streamapp models {name} VERSION tells more of one")
     for line in age_lines(stories, now_ms=time.time_ns() // 1_000_000):
         click.echo(line)
     for line in privacy_lines(stories):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from streamapp.messages import format_time
 from streamapp.models.personal import not_learned_line
+from streamapp.wording import many
 
 if TYPE_CHECKING:
     from streamapp.messages import Model
@@ -161,6 +162,5 @@ def _when(time_ms: int | None) -> str:
 def _age(span_ms: int) -> str:
     for unit_ms, unit in _AGES:
         if span_ms >= unit_ms:
-            count = span_ms // unit_ms
-            return f"{count:,} {unit}{'' if count == 1 else 's'}"
+            return many(span_ms // unit_ms, unit)
     return "less than a minute"

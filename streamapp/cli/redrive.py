@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streamapp.cli.lines import counted
 from streamapp.cli.options import bootstrap_option, json_option, time_of
+from streamapp.wording import many
 
 if TYPE_CHECKING:
     from streamapp.runtime.redrive import Redriven
@@ -64,9 +64,7 @@ def command(
     try:
         asyncio.run(redrive(settings.connection, settings.topics, selection, done=done, dry_run=dry_run))
     except KeyboardInterrupt:
-        click.echo(
-            f"stopped after {counted(done.sent.total(), 'letter')}: run it again for the rest", err=True
-        )
+        click.echo(f"stopped after {many(done.sent.total(), 'letter')}: run it again for the rest", err=True)
         raise
     if as_json:
         click.echo(json.dumps({"dry_run": dry_run} | done.to_json()))
@@ -76,7 +74,7 @@ def command(
 
 def _show(name: str, done: Redriven, *, dry_run: bool) -> None:
     what = "would be sent" if dry_run else "sent"
-    click.echo(f"{counted(done.sent.total(), 'dead letter')} of {name} {what}{_by_code(done.sent)}")
+    click.echo(f"{many(done.sent.total(), 'dead letter')} of {name} {what}{_by_code(done.sent)}")
     if done.before:
         click.echo(f"{done.before:,} sent before")
     if done.others:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from streamapp.cli.lines import counted
 from streamapp.drift import Agreement, Difference, Period, Recorded, Replay, opened_in, unmatched
 from streamapp.errors import ProfileError
 from streamapp.messages import Alert, format_time
 from streamapp.profile import DriftPolicy
 from streamapp.profile.policy import write_policy
+from streamapp.wording import many
 
 __all__ = ["ReplaySummary"]
 
@@ -115,12 +115,12 @@ class ReplaySummary:
         """Return the summary for people."""
         replay = self._replay
         lines = [
-            f"judged {counted(replay.requests, 'request')} in {counted(replay.panes, 'pane')} and "
-            f"{counted(replay.rounds, 'round')}, {_time(replay.from_ms)} to {_time(replay.to_ms)}"
+            f"judged {many(replay.requests, 'request')} in {many(replay.panes, 'pane')} and "
+            f"{many(replay.rounds, 'round')}, {_time(replay.from_ms)} to {_time(replay.to_ms)}"
         ]
         if replay.skipped:
             lines.append(f"skipped {'; '.join(self._skipped())}")
-        opened = f"{counted(len(self._opened), 'alert')} opened"
+        opened = f"{many(len(self._opened), 'alert')} opened"
         if unknown := self._replay.unknown_subjects:
             lines.append(f"chosen for what version {replay.version} has not: {', '.join(sorted(unknown))}")
         if self._agreement is not None:
@@ -134,13 +134,13 @@ class ReplaySummary:
         lines += [f"only with this setting: {_name(alert)}" for alert in self._only_here]
         lines += [f"only recorded: {_name(alert)}" for alert in self._only_there]
         if self._lost:
-            lines.append(f"{counted(self._lost, 'alert')} more may have been recorded and compacted away")
+            lines.append(f"{many(self._lost, 'alert')} more may have been recorded and compacted away")
         return "\n".join(lines)
 
     def _skipped(self) -> list[str]:
         """Return how many panes were skipped, by reason, and what is wrong with which bundle."""
         counts = [
-            f"{counted(count, 'record' if why == 'unreadable' else 'pane')} {_SKIPPED.get(why, why)}"
+            f"{many(count, 'record' if why == 'unreadable' else 'pane')} {_SKIPPED.get(why, why)}"
             for why, count in self._replay.skipped.items()
         ]
         return [*counts, *(f"{version}: {why}" for version, why in self._missing.items())]
@@ -161,15 +161,15 @@ class ReplaySummary:
         if not agreement.messages:
             text = "nothing is recorded either"
         elif not agreement.differences:
-            text = f"the same as recorded: {agreement.same} of {counted(agreement.messages, 'message')}"
+            text = f"the same as recorded: {agreement.same} of {many(agreement.messages, 'message')}"
         else:
             first = agreement.differences[0]
             text = (
-                f"NOT the same as recorded: {agreement.same} of {counted(agreement.messages, 'message')}\n"
+                f"NOT the same as recorded: {agreement.same} of {many(agreement.messages, 'message')}\n"
                 f"the first that differs: {first.alert.state}, {_name(first.alert)}; {self._cause(first)}"
             )
         if agreement.compacted:
-            text += f"\n{counted(agreement.compacted, 'message')} more may have been compacted away"
+            text += f"\n{many(agreement.compacted, 'message')} more may have been compacted away"
         return text
 
     def _first(self, agreement: Agreement) -> dict[str, Any] | None:

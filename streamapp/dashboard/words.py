@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from streamapp.messages import format_time
+from streamapp.wording import many
 
 __all__ = ["ago", "between", "lasting", "many", "measured", "number", "percent", "when"]
 
@@ -55,17 +56,6 @@ def ago(time_ms: int, now_ms: int) -> str:
     ('2 minutes ago', 'now')
     """
     return f"{lasting(now_ms - time_ms)} ago" if now_ms - time_ms >= 1_000 else "now"
-
-
-def many(count: int, noun: str) -> str:
-    """Return a number of things.
-
-    Examples
-    --------
-    >>> many(1, "row"), many(1200, "row")
-    ('1 row', '1,200 rows')
-    """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def percent(share: float) -> str:

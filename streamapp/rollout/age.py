@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streamapp.messages import Alert, Model, ModelRef, Retrain, caused_id, format_time
+from streamapp.wording import many
 
 __all__ = ["Age", "Aged"]
 
@@ -137,6 +138,5 @@ class Age:
 def _text(span_ms: int) -> str:
     for unit_ms, unit in ((_DAY_MS, "day"), (_HOUR_MS, "hour"), (60_000, "minute")):
         if span_ms >= unit_ms:
-            count = span_ms // unit_ms
-            return f"{count:,} {unit}{'' if count == 1 else 's'}"
+            return many(span_ms // unit_ms, unit)
     return f"{span_ms / 1_000:g} s"

@@ -8,6 +8,7 @@ from streamapp.runtime.checks.case import Case, Line
 from streamapp.runtime.client import admin_client, all_partition_counts
 from streamapp.runtime.topic_plans import TopicPlan, topic_plans
 from streamapp.runtime.topic_problems import topic_problems
+from streamapp.wording import many
 
 __all__ = ["broker", "topic_settings", "topics"]
 
@@ -26,12 +27,7 @@ async def broker(case: Case) -> list[Line]:
         brokers = len((await admin.describe_cluster())["brokers"])
         case.partitions = await all_partition_counts(admin)
     case.answers = True
-    return [
-        Line(
-            "ok",
-            f"Kafka answers at {case.connection.bootstrap}: {brokers} broker{'' if brokers == 1 else 's'}",
-        )
-    ]
+    return [Line("ok", f"Kafka answers at {case.connection.bootstrap}: {many(brokers, 'broker')}")]
 
 
 async def topics(case: Case) -> list[Line]:
@@ -43,8 +39,8 @@ async def topics(case: Case) -> list[Line]:
     return [
         Line(
             "ok",
-            f"{len(_plans(case))} topics; requests, predictions and feedback have {count} "
-            f"partition{'' if count == 1 else 's'}, the others one",
+            f"{len(_plans(case))} topics; requests, predictions and feedback have "
+            f"{many(count, 'partition')}, the others one",
         )
     ]
 

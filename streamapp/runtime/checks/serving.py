@@ -14,6 +14,7 @@ from streamapp.runtime.answered_rows import read_newest
 from streamapp.runtime.checks.case import Case, Line
 from streamapp.runtime.checks.offsets import offset_bounds
 from streamapp.runtime.client import latest_models
+from streamapp.wording import many
 
 __all__ = ["baseline", "bundle", "champion", "features", "store", "versions"]
 
@@ -49,14 +50,8 @@ async def champion(case: Case) -> list[Line]:
                 mistake="no-champion",
             )
         ]
-    others = len(case.models.versions) - 1
-    return [
-        Line(
-            "ok",
-            f"{serving.version}, since {format_time(pointer.at)[:19]}Z; "
-            f"{others} other version{'' if others == 1 else 's'}",
-        )
-    ]
+    others = many(len(case.models.versions) - 1, "other version")
+    return [Line("ok", f"{serving.version}, since {format_time(pointer.at)[:19]}Z; {others}")]
 
 
 async def bundle(case: Case) -> list[Line]:
