@@ -177,15 +177,16 @@ class AnswerTimeoutError(InfrastructureError):
 
 
 def shown(text: str, limit: int = 300) -> str:
-    """Return `text` from outside so that it fits into a message, and no terminal obeys it.
+    """Return `text` from outside as one line that fits into a message, and that no terminal obeys.
 
     The middle is left out of what is longer than `limit` characters.
 
     Examples
     --------
-    >>> shown("0123456789", 5), shown("a" + chr(27) + "[2J")
-    ('01…89', 'a�[2J')
+    >>> shown("0123456789", 5), shown("a" + chr(27) + "[2J"), shown("two" + chr(10) + "lines")
+    ('01…89', 'a�[2J', 'two lines')
     """
+    text = " ".join(text.splitlines())
     if len(text) > limit:
         text = f"{text[: limit // 2]}…{text[-(limit // 2) :]}"
     return "".join(

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 
 import click
 
-from streamapp.errors import StreamappError
+from streamapp.errors import StreamappError, shown
 
 __all__ = ["boundary"]
 
 _INTERRUPTED = 130
+_LONGEST = 4_000
 
 
 @contextmanager
@@ -48,5 +49,5 @@ def _end(ctx: click.Context, message: str) -> None:
     if os.environ.get("STREAMAPP_DEBUG"):
         traceback.print_exc()
     command = " ".join(filter(None, [ctx.info_name, ctx.invoked_subcommand]))
-    click.echo(f"{command}: {' '.join(message.split())}", err=True)
+    click.echo(f"{command}: {shown(' '.join(message.split()), _LONGEST)}", err=True)
     raise SystemExit(1) from None

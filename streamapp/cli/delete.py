@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamapp.cli.options import bootstrap_option, json_option, store_option
-from streamapp.errors import ConfigError
+from streamapp.errors import ConfigError, shown
 
 if TYPE_CHECKING:
     from streamapp.runtime.deletion import Holdings
@@ -49,7 +49,7 @@ def command(
     if holdings.is_empty:
         raise ConfigError(f"there is nothing of {name} on {bootstrap} or in {settings.state_dir}")
     if as_json:
-        shown = _fields(holdings)
+        fields = _fields(holdings)
     else:
         _show(holdings)
     if not dry_run:
@@ -57,7 +57,7 @@ def command(
             _ask(name)
         asyncio.run(delete_deployment(settings, holdings))
     if as_json:
-        click.echo(json.dumps(shown | {"deleted": not dry_run}))
+        click.echo(json.dumps(fields | {"deleted": not dry_run}))
     elif not dry_run:
         click.echo(
             f"{name} is deleted; on other machines its state is left, in {name} of STREAMAPP_STATE_DIR"
@@ -83,11 +83,11 @@ def _show(holdings: Holdings) -> None:
     for folder in holdings.folders:
         click.echo(f"state   {folder}")
     for url in holdings.bundles:
-        click.echo(f"bundle  {url}")
+        click.echo(f"bundle  {shown(url)}")
     for url, why in holdings.kept.items():
-        click.echo(f"kept    {url}: {why}")
+        click.echo(f"kept    {shown(url)}: {shown(why)}")
     for member in holdings.members:
-        click.echo(f"alive   {member}: as long as it runs nothing is deleted")
+        click.echo(f"alive   {shown(member)}: as long as it runs nothing is deleted")
 
 
 def _ask(name: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from streamapp.cli.options import bootstrap_option, json_option, store_option
+from streamapp.errors import shown
 
 if TYPE_CHECKING:
     from streamapp.runtime.checks import Line
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_LONGEST = 4_000
 _COLOURS = {"ok": "green", "warn": "yellow", "FAIL": "red"}
 
 
@@ -122,5 +124,5 @@ async def _examine(settings: Settings, *, as_json: bool) -> list[Line]:
         lines.append(line)
         if not as_json:
             mark = click.style(f"{line.status:<4}", fg=_COLOURS[line.status])
-            click.echo(f"{mark}  {line.check:<14}  {' '.join(line.message.split())}")
+            click.echo(f"{mark}  {line.check:<14}  {shown(' '.join(line.message.split()), _LONGEST)}")
     return lines

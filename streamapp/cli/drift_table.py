@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamapp.cli.progress import ProgressLine
+from streamapp.errors import shown
 from streamapp.wording import many
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _say_facts(ready: DriftTest, facts: dict[str, Any], file: Path | None, *, is
     why = ", ".join(f"{count:,} {reason}" for reason, count in facts["left_out"].items())
     click.echo(f"{facts['name']} {facts['version']}: {origin}{f' (left out: {why})' if why else ''}")
     for number, alert in enumerate(facts["now"] or ()):
-        click.echo(f"  {'' if number else 'now':<9}  {alert['kind']}: {alert['summary']}")
+        click.echo(f"  {'' if number else 'now':<9}  {alert['kind']}: {shown(alert['summary'])}")
     if facts["now"] is None:
         click.echo(
             "  now        not judged: the reference is compared by the hour of the day, and rows of a file "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from streamapp.errors import MessageError
+from streamapp.errors import MessageError, shown
 from streamapp.messages import (
     CHAMPION_KEY,
     Alert,
@@ -32,6 +32,7 @@ from streamapp.wording import many
 __all__ = ["line_of", "line_of_alert"]
 
 _WIDEST = 160
+_LONGEST = 2_000
 _ROWS = 3
 
 
@@ -60,7 +61,8 @@ def line_of_alert(alert: Alert) -> str:
 
 def _line(time_ms: int, topic: str, text: str) -> str:
     when = format_time(time_ms)[:19].replace("T", " ")
-    return f"{when}  {topic:<14}  {text}"
+    # Here, for all of them: whatever a record says, a terminal shows it and obeys nothing in it.
+    return f"{when}  {topic:<14}  {shown(' '.join(text.split()), _LONGEST)}"
 
 
 def _alert(record: Any) -> str:

@@ -13,7 +13,7 @@ import click
 
 from streamapp.cli.models_story import age_lines, privacy_lines, story_lines, table_lines
 from streamapp.cli.options import bootstrap_option, json_option
-from streamapp.errors import ConfigError
+from streamapp.errors import ConfigError, shown
 from streamapp.wording import many
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _show(name: str, models: Models, stories: list[VersionStory]) -> None:
     if models.champion is None:
         click.echo(f"no champion: streamapp models {name} promote VERSION")
     elif models.serving is None:
-        click.echo(f"the champion is {models.champion.version}, of which no record is known")
+        click.echo(f"the champion is {shown(models.champion.version)}, of which no record is known")
 
 
 def _width() -> int:

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from streamapp.errors import shown
 from streamapp.messages import format_time
 from streamapp.models.personal import not_learned_line
 from streamapp.wording import many
@@ -21,6 +22,7 @@ _COLUMNS = (
     ("beside", 6),
 )  # fmt: skip
 _LABEL = 10
+_LONGEST = 4_000
 _AGES = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"))
 
 
@@ -37,13 +39,11 @@ def table_lines(stories: Sequence[VersionStory], *, width: int) -> Iterator[str]
     yield "  ".join(f"{name:<{size}}" for name, size in _COLUMNS).rstrip()
     for story in stories:
         yield "  ".join(
-            f"{cell:<{size}}" for cell, (_, size) in zip(_cells(story), _COLUMNS, strict=True)
+            f"{shown(cell):<{size}}" for cell, (_, size) in zip(_cells(story), _COLUMNS, strict=True)
         ).rstrip()
         if story.model.note:
-            indent = "  "
-            yield from textwrap.wrap(
-                story.model.note, max(width, 40), initial_indent=indent, subsequent_indent=indent
-            )
+            note, indent = shown(story.model.note, _LONGEST), "  "
+            yield from textwrap.wrap(note, max(width, 40), initial_indent=indent, subsequent_indent=indent)
 
 
 def _cells(story: VersionStory) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ def age_lines(stories: Sequence[VersionStory], *, now_ms: int) -> Iterator[str]:
         times = (("trained", model.trained_at), ("newest data", model.newest_training_data_at))
         ages = [f"{what} {_age(now_ms - at)} ago" for what, at in times if at is not None]
         if ages:
-            yield f"{model.version}: {', '.join(ages)}"
+            yield f"{shown(model.version)}: {', '.join(ages)}"
 
 
 def privacy_lines(stories: Sequence[VersionStory]) -> Iterator[str]:
@@ -90,7 +90,7 @@ def story_lines(story: VersionStory, *, now_ms: int, width: int) -> Iterator[str
     """
     for label, text in _paragraphs(story, now_ms):
         yield from textwrap.wrap(
-            text,
+            shown(text, _LONGEST),
             max(width, 40),
             initial_indent=f"{label:<{_LABEL}}",
             subsequent_indent=" " * _LABEL,

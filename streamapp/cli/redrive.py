@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from streamapp.cli.options import bootstrap_option, json_option, time_of
+from streamapp.errors import shown
 from streamapp.wording import many
 
 if TYPE_CHECKING:
@@ -83,11 +84,12 @@ def _show(name: str, done: Redriven, *, dry_run: bool) -> None:
     for one in done.skipped:
         named[one.reason] += 1
         if named[one.reason] <= _NAMED:
-            click.echo(f"skipped {one.offset}, {one.reason}: {one.message}")
+            click.echo(f"skipped {one.offset}, {one.reason}: {shown(one.message)}")
     for reason, count in named.items():
         if count > _NAMED:
             click.echo(f"skipped {count - _NAMED:,} more, {reason}")
 
 
 def _by_code(counts: Counter[str]) -> str:
-    return ": " + ", ".join(f"{code} {count:,}" for code, count in counts.most_common()) if counts else ""
+    said = [f"{shown(code)} {count:,}" for code, count in counts.most_common()]
+    return f": {', '.join(said)}" if said else ""

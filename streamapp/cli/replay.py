@@ -220,7 +220,7 @@ def _show_json(step: Step, replay: Replay) -> None:
                 "effect": round(window.effect, 4),
                 "over": abs(window.z) > window.threshold,
             }
-            click.echo(json.dumps(line, ensure_ascii=False))
+            click.echo(json.dumps(line))
     for alert in step.alerts:
         fields = alert.model_dump(mode="json", by_alias=True)
-        click.echo(json.dumps({"alert": fields, "ce_id": event_id(alert)}, ensure_ascii=False))
+        click.echo(json.dumps({"alert": fields, "ce_id": event_id(alert)}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamapp.cli.options import bootstrap_option, json_option
+from streamapp.errors import shown
 
 if TYPE_CHECKING:
     from streamapp.messages import Label
     from streamapp.quality.review_queue import OpenReview
 
 __all__ = ["command"]
+
+_LONGEST = 4_000
 
 
 @click.command("review")
@@ -51,7 +55,7 @@ def command(name: str, person: str | None, last: int, *, bootstrap: str, as_json
     reviews = Reviews(settings.connection, settings.topics, last=last)
     if as_json:
         for one in asyncio.run(reviews.refresh()):
-            click.echo(one.review.encode())
+            click.echo(json.dumps(one.review.model_dump(mode="json", by_alias=True)))
         return
     source = f"person:{_person(person)}"
     labelled = 0
@@ -90,16 +94,16 @@ def _person(given: str | None) -> str:
 def _shown(one: OpenReview, waiting: int) -> str:
     """Return the lines that show an answer."""
     review = one.review
-    features = {_plain(name): _plain(value) for name, value in (review.features or {}).items()}
+    features = {_text(name): _text(value) for name, value in (review.features or {}).items()}
     width = max(map(len, features), default=0)
     drawn = f"drawn as {review.reason} with {review.probability:.3g}"
-    lines = [f"\n{_plain(review.id)}, {drawn}; {waiting:,} to look at"]
+    lines = [f"\n{_text(review.id)}, {drawn}; {waiting:,} to look at"]
     lines += [f"  {name:<{width}}  {value}" for name, value in features.items()]
     if not features:
         lines.append("  (answers of this deployment do not repeat their features)")
     given = sorted((review.probabilities or {}).items(), key=lambda each: -each[1])
-    sure = ", ".join(f"{_plain(label)} {p:.2f}" for label, p in given)
-    lines.append(f"prediction: {_plain(review.prediction)}" + (f" ({sure})" if sure else ""))
+    sure = ", ".join(f"{_text(label)} {p:.2f}" for label, p in given)
+    lines.append(f"prediction: {_text(review.prediction)}" + (f" ({sure})" if sure else ""))
     return "\n".join(lines)
 
 
@@ -108,7 +112,7 @@ def _ask(one: OpenReview) -> Label | None:
     from streamapp.quality.review_labels import classes_of, read_label  # noqa: PLC0415  # not for --help
 
     names = [str(label) for label in classes_of(one.review)]
-    what = ", ".join(map(_plain, names)) or "a value"
+    what = ", ".join(map(_text, names)) or "a value"
     while True:
         click.echo(f"label ({what}; enter: leave out, q: end): ", nl=False)
         try:
@@ -124,10 +128,9 @@ def _ask(one: OpenReview) -> Label | None:
         try:
             return read_label(one.review, text)
         except ValueError as exc:
-            click.echo(str(exc))
+            click.echo(shown(str(exc)))
 
 
-def _plain(value: Any) -> str:
+def _text(value: Any) -> str:
     """Return a value on one line: what others wrote must not steer a terminal."""
-    text = "-" if value is None else str(value)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown("-" if value is None else str(value), _LONGEST)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamapp.cli.options import bootstrap_option, json_option, time_of
+from streamapp.errors import shown
 from streamapp.topics import TOPICS
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ async def _show_state(connection: Connection, names: TopicNames) -> None:
     from streamapp.runtime.client import latest_models, read_topic  # noqa: PLC0415
 
     champion = (await latest_models(connection, names)).champion
-    click.echo(f"champion is {champion.version}" if champion else "there is no champion yet")
+    click.echo(f"champion is {shown(champion.version)}" if champion else "there is no champion yet")
     latest: dict[bytes, Any] = {}
     for record in await read_topic(connection, names.drift_alerts):
         latest[record.key] = record
@@ -223,6 +224,5 @@ def _json_of(record: Any) -> str:
             "key": text(record.key),
             "headers": {name: text(content) for name, content in record.headers},
             "value": value,
-        },
-        ensure_ascii=False,
+        }
     )

@@ -184,7 +184,12 @@ def json_line_printer(deployment: str, *, stream: TextIO | None = None) -> Calla
     def log(role: str, line: str) -> None:
         if not (line.startswith("{") and line.endswith("}")):
             now = datetime.now().timestamp()
-            said = {"role": role, "deployment": deployment, "logger": "supervisor", "message": _clean(line)}
+            said = {
+                "role": role,
+                "deployment": deployment,
+                "logger": "supervisor",
+                "message": shown(line, _LONGEST),
+            }
             line = orjson.dumps({**_head(now, "info"), **said}).decode()
         print(line, file=out, flush=True)
 
@@ -210,20 +215,18 @@ def _head(created: float, level: str) -> dict[str, Any]:
 def _ids(record: logging.LogRecord) -> dict[str, Any]:
     found = ((name, getattr(record, name, None)) for name in IDS)
     return {
-        name: _clean(value) if isinstance(value, str) else value for name, value in found if value is not None
+        name: shown(value, _LONGEST) if isinstance(value, str) else value
+        for name, value in found
+        if value is not None
     }
 
 
 def _message(record: logging.LogRecord) -> str:
-    return _clean(record.getMessage())
-
-
-def _clean(text: str) -> str:
-    return shown(" ".join(text.splitlines()), _LONGEST)
+    return shown(record.getMessage(), _LONGEST)
 
 
 def _bare(value: object) -> str:
-    text = _clean(str(value))
+    text = shown(str(value), _LONGEST)
     return text if text and not set(text) & {" ", '"', "="} else orjson.dumps(text).decode()
 
 

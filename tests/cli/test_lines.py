@@ -18,6 +18,7 @@ from streamapp.messages import (
     Prediction,
     Redrive,
     Rejection,
+    Retrain,
     Review,
     TriedWindow,
     event_headers,
@@ -135,6 +136,55 @@ def test_no_bytes_break_the_line(topic: str, value: bytes | None) -> None:
     assert line.startswith(f"2011-05-02 08:00:00  {topic}")
     assert "\n" not in line
     assert len(line) < 500
+
+
+HOSTILE = "\x1b]0;owned\x07\x9b2J\u202e\r\nforged"
+SHOWN = "�]0;owned��2J� forged"
+
+
+@pytest.mark.parametrize(
+    ("topic", "message"),
+    [
+        ("predictions", Prediction.parse(ANSWER | {"id": HOSTILE})),
+        ("predictions", Prediction.parse(ANSWER | {"prediction": HOSTILE, "probabilities": None})),
+        ("predictions", Rejection.parse(ANSWER | {"error": {"code": "not-json", "message": HOSTILE}})),
+        ("feedback", Feedback(id=HOSTILE, label="calm")),
+        ("feedback", Feedback(id="r", label=["calm", HOSTILE])),
+        ("feedback", Feedback(id="r", label="calm", source=HOSTILE)),
+        ("labelled", Labelled.parse(
+            ANSWER | {"label": HOSTILE, "source": "system", "labelled_at": 0, "revision": 0})),
+        ("review", Review.parse(ANSWER | {"id": HOSTILE, "reason": "random", "probability": 0.5})),
+        ("decisions", DecisionRecord(id="d", at=0, events=[], outcome="dropped", reason=HOSTILE)),
+        ("models", Model(
+            version="v", state="rejected", bundle="u", sha256="s", format="joblib", note=HOSTILE)),
+        ("retrain-events", Retrain(id="r", reason="input", caused_by=HOSTILE)),
+        ("redrives", Redrive(
+            dead_letter=7, written_at=0, code=HOSTILE, topic="bikes.requests", partition=3, offset=1)),
+    ],
+)  # fmt: skip
+def test_no_message_steers_a_terminal(topic: str, message: Message) -> None:
+    headers = event_headers("bikes", message.ce_type, "i", 0)
+    line = line_of(topic, record(message.encode(), headers=headers))
+    assert line.isprintable()
+    assert SHOWN in line
+
+
+def test_no_raw_bytes_steer_a_terminal_and_no_alert_does() -> None:
+    hostile = HOSTILE.encode()
+    headers = [("streamapp-error-code", hostile), ("streamapp-error-message", hostile)]
+    for topic in ("requests", "dead-letters", "models", "drift-alerts"):
+        line = line_of(topic, record(hostile, key=hostile, headers=headers))
+        assert line.isprintable()
+        assert SHOWN in line
+    said = line_of_alert(
+        Alert.parse(
+            {
+                "id": "a", "state": "opened", "kind": "input", "subject": "temp", "summary": HOSTILE,
+                "opened_at": 0, "updated_at": 0,
+            }
+        )
+    )  # fmt: skip
+    assert said.isprintable()
 
 
 def test_a_dead_letter_says_whence_and_why() -> None:

@@ -15,7 +15,7 @@ import orjson
 import pytest
 from click.testing import Result
 
-from streamapp.cli.review import _plain
+from streamapp.cli.review import _text
 from streamapp.messages import answer_id, event_headers, parse_time, review_id
 from streamapp.runtime.broker import Broker
 from streamapp.runtime.client import producer, read_topic
@@ -147,5 +147,6 @@ def test_what_cannot_be_done_is_one_line(cli: Cli, name: str) -> None:
 
 
 def test_what_others_wrote_does_not_steer_a_terminal() -> None:
-    assert _plain("a\x1b[2Jb\nc") == "a\\x1b[2Jb\\nc"
-    assert _plain("Zürich 東京") == "Zürich 東京"
+    assert _text("a\x1b[2Jb\nc\x9b2J") == "a�[2Jb c�2J"
+    assert _text(None) == "-"
+    assert _text("Zürich 東京") == "Zürich 東京"

@@ -205,10 +205,12 @@ def test_a_topic_as_json_from_where_it_is_asked(
     broker: Broker, name: str, watch: Watch, options: list[str], expected: list[int]
 ) -> None:
     process = watch("requests", "--json", *options)
-    asyncio.run(request(broker, name, [b"last"]))
-    records = [json.loads(line) for line in lines(process, len(expected))]
+    asyncio.run(request(broker, name, ["\x9b2J".encode()]))
+    written = lines(process, len(expected))
+    assert all(line.isascii() and line.isprintable() for line in written), "a terminal would obey it"
+    records = [json.loads(line) for line in written]
     assert [record["offset"] for record in records] == expected
-    shown = {0: {"a": 1}, 1: "\\xff", 2: None, 3: "last"}
+    shown = {0: {"a": 1}, 1: "\\xff", 2: None, 3: "\x9b2J"}
     assert [record["value"] for record in records] == [shown[offset] for offset in expected]
     for record in records:
         assert record["topic"] == f"{name}.requests"
