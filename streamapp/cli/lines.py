@@ -27,9 +27,13 @@ from streamapp.messages import (
     native_answers,
     unframed,
 )
+from streamapp.topics import TOPICS
 from streamapp.wording import many
 
 __all__ = ["line_of", "line_of_alert"]
+
+_COMPACTED = frozenset(topic.name for topic in TOPICS if topic.cleanup == "compact")
+"""Topics in which a record without a value deletes those of its key."""
 
 _WIDEST = 160
 _LONGEST = 2_000
@@ -48,7 +52,8 @@ def line_of(topic: str, record: Any) -> str:
     """
     time_ms, _ = event_time_ms(record.headers, record.timestamp)
     try:
-        text = _TEXTS.get(topic, _raw)(record)
+        is_deletion = record.value is None and topic in _COMPACTED
+        text = _deletion(record) if is_deletion else _TEXTS.get(topic, _raw)(record)
     except MessageError as exc:
         text = f"cannot be read ({exc}): {_raw(record)}"
     return _line(time_ms, topic, text)
@@ -158,10 +163,18 @@ def _redrive(record: Any) -> str:
     return f"dead letter {sent.dead_letter} ({sent.code}) sent to {sent.topic} {sent.partition}/{sent.offset}"
 
 
+def _deletion(record: Any) -> str:
+    return f"{_short(_key(record) or 'a record without a key')} is deleted"
+
+
 def _raw(record: Any) -> str:
     value = "no value" if record.value is None else record.value.decode(errors="backslashreplace")
-    key = "" if record.key is None else f"{record.key.decode(errors='backslashreplace')} = "
+    key = "" if record.key is None else f"{_key(record)} = "
     return _short(f"{key}{value}")
+
+
+def _key(record: Any) -> str:
+    return "" if record.key is None else record.key.decode(errors="backslashreplace")
 
 
 def _short(value: object) -> str:

@@ -8,6 +8,7 @@ import json
 import signal
 import sys
 import time
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _DEFAULT = ("drift-alerts", "models", "retrain-events")
-_RATE_EVERY_S = 5.0
+_LOOK_EVERY_S = 5.0
+_POLL_MS = 1_000
+_AT_ONCE = 500
 _VIEW_EVERY_S = 0.5
 
 
@@ -128,6 +131,7 @@ async def _watch(
     as_json: bool,
 ) -> None:
     from streamapp.cli.lines import line_of  # noqa: PLC0415  # not needed for --help
+    from streamapp.runtime.broker_errors import broker_errors  # noqa: PLC0415
     from streamapp.runtime.client import reader  # noqa: PLC0415
 
     this = asyncio.current_task()
@@ -138,15 +142,18 @@ async def _watch(
         async with reader(connection, topics, start=start) as consumer, asyncio.TaskGroup() as tasks:
             if offset is not None:
                 await _seek(consumer, offset)
-            if topic is None and not as_json:
-                if start == "end":
-                    await _show_state(connection, names)
-                tasks.create_task(_show_rate(consumer, connection, names))
+            counts = topic is None and not as_json
+            if counts and start == "end":
+                await _show_state(connection, names)
+            tasks.create_task(_look(consumer, connection, names.predictions if counts else None))
             followed = topic or f"{', '.join(_DEFAULT[:-1])} and {_DEFAULT[-1]}"
             click.echo(f"following {followed} of {names.deployment}; Ctrl-C ends it", err=True)
-            async for record in consumer:
-                short = record.topic.removeprefix(f"{names.deployment}.")
-                click.echo(_json_of(record) if as_json else line_of(short, record))
+            while True:
+                with broker_errors(connection):
+                    fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_AT_ONCE)
+                for record in chain.from_iterable(fetched.values()):
+                    short = record.topic.removeprefix(f"{names.deployment}.")
+                    click.echo(_json_of(record) if as_json else line_of(short, record))
     except asyncio.CancelledError:  # SIGTERM
         pass
     except BaseExceptionGroup as group:
@@ -177,8 +184,11 @@ async def _show_state(connection: Connection, names: TopicNames) -> None:
                 click.echo(line_of("drift-alerts", record))
 
 
-async def _show_rate(consumer: AIOKafkaConsumer, connection: Connection, names: TopicNames) -> None:
-    """Say every few seconds how many answers were written, if any were."""
+async def _look(consumer: AIOKafkaConsumer, connection: Connection, counted: str | None) -> None:
+    """Say every few seconds how many answers topic `counted` has got, and whether Kafka answers at all.
+
+    What follows a topic would not tell: without a broker it waits as it does without records.
+    """
     from aiokafka import TopicPartition  # noqa: PLC0415
 
     from streamapp.errors import BrokerError  # noqa: PLC0415
@@ -186,22 +196,29 @@ async def _show_rate(consumer: AIOKafkaConsumer, connection: Connection, names: 
     from streamapp.runtime.client import existing_topics  # noqa: PLC0415
 
     clock = asyncio.get_running_loop().time
-    count = (await existing_topics(connection, [names.predictions]))[names.predictions]
-    partitions = [TopicPartition(names.predictions, partition) for partition in range(count)]
-    before, at = None, clock()
+    partitions = list(consumer.assignment())
+    if counted is not None:
+        count = (await existing_topics(connection, [counted]))[counted]
+        partitions = [TopicPartition(counted, partition) for partition in range(count)]
+    before, at, is_away = None, clock(), False
     while True:
         try:
-            with broker_errors(connection, timeout_s=_RATE_EVERY_S):
-                async with asyncio.timeout(_RATE_EVERY_S):
+            with broker_errors(connection, timeout_s=_LOOK_EVERY_S):
+                async with asyncio.timeout(_LOOK_EVERY_S):
                     total = sum((await consumer.end_offsets(partitions)).values())
         except BrokerError as exc:
-            click.echo(f"{exc}; trying again", err=True)
+            if not is_away:
+                click.echo(f"{exc}; waiting for it", err=True)
+            is_away = True
         else:
-            if before is not None and total != before:
+            if is_away:
+                click.echo(f"Kafka at {connection.bootstrap} answers again", err=True)
+            is_away = False
+            if counted is not None and before is not None and total != before:
                 rate = (total - before) / (clock() - at)
                 click.echo(f"{total:,} answers, {rate:,.0f} a second")
             before, at = total, clock()
-        await asyncio.sleep(_RATE_EVERY_S)
+        await asyncio.sleep(_LOOK_EVERY_S)
 
 
 def _json_of(record: Any) -> str:

@@ -187,6 +187,14 @@ def test_no_raw_bytes_steer_a_terminal_and_no_alert_does() -> None:
     assert said.isprintable()
 
 
+def test_a_record_without_a_value_deletes_only_where_a_topic_is_compacted() -> None:
+    assert line_of("models", record(None, key=b"7c1f")).endswith("  7c1f is deleted")
+    assert line_of("drift-alerts", record(None, key=b"input/temp\x1b")).endswith("  input/temp� is deleted")
+    assert line_of("models", record(None, key=None)).endswith("  a record without a key is deleted")
+    assert "the record has no value" in line_of("feedback", record(None))
+    assert line_of("requests", record(None)).endswith("  k = no value")
+
+
 def test_a_dead_letter_says_whence_and_why() -> None:
     headers = [
         ("streamapp-error-code", b"not-json"),
