@@ -48,6 +48,17 @@ def test_lines_come_in_order_under_the_name_of_their_check() -> None:
     ]
 
 
+async def unforeseen(case: Case) -> list[Line]:
+    raise KeyError("leader")
+
+
+def test_what_nobody_foresaw_is_a_line_and_the_next_check_is_made() -> None:
+    found = said([Check("one", unforeseen, mistake="no-store"), Check("two", well)])
+    message = "the check ended by an unexpected KeyError: 'leader': what it looks at is not known"
+    assert found[:2] == [("one", "FAIL", message), ("two", "ok", "well")]
+    assert Check("one", unforeseen, mistake="no-store").of(KeyError("leader")).mistake == "unexpected"
+
+
 def test_an_error_is_a_line_and_the_next_check_is_made() -> None:
     assert said([Check("one", broken), Check("two", well)])[:2] == [
         ("one", "FAIL", "it is away: bring it back"),

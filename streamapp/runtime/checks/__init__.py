@@ -1,7 +1,7 @@
 """What ``streamapp doctor`` looks at: a table of checks, each one function.
 
-A check returns lines; what it raises as a StreamappError is a line, too. A new one is a function in a module
-here and a line in :data:`CHECKS`, after those whose findings it needs.
+A check returns lines; what it raises is a line, too, and the others are made all the same. A new one is a
+function in a module here and a line in :data:`CHECKS`, after those whose findings it needs.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from streamapp.errors import AccessError, BrokerError, StreamappError
+from streamapp.errors import AccessError, BrokerError, StreamappError, in_one_line
 from streamapp.runtime.checks.case import Case, Line, Status
 from streamapp.runtime.checks.cluster import broker, topic_settings, topics
 from streamapp.runtime.checks.mistakes import MISTAKES
@@ -67,7 +67,7 @@ class Check:
     makes_sense
         Whether to look at all: what an earlier check has missed is not said again.
     mistake
-        Which one it is if it raises something that is not Kafka's doing.
+        Which one it is if it raises a StreamappError that is not Kafka's doing.
     """
 
     name: str
@@ -75,8 +75,14 @@ class Check:
     makes_sense: Callable[[Case], bool] = _always
     mistake: str = ""
 
-    def of(self, exc: StreamappError) -> Line:
+    def of(self, exc: Exception) -> Line:
         """Return the line of what it has raised."""
+        if not isinstance(exc, StreamappError):
+            return Line(
+                "FAIL",
+                f"the check ended by an unexpected {in_one_line(exc)}: what it looks at is not known",
+                mistake="unexpected",
+            )
         mistake = self.mistake
         if isinstance(exc, BrokerError):
             mistake = "no-access" if isinstance(exc, AccessError) else "no-broker"
@@ -115,7 +121,7 @@ async def run_checks(case: Case, checks: Sequence[Check] = CHECKS) -> AsyncItera
         if check.makes_sense(case):
             try:
                 lines = await check.look(case)
-            except StreamappError as exc:
+            except Exception as exc:
                 lines = [check.of(exc)]
             for line in lines:
                 yield replace(line, check=check.name)

@@ -1,4 +1,4 @@
-"""The usual mistakes, which ``streamapp doctor`` finds: stable ids, for programs and for looking them up."""
+"""The mistakes which ``streamapp doctor`` finds: stable ids, for programs and for looking them up."""
 
 from __future__ import annotations
 
@@ -28,5 +28,6 @@ MISTAKES: dict[str, str] = {
     "clock-skew": "the clocks of two machines differ by seconds",
     "label-ids": "labels carry ids that no answer has",
     "label-partitions": "labels lie in other partitions than their answers",
+    "unexpected": "something went wrong in a check itself: whether all is well there is not known",
 }
 """Each mistake, by its id."""
