@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from streamapp.errors import AccessError, BrokerError, ConfigError, StoreError, StreamappError
-from streamapp.messages import InRecord, format_time
+from streamapp.messages import InRecord, Rejection, format_time
 from streamapp.runtime.checks import CHECKS, MISTAKES, Case, Line, run_checks
 from streamapp.runtime.checks.records import LabelSample, find_skew, judge_labels
 from streamapp.settings import Settings
@@ -73,11 +73,38 @@ def test_ids_that_answers_have_elsewhere_lie_in_the_wrong_partition() -> None:
     assert "that of 'r-7' lies in another partition" in line.message
 
 
-def test_one_label_that_is_joined_is_enough_and_a_few_labels_are_too_few() -> None:
+def test_a_good_part_of_labels_without_answers_is_a_mistake_and_a_few_labels_are_too_few() -> None:
     labels = [(0, f"r-{i}") for i in range(20)]
-    assert judged(labels, {}, "r-3").message == "1 of the newest 20 labels are joined"
+    joined = [f"r-{i}" for i in range(17)]
+    assert judged(labels, {}, *joined).message == "17 of the newest 20 labels are joined"
+    line = judged(labels, {"x-3": 0}, *joined[:-1])
+    assert (line.status, line.mistake) == ("warn", "label-ids")
+    assert line.message.startswith(
+        "only 16 of the newest 20 labels have found their answers: labels have ids"
+    )
+    assert "such as 'r-19' and answers such as 'x-3'" in line.message
+    astray = judged([*labels[:16], *((1, f"r-{i}") for i in range(16, 20))], {"r-17": 0}, *joined[:-1])
+    assert astray.mistake == "label-partitions"
     assert judged(labels[:19], {}).status == "ok"
     assert judged([], {}).message == "no labels have been read yet"
+
+
+def with_id(id_: object, at_ms: int = NOW_MS, ce_type: str = "", prefix: bytes = b"") -> InRecord:
+    headers = [("ce_type", ce_type.encode())]
+    return InRecord(0, 0, at_ms, None, prefix + json.dumps({"id": id_}).encode(), headers)
+
+
+def test_labels_that_cannot_be_told_to_be_lost_are_left_out() -> None:
+    answers = [with_id("a"), with_id("b", ce_type=Rejection.ce_type), InRecord(0, 0, 0, None, b"x")]
+    labels = [with_id("a", prefix=b"\0\0\0\0\7"), with_id("b"), with_id(7), with_id(None)]
+    assert LabelSample.of(labels, answers, [with_id("a")]) == LabelSample(
+        [(0, "a"), (0, "7")], {"a": 0, "b": 0}, frozenset("a")
+    )
+    # A thousand rows of one request: what was labelled before them may well have been joined.
+    rows = [with_id("many", NOW_MS)] * 1_000
+    early, late = with_id("early", NOW_MS - 1), with_id("late", NOW_MS)
+    assert LabelSample.of([early, late], [], rows).labels == [(0, "late")]
+    assert LabelSample.of([early, late], [], rows[:999]).labels == [(0, "early"), (0, "late")]
 
 
 def raised(error: StreamappError, check: str) -> str:

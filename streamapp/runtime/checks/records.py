@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from streamapp.errors import MessageError
-from streamapp.messages import Record, load_object, parse_time
+from streamapp.messages import Record, Rejection, header, load_object, parse_time, unframed
 from streamapp.runtime.answered_rows import read_newest
 from streamapp.runtime.checks.case import Case, Line
 from streamapp.runtime.client import admin_client
@@ -20,6 +20,8 @@ _ROWS = 1_000
 _SKEW_MS = 5_000
 """What clocks that are kept in step never differ by."""
 _ENOUGH = 20
+_LOST = 0.2
+"""Share of labels without an answer from which on they are no stragglers."""
 
 
 async def clocks(case: Case) -> list[Line]:
@@ -100,6 +102,25 @@ class LabelSample:
     answers: Mapping[str, int]
     joined: frozenset[str]
 
+    @classmethod
+    def of(cls, labels: Sequence[Record], answers: Sequence[Record], joined: Sequence[Record]) -> LabelSample:
+        """Return the sample of the newest records of ``feedback``, ``predictions`` and ``labelled``.
+
+        Labels are left out whose rows may lie before the labelled rows at hand, as one request can have a
+        thousand of these; and those of rejected requests, which have no answer that they could find.
+        """
+        since_ms = min((record.timestamp for record in joined), default=0) if len(joined) >= _ROWS else 0
+        rejected = {id_ for id_, record in _ids(answers) if _is_rejection(record)}
+        return cls(
+            [
+                (record.partition, id_)
+                for id_, record in _ids(labels)
+                if record.timestamp >= since_ms and id_ not in rejected
+            ],
+            {id_: record.partition for id_, record in _ids(answers)},
+            frozenset(id_ for id_, _ in _ids(joined)),
+        )
+
 
 async def labels(case: Case) -> list[Line]:
     """Whether labels find their answers."""
@@ -113,14 +134,7 @@ async def labels(case: Case) -> list[Line]:
     given = [record for record in newest if record.offset < read.get(record.partition, 0)]
     answers = await read_newest(case.connection, topics.predictions, _ROWS) if given else []
     joined = await read_newest(case.connection, topics.labelled, _ROWS) if given else []
-    return judge_labels(
-        LabelSample(
-            [(record.partition, id_) for record in given if (id_ := _id_of(record)) is not None],
-            {id_: record.partition for record in answers if (id_ := _id_of(record)) is not None},
-            frozenset(id_ for record in joined if (id_ := _id_of(record)) is not None),
-        ),
-        name=case.name,
-    )
+    return judge_labels(LabelSample.of(given, answers, joined), name=case.name)
 
 
 def judge_labels(sample: LabelSample, *, name: str) -> list[Line]:
@@ -133,20 +147,23 @@ def judge_labels(sample: LabelSample, *, name: str) -> list[Line]:
     [('warn', 'label-ids')]
     """
     count = len(sample.labels)
-    matched = sum(id_ in sample.joined for _, id_ in sample.labels)
-    if count < _ENOUGH or matched:
-        what = (
-            f"{matched} of the newest {count} labels are joined" if count else "no labels have been read yet"
-        )
-        return [Line("ok", what)]
-    astray = [id_ for partition, id_ in sample.labels if sample.answers.get(id_, partition) != partition]
-    none = f"none of the newest {count} labels has found its answer"
+    lost = [(partition, id_) for partition, id_ in sample.labels if id_ not in sample.joined]
+    if count < _ENOUGH or len(lost) < _LOST * count:
+        what = f"{count - len(lost)} of the newest {count} labels are joined"
+        return [Line("ok", what if count else "no labels have been read yet")]
+    which, have = (
+        ("none", "has found its answer")
+        if len(lost) == count
+        else (f"only {count - len(lost)}", "have found their answers")
+    )
+    found = f"{which} of the newest {count} labels {have}"
+    astray = [id_ for partition, id_ in lost if sample.answers.get(id_, partition) != partition]
     if astray:
         return [
             Line(
                 "warn",
-                f"{none}; that of {astray[0]!r} lies in another partition: send labels with the key of their "
-                f"request and the same partitioner, or with request.partition and request.offset",
+                f"{found}; that of {astray[0]!r} lies in another partition: send labels with the key of "
+                "their request and the same partitioner, or with request.partition and request.offset",
                 mistake="label-partitions",
             )
         ]
@@ -154,16 +171,21 @@ def judge_labels(sample: LabelSample, *, name: str) -> list[Line]:
     return [
         Line(
             "warn",
-            f"{none}: labels have ids such as {sample.labels[-1][1]!r}{known}; send the id of the answer "
+            f"{found}: labels have ids such as {lost[-1][1]!r}{known}; send the id of the answer "
             f"(streamapp watch {name} predictions), or request.partition and request.offset",
             mistake="label-ids",
         )
     ]
 
 
-def _id_of(record: Any) -> str | None:
-    try:
-        id_ = load_object(record.value).get("id")
-    except MessageError:
-        return None
-    return None if id_ is None else str(id_)
+def _ids(records: Iterable[Record]) -> Iterator[tuple[str, Record]]:
+    """Yield the id that each record has, and the record; those without one are left out."""
+    for record in records:
+        with suppress(MessageError):
+            id_ = load_object(unframed(record.value)).get("id")
+            if id_ is not None:
+                yield str(id_), record
+
+
+def _is_rejection(record: Record) -> bool:
+    return header(record.headers, "ce_type") == Rejection.ce_type.encode()
