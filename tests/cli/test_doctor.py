@@ -76,6 +76,7 @@ def test_a_new_deployment_is_well_but_for_what_does_not_run_yet(
         "bundle": ["ok"],
         "versions": ["ok"],
         "baseline": ["warn"],
+        "answers": ["ok"],
         "features": ["ok"],
         "trainer": ["ok"],
         "roles": ["warn"] * 3,
@@ -96,7 +97,7 @@ def test_a_new_deployment_is_well_but_for_what_does_not_run_yet(
 def test_a_person_sees_a_line_for_each_finding(cli: Cli, bundles: list[str]) -> None:
     cli("deploy", bundles[0])
     shown = cli("doctor").stdout.splitlines()
-    assert len(shown) == 15
+    assert len(shown) == 16
     assert shown[0].startswith("ok    broker          Kafka answers at")
     assert all(line.split()[0] in {"ok", "warn"} for line in shown)
 
@@ -297,6 +298,7 @@ def test_answers_without_features_are_a_warning(
     assert line["mistake"] == "no-features"
     assert line["status"] == "warn"
     assert line["message"].startswith("8 of the newest 16 answers leave the features out")
+    assert lines(cli)["answers"][0]["message"] == "none of the newest 16 are rejections"
 
 
 def test_a_role_that_runs_is_known_by_its_group(

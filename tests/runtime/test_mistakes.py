@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from streamapp.errors import AccessError, BrokerError, ConfigError, StoreError, StreamappError
-from streamapp.messages import InRecord, Rejection, format_time
+from streamapp.messages import InRecord, Prediction, Rejection, RejectionCode, format_time
 from streamapp.runtime.checks import CHECKS, MISTAKES, Case, Line, run_checks
+from streamapp.runtime.checks.answers import features, judge_answers
 from streamapp.runtime.checks.records import LabelSample, find_skew, judge_labels
 from streamapp.settings import Settings
 
@@ -105,6 +106,70 @@ def test_labels_that_cannot_be_told_to_be_lost_are_left_out() -> None:
     early, late = with_id("early", NOW_MS - 1), with_id("late", NOW_MS)
     assert LabelSample.of([early, late], [], rows).labels == [(0, "late")]
     assert LabelSample.of([early, late], [], rows[:999]).labels == [(0, "early"), (0, "late")]
+
+
+def rejection(code: str, at_ms: int = NOW_MS, message: str = "what was wrong") -> InRecord:
+    fields = {
+        "id": "r-7",
+        "error": {"code": code, "message": message},
+        "request": {"topic": "t", "partition": 0, "offset": 0, "timestamp": 0},
+        "predicted_at": 0,
+    }
+    headers = [("ce_type", Rejection.ce_type.encode())]
+    return InRecord(0, 0, at_ms, None, json.dumps(fields).encode(), headers)
+
+
+PREDICTED = InRecord(0, 0, NOW_MS, None, b"{}", [("ce_type", Prediction.ce_type.encode())])
+
+
+def test_requests_that_are_all_rejected_are_a_failure_that_names_the_commonest_reason() -> None:
+    newest = [
+        *[rejection("not-json", NOW_MS - i, f"message {i}") for i in range(60)],
+        *[rejection("wrong-type", NOW_MS + 1) for _ in range(40)],
+    ]
+    line = judge_answers(newest, name="bikes")
+    assert (line.status, line.mistake) == ("FAIL", "rejections")
+    assert line.message.startswith(
+        "all of the newest 100 answers are rejections: not-json 60, wrong-type 40; such as that of r-7: "
+        "message 0; mend who sends them"
+    )
+
+
+def test_some_rejections_are_a_warning_and_a_few_are_none() -> None:
+    newest = [*[rejection("model-failed")] * 6, *[PREDICTED] * 94]
+    line = judge_answers(newest, name="bikes")
+    assert (line.status, line.mistake) == ("warn", "rejections")
+    assert line.message.startswith("6 of the newest 100 answers are rejections: model-failed 6;")
+    assert "streamapp redrive bikes --code model-failed" in line.message
+    for few, said in (
+        (5, "5 of the newest 100 are rejections"),
+        (0, "none of the newest 100 are rejections"),
+    ):
+        line = judge_answers([*[rejection("model-failed")] * few, *[PREDICTED] * (100 - few)], name="bikes")
+        assert (line.status, line.mistake, line.message) == ("ok", "", said)
+    assert judge_answers([], name="bikes").status == "ok"
+
+
+@pytest.mark.parametrize("code", list(RejectionCode))
+def test_each_reason_for_a_rejection_has_a_remedy(code: RejectionCode) -> None:
+    line = judge_answers([rejection(code)], name="bikes")
+    assert line.status == "FAIL"
+    assert line.message.partition("what was wrong; ")[2]
+    assert "{" not in line.message
+
+
+def featured(*newest: InRecord) -> tuple[str, str]:
+    case = Case(Settings.of(name="bikes"), newest=[*newest])
+    (line,) = asyncio.run(features(case))
+    return line.status, line.message
+
+
+def test_features_are_looked_for_in_predictions_alone() -> None:
+    none_yet = ("ok", "no predictions yet; they will have their features")
+    assert featured() == featured(rejection("not-json")) == none_yet
+    assert featured(InRecord(0, 0, 0, None, b"\xff", PREDICTED.headers)) == none_yet
+    status, message = featured(PREDICTED, rejection("not-json"))
+    assert (status, message.partition(":")[0]) == ("warn", "1 of the newest 1 answers leave the features out")
 
 
 def raised(error: StreamappError, check: str) -> str:

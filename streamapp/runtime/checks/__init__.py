@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from streamapp.errors import AccessError, BrokerError, StreamappError, in_one_line
+from streamapp.runtime.checks.answers import answers, features
 from streamapp.runtime.checks.case import Case, Line, Status
 from streamapp.runtime.checks.cluster import broker, topic_settings, topics
 from streamapp.runtime.checks.mistakes import MISTAKES
 from streamapp.runtime.checks.privacy import privacy
 from streamapp.runtime.checks.records import clocks, labels
 from streamapp.runtime.checks.roles import roles
-from streamapp.runtime.checks.serving import baseline, bundle, champion, features, store, versions
+from streamapp.runtime.checks.serving import baseline, bundle, champion, store, versions
 from streamapp.runtime.checks.training import trainer
 
 __all__ = ["CHECKS", "MISTAKES", "Case", "Check", "Line", "Status", "run_checks"]
@@ -26,7 +27,7 @@ def _always(case: Case) -> bool:
     return True
 
 
-def _answers(case: Case) -> bool:
+def _broker_answers(case: Case) -> bool:
     return case.answers
 
 
@@ -40,6 +41,10 @@ def _has_models(case: Case) -> bool:
 
 def _has_predictions(case: Case) -> bool:
     return bool(case.existing(case.settings.topics.predictions))
+
+
+def _has_newest(case: Case) -> bool:
+    return case.newest is not None
 
 
 def _is_private(case: Case) -> bool:
@@ -91,7 +96,7 @@ class Check:
 
 CHECKS: tuple[Check, ...] = (
     Check("broker", broker),
-    Check("topics", topics, _answers),
+    Check("topics", topics, _broker_answers),
     Check("topic settings", topic_settings, _is_deployed),
     Check("store", store, mistake="no-store"),
     Check("champion", champion, _has_models),
@@ -99,7 +104,8 @@ CHECKS: tuple[Check, ...] = (
     Check("versions", versions, _has_bundle),
     Check("baseline", baseline, _has_bundle),
     Check("privacy", privacy, _is_private),
-    Check("features", features, _has_predictions),
+    Check("answers", answers, _has_predictions),
+    Check("features", features, _has_newest),
     Check("trainer", trainer, mistake="no-trainer"),
     Check("roles", roles, _is_deployed),
     Check("clocks", clocks, _is_deployed),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from streamapp.connection import Connection
+from streamapp.messages import Record
 from streamapp.models import Bundle
 from streamapp.runtime.client import Models
 from streamapp.settings import Settings
@@ -28,7 +29,7 @@ class Line:
     check
         Who says it.
     mistake
-        Which of the usual ones it is, a key of ``MISTAKES``; empty if it is ok.
+        Which one it is, a key of ``MISTAKES``; empty if it is ok.
     """
 
     status: Status
@@ -53,6 +54,8 @@ class Case:
         What stands in ``models``.
     bundle
         The champion's, verified; its model is not loaded.
+    newest
+        Of the records of ``predictions``; None if they were not read.
     """
 
     settings: Settings
@@ -60,6 +63,7 @@ class Case:
     partitions: dict[str, int] = field(default_factory=dict)
     models: Models = field(default_factory=Models)
     bundle: Bundle | None = None
+    newest: list[Record] | None = None
 
     @property
     def name(self) -> str:

@@ -20,6 +20,7 @@ MISTAKES: dict[str, str] = {
     "no-trust": "the bundle can run code, and no key that is trusted here has sealed it",
     "other-versions": "the model was packed with other versions of its libraries",
     "no-baseline": "there are no holdout rows, and not enough live ones yet",
+    "rejections": "many of the newest requests, or all of them, were rejected",
     "no-features": "answers leave the features out, or some of them: nothing can be learned",
     "no-secret": "the secret for hashes of personal columns is not here",
     "no-trainer": "the trainer, or joblib's backend, is not in this environment",

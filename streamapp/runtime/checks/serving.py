@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from streamapp.errors import StreamappError
-from streamapp.messages import Labelled, Prediction, format_time, header, load_object, native_answers
+from streamapp.messages import Labelled, format_time, header, load_object
 from streamapp.models import Bundle, Keys
 from streamapp.models.folder import Folder
 from streamapp.models.formats import load_format
@@ -16,10 +16,9 @@ from streamapp.runtime.checks.offsets import offset_bounds
 from streamapp.runtime.client import latest_models
 from streamapp.wording import many
 
-__all__ = ["baseline", "bundle", "champion", "features", "store", "versions"]
+__all__ = ["baseline", "bundle", "champion", "store", "versions"]
 
 _BASELINE_ROWS = 2_000
-_LOOK_AT = 100
 
 
 async def store(case: Case) -> list[Line]:
@@ -129,30 +128,6 @@ async def baseline(case: Case) -> list[Line]:
             mistake="no-baseline",
         )
     ]
-
-
-async def features(case: Case) -> list[Line]:
-    """Whether answers say what the model saw: nothing else can be learned from."""
-    newest = await read_newest(case.connection, case.settings.topics.predictions, _LOOK_AT)
-    answers = [
-        native_answers(load_object(record.value))[0]
-        for record in newest
-        if header(record.headers, "ce_type") == Prediction.ce_type.encode()
-    ]
-    without = sum(not isinstance(answer.get("features"), dict) for answer in answers)
-    if without or (not answers and not case.settings.answer_features):
-        which = f"{without} of the newest {len(answers)} answers" if without else "answers will"
-        return [
-            Line(
-                "warn",
-                f"{which} leave the features out: nothing can be learned from them, and --drift-test "
-                "has no rows: run score without STREAMAPP_ANSWER_FEATURES=false",
-                mistake="no-features",
-            )
-        ]
-    if not answers:
-        return [Line("ok", "no answers yet; they will have their features")]
-    return [Line("ok", f"the newest {len(answers)} answers have their features")]
 
 
 def _awaits_scale(case: Case) -> bool:
