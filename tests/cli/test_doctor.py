@@ -261,13 +261,16 @@ def test_the_first_live_rows_are_a_baseline_once_there_are_enough(
     asyncio.run(write("labelled", row, 1_990))
     asyncio.run(write("labelled", row | {"revision": 1}, 50))
     asyncio.run(write("labelled", row | {"model": {"version": "abcdef012345"}}, 50))
-    [line] = lines(cli)["baseline"]
+    found = lines(cli, status=1)
+    [line], score = found["baseline"], found["roles"][0]
+    assert (score["status"], score["mistake"]) == ("FAIL", "role-down")
+    assert score["message"].startswith("nobody runs score (2,100 records to read)")
     assert line["mistake"] == "no-baseline"
     assert line["status"] == "warn"
     assert "(about 2,100 so far)" in line["message"]
     assert "(1,990 so far)" in line["message"]
     asyncio.run(write("labelled", row, 10))
-    [line] = lines(cli)["baseline"]
+    [line] = lines(cli, status=1)["baseline"]
     assert (line["status"], line["message"]) == (
         "ok",
         "its first 2,000 live rows: outputs and accuracy are watched",
@@ -337,6 +340,40 @@ def test_a_role_that_runs_is_known_by_its_group(
     assert found["after"][0]["mistake"] == "role-down"
 
 
+def test_a_score_role_that_hangs_is_no_score_role(
+    broker: Broker, cli: Cli, name: str, bundles: list[str]
+) -> None:
+    cli("deploy", bundles[0], "--partitions", 2)
+    names = TopicNames(name)
+
+    async def ask(partition: int, at_ms: int) -> None:
+        async with producer(broker.connection) as client:
+            await client.send_and_wait(names.requests, b"{}", partition=partition, timestamp_ms=at_ms)
+
+    async def join_and_look() -> list[dict[str, str]]:
+        consumer = AIOKafkaConsumer(
+            names.requests,
+            bootstrap_servers=broker.bootstrap,
+            group_id=names.app_id("score"),
+            enable_auto_commit=False,
+        )
+        await consumer.start()
+        try:
+            now_ms = int(time.time() * 1000)
+            await ask(0, now_ms)
+            found = [await asyncio.to_thread(lines, cli)]
+            await ask(1, now_ms - 120_000)
+            found.append(await asyncio.to_thread(lines, cli, status=1))
+        finally:
+            await consumer.stop()
+        return [each["roles"][0] for each in found]
+
+    [fresh, hangs] = asyncio.run(join_and_look())
+    assert (fresh["status"], fresh["message"]) == ("ok", "score: 1 process, 1 record to read")
+    assert (hangs["status"], hangs["mistake"]) == ("FAIL", "no-answers")
+    assert f"in {names.requests}/1, where requests wait" in hangs["message"]
+
+
 def test_partitions_that_a_role_does_not_read_are_named(
     broker: Broker, cli: Cli, name: str, bundles: list[str]
 ) -> None:
@@ -381,7 +418,7 @@ def test_labels_and_clocks_are_read_from_the_topics(
 
     assert lines(cli)["labels"][0]["message"] == "no labels have been read yet"
     asyncio.run(label_and_read())
-    found = lines(cli)
+    found = lines(cli, status=1)  # nobody runs score
     [label], [clock] = found["labels"], found["clocks"]
     assert (label["status"], label["mistake"]) == ("warn", "label-ids")
     assert "labels have ids such as 'order-19'" in label["message"]

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 
 from streamapp.errors import AccessError, BrokerError, ConfigError, StoreError, StreamappError
 from streamapp.messages import InRecord, Prediction, Rejection, RejectionCode, format_time
 from streamapp.runtime.checks import CHECKS, MISTAKES, Case, Line, run_checks
 from streamapp.runtime.checks.answers import features, judge_answers
 from streamapp.runtime.checks.records import LabelSample, find_skew, judge_labels
+from streamapp.runtime.checks.roles import RoleSample, judge_role
 from streamapp.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -170,6 +172,42 @@ def test_features_are_looked_for_in_predictions_alone() -> None:
     assert featured(InRecord(0, 0, 0, None, b"\xff", PREDICTED.headers)) == none_yet
     status, message = featured(PREDICTED, rejection("not-json"))
     assert (status, message.partition(":")[0]) == ("warn", "1 of the newest 1 answers leave the features out")
+
+
+AT = [TopicPartition("bikes.requests", partition) for partition in range(2)]
+
+
+def role(**known: Any) -> tuple[str, str, str]:
+    sample: dict[str, Any] = {"role": "score", "members": 1} | known
+    line = judge_role(RoleSample(**sample), name="bikes")
+    return line.status, line.mistake, line.message
+
+
+def test_score_is_needed_where_requests_wait_and_other_roles_can_wait() -> None:
+    for name, lag, status in (("score", 1, "FAIL"), ("score", 0, "warn"), ("monitor", 5, "warn")):
+        said = role(role=name, members=0, lag={AT[0]: lag} if lag else {})
+        assert said[:2] == (status, "role-down")
+        assert f"streamapp run bikes --role {name}" in said[2]
+
+
+def test_requests_that_wait_for_more_than_a_minute_are_a_failure() -> None:
+    lag = {AT[0]: 5, AT[1]: 2}
+    assert role(lag=lag, silent_s={AT[1]: 59.0}) == ("ok", "", "score: 1 process, 7 records to read")
+    status, mistake, message = role(lag=lag, silent_s={AT[1]: 61.0})
+    assert (status, mistake) == ("FAIL", "no-answers")
+    assert message.startswith("score: 1 process, 7 records to read; nothing has been answered for 61 s in")
+    assert "bikes.requests/1, where" in message
+
+
+def test_a_partition_without_a_reader_is_a_failure_once_requests_wait_there() -> None:
+    unread = frozenset(AT[:1])
+    assert role(unread=unread)[:2] == ("warn", "no-reader")
+    assert role(unread=unread, lag={AT[0]: 5})[:2] == ("warn", "no-reader")
+    said = role(unread=unread, lag={AT[0]: 5}, silent_s={AT[0]: 70.0})
+    assert said[:2] == ("FAIL", "no-reader")
+    assert "1 partitions have no reader (bikes.requests/0)" in said[2]
+    said = role(unread=unread, lag={AT[1]: 5}, silent_s={AT[1]: 70.0})
+    assert said[:2] == ("FAIL", "no-answers"), "the one that has a reader is not answered"
 
 
 def raised(error: StreamappError, check: str) -> str:

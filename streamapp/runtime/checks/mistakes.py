@@ -26,6 +26,7 @@ MISTAKES: dict[str, str] = {
     "no-trainer": "the trainer, or joblib's backend, is not in this environment",
     "role-down": "nobody runs a role",
     "no-reader": "a role has fewer readers than partitions",
+    "no-answers": "requests wait, and none has been answered for a minute",
     "clock-skew": "the clocks of two machines differ by seconds",
     "label-ids": "labels carry ids that no answer has",
     "label-partitions": "labels lie in other partitions than their answers",
