@@ -110,11 +110,11 @@ async def _send(
     connection: Connection, names: TopicNames, rows: Iterator[CsvRow], *, label_delay: int, pace: float | None
 ) -> Sender:
     from streamapp.runtime.client import existing_topics, producer  # noqa: PLC0415
-    from streamapp.runtime.sending import Sender  # noqa: PLC0415
+    from streamapp.runtime.sending import BATCH_BYTES, Sender  # noqa: PLC0415
 
     partitions = await existing_topics(connection, [names.requests, names.feedback])
     with _progress() as show:
-        async with producer(connection) as client:
+        async with producer(connection, batch_bytes=BATCH_BYTES) as client:
             sender = Sender(
                 client, connection=connection, names=names, partitions=partitions, label_delay=label_delay
             )

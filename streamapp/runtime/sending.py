@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
 
 from streamapp.connection import Connection
 from streamapp.errors import BrokerError
@@ -18,7 +20,10 @@ from streamapp.runtime.broker_errors import broker_errors
 from streamapp.runtime.csv_rows import CsvRow
 from streamapp.topics import TopicNames
 
-__all__ = ["Sender"]
+__all__ = ["BATCH_BYTES", "Sender"]
+
+BATCH_BYTES = 1 << 16
+"""Of rows that go together: no more than `requests` takes at the least, or small ones would be refused."""
 
 _IN_FLIGHT = 5_000
 _DELIVERY_S = 30.0
@@ -26,8 +31,9 @@ _DELIVERY_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A request on its way, and the label that it will get."""
+    """The request of a row on its way, and the label that it will get."""
 
+    row: int
     delivery: asyncio.Future[Any]
     key: bytes | None
     id: str | None
@@ -75,7 +81,7 @@ class Sender:
         self._partitions = partitions[names.requests]
         self._label_delay = label_delay
         self._waiting: deque[_Sent] = deque()
-        self._feedback: deque[asyncio.Future[Any]] = deque()
+        self._feedback: deque[tuple[int, asyncio.Future[Any]]] = deque()
         self._time_ms: int | None = None
         self.requests = 0
         self.labels = 0
@@ -86,8 +92,9 @@ class Sender:
         Raises
         ------
         BrokerError
-            If something sent before was not delivered.
+            If something sent before was not delivered; if that is for its size, it names the row.
         """
+        number = self.requests + 1
         value = orjson.dumps(
             {"features": row.features} if row.id is None else {"id": row.id, "features": row.features}
         )
@@ -95,11 +102,11 @@ class Sender:
         # Without a key the partitions take turns, so that the same file always gives the same topics.
         partition = self.requests % self._partitions if row.key is None else None
         delivery = await self._queue(
-            self._names.requests, key=row.key, value=value, partition=partition, headers=headers
+            number, self._names.requests, key=row.key, value=value, partition=partition, headers=headers
         )
-        self.requests += 1
+        self.requests = number
         self._time_ms = self._time_ms if row.time_ms is None else row.time_ms
-        self._waiting.append(_Sent(delivery, row.key, row.id, row.label, self.requests + self._label_delay))
+        self._waiting.append(_Sent(number, delivery, row.key, row.id, row.label, number + self._label_delay))
         # A delivery is not waited for while others can go on: rows would follow each other by round trips.
         while self._waiting and (
             len(self._waiting) > _IN_FLIGHT + self._label_delay
@@ -112,10 +119,10 @@ class Sender:
         while self._waiting:
             await self._label(self._waiting.popleft())
         while self._feedback:
-            await self._delivered(self._feedback.popleft())
+            await self._delivered(*self._feedback.popleft())
 
     async def _label(self, sent: _Sent) -> None:
-        position = await self._delivered(sent.delivery)
+        position = await self._delivered(sent.row, sent.delivery)
         if sent.label is None:
             return
         feedback = Feedback(
@@ -124,30 +131,48 @@ class Sender:
             at=self._time_ms,
             request=FeedbackRequest(partition=position.partition, offset=position.offset),
         )
-        self._feedback.append(
-            await self._queue(
-                self._names.feedback, key=sent.key, value=feedback.encode(), partition=position.partition
-            )
+        queued = await self._queue(
+            sent.row,
+            self._names.feedback,
+            key=sent.key,
+            value=feedback.encode(),
+            partition=position.partition,
         )
+        self._feedback.append((sent.row, queued))
         self.labels += 1
-        while self._feedback and (self._feedback[0].done() or len(self._feedback) > _IN_FLIGHT):
-            await self._delivered(self._feedback.popleft())
+        while self._feedback and (self._feedback[0][1].done() or len(self._feedback) > _IN_FLIGHT):
+            await self._delivered(*self._feedback.popleft())
 
-    async def _queue(self, topic: str, **record: Any) -> asyncio.Future[Any]:
-        with broker_errors(self._connection, timeout_s=_DELIVERY_S):
-            async with asyncio.timeout(_DELIVERY_S):
-                delivery: asyncio.Future[Any] = await self._client.send(topic, **record)
+    async def _queue(self, row: int, topic: str, **record: Any) -> asyncio.Future[Any]:
+        async with self._sending(row):
+            delivery: asyncio.Future[Any] = await self._client.send(topic, **record)
         return delivery
 
-    async def _delivered(self, delivery: asyncio.Future[Any]) -> Any:
+    async def _delivered(self, row: int, delivery: asyncio.Future[Any]) -> Any:
         if delivery.done() and delivery.exception() is None:
             return delivery.result()
+        async with self._sending(row):
+            return await delivery
+
+    @asynccontextmanager
+    async def _sending(self, row: int) -> AsyncIterator[None]:
+        """Turn what goes wrong with a record of `row` into one line."""
         try:
             with broker_errors(self._connection, timeout_s=_DELIVERY_S):
                 async with asyncio.timeout(_DELIVERY_S):
-                    return await delivery
-        except BrokerError:
+                    yield
+        except BrokerError as exc:
             # One failure is reported; asyncio would log each of the others that nobody awaits any more.
-            for other in [*self._feedback, *(sent.delivery for sent in self._waiting)]:
+            others = [delivery for _, delivery in self._feedback]
+            for other in [*others, *(sent.delivery for sent in self._waiting)]:
                 other.add_done_callback(lambda future: future.cancelled() or future.exception())
+            if isinstance(exc.__cause__, MessageSizeTooLargeError):
+                raise BrokerError(self._too_large(row)) from exc
             raise
+
+    def _too_large(self, row: int) -> str:
+        after = f", and some of those up to row {self.requests:,}" if self.requests > row else ""
+        return (
+            f"row {row:,} is larger than {self._names.deployment} takes (max.message.bytes of its topics, "
+            f"from STREAMAPP_MAX_REQUEST_BYTES at deploy): the rows before it were sent{after}"
+        )

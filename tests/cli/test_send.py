@@ -144,6 +144,32 @@ def test_more_rows_than_fit_into_one_read(cli: Cli, read: Read, bundles: list[st
     assert len(set(labelled)) == 2_500
 
 
+@pytest.mark.parametrize("first_row", [0, 40])
+def test_a_row_that_is_larger_than_the_topic_takes_is_named(
+    cli: Cli, read: Read, bundles: list[str], monkeypatch: pytest.MonkeyPatch, first_row: int
+) -> None:
+    monkeypatch.setenv("STREAMAPP_MAX_REQUEST_BYTES", "1000")
+    cli("deploy", bundles[0], "--partitions", 2)
+    rows = [f"0.5,{i},1,busy,s-{i}\n" for i in range(90)]
+    rows[first_row] = f"0.5,0,1,busy,{'s' * 70_000}\n"
+    text = "temp,hour,holiday,y,id\n" + "".join(rows)
+    said = cli("send", "-", "--label", "y", "--id", "id", input=text.encode(), status=1).stderr
+    assert f": row {first_row + 1} is larger than" in said
+    ids = [json.loads(record.value)["id"] for record in read("requests")]
+    assert {f"s-{i}" for i in range(first_row)} <= set(ids)
+    assert len(set(ids)) == len(ids)
+
+
+def test_small_rows_are_sent_to_a_topic_that_takes_small_batches(
+    cli: Cli, read: Read, bundles: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAMAPP_MAX_REQUEST_BYTES", "1000")
+    cli("deploy", bundles[0], "--partitions", 1)
+    text = "temp,hour,holiday\n" + "0.5,1,1\n" * 4_000
+    cli("send", "-", input=text.encode())
+    assert len(read("requests")) == 4_000
+
+
 @pytest.mark.parametrize(
     ("text", "options", "expected"),
     [
