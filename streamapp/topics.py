@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from streamapp.errors import ConfigError
 
-__all__ = ["CHANGELOGS", "TOPICS", "Changelog", "Topic", "TopicNames", "check_name"]
+__all__ = ["CHANGELOGS", "TOPICS", "Changelog", "Topic", "TopicNames", "check_name", "deployments_in"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
@@ -186,6 +186,21 @@ def check_name(name: str) -> str:
             "beginning with a letter or digit"
         )
     return name
+
+
+def deployments_in(topics: Iterable[str]) -> list[str]:
+    """Return the names of the deployments that `topics`, all that a cluster shows, are of; sorted.
+
+    Those that have two of the topics that streamapp alone writes: anybody may have a ``shop.models``.
+
+    Examples
+    --------
+    >>> deployments_in(["bikes.models", "bikes.distributions", "shop.models", "a.b.models"])
+    ['bikes']
+    """
+    known = set(topics)
+    names = (topic.removesuffix(".models") for topic in known if topic.endswith(".models"))
+    return sorted(name for name in names if _NAME.fullmatch(name) and f"{name}.distributions" in known)
 
 
 @dataclass(frozen=True, slots=True)

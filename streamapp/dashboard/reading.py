@@ -22,6 +22,7 @@ from streamapp.runtime.broker_errors import broker_errors
 from streamapp.runtime.client import admin_client, all_partition_counts, reader
 from streamapp.runtime.log_fields import cause
 from streamapp.settings import Settings
+from streamapp.topics import deployments_in
 
 __all__ = ["FOLLOWED", "Following", "deployments", "follow", "persist"]
 
@@ -50,7 +51,7 @@ log = logging.getLogger(__name__)
 
 
 async def deployments(connection: Connection) -> list[str]:
-    """Return the names of the deployments of a cluster: those that have the topics that a page reads.
+    """Return the names of the deployments of a cluster.
 
     Raises
     ------
@@ -58,10 +59,7 @@ async def deployments(connection: Connection) -> list[str]:
         If no broker answers.
     """
     async with admin_client(connection) as admin:
-        topics = await all_partition_counts(admin)
-    names = (topic.removesuffix(".models") for topic in topics if topic.endswith(".models"))
-    # No others: they may be hidden from who reads no more than these.
-    return sorted(name for name in names if all(f"{name}.{topic}" in topics for topic in FOLLOWED))
+        return deployments_in(await all_partition_counts(admin))
 
 
 async def follow(settings: Settings, state: DeploymentState) -> None:

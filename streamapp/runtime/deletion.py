@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,14 +23,14 @@ from aiokafka.errors import (
     for_code,
 )
 
-from streamapp.errors import ConfigError, StoreError
+from streamapp.errors import BrokerError, ConfigError, StoreError
 from streamapp.models import Store
 from streamapp.models.folder import Folder
 from streamapp.runtime.client import admin_client, all_partition_counts, latest_models
 from streamapp.runtime.groups import delete_group, find_group
 from streamapp.runtime.topic_plans import topic_plans
 from streamapp.settings import ROLES, Settings
-from streamapp.topics import TopicNames
+from streamapp.topics import TopicNames, deployments_in
 
 __all__ = ["Holdings", "delete_deployment", "find_holdings"]
 
@@ -75,7 +75,8 @@ async def find_holdings(settings: Settings, *, bundles: bool = False) -> Holding
     """Return what there is of a deployment on the cluster, in the store and on this machine.
 
     A bundle is the deployment's own if it lies in the store as ``STORE/BUNDLE/VERSION``, and no other
-    deployment of the cluster has it: ``models`` may name any folder that somebody wrote there.
+    deployment that the cluster shows has it: ``models`` may name any folder that somebody wrote there. As
+    long as one of the others cannot be read, all bundles are kept.
 
     Parameters
     ----------
@@ -148,19 +149,19 @@ def _alive(name: str, who: str) -> str:
     )
 
 
-async def _sorted_bundles(settings: Settings, topics: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+async def _sorted_bundles(settings: Settings, topics: Collection[str]) -> tuple[list[str], dict[str, str]]:
     """Return the URLs of the bundles that can be deleted, and those of the others with the reason."""
-    versions: dict[str, str] = {}
+    if settings.topics.models not in topics:
+        return [], {}
+    versions = await _bundles(settings, settings.name)
     others: dict[str, str] = {}
-    for topic in topics:
-        name, dot, what = topic.partition(".")
-        if (dot + what) != ".models":
-            continue
-        for version, model in (await latest_models(settings.connection, TopicNames(name))).versions.items():
-            if name == settings.name:
-                versions[model.bundle] = version
-            else:
-                others[model.bundle] = name
+    unread: dict[str, str] = {}
+    for name in deployments_in(topics):
+        if name != settings.name:
+            try:
+                others |= dict.fromkeys(await _bundles(settings, name), name)
+            except BrokerError as exc:
+                unread[name] = str(exc)
     store = await asyncio.to_thread(Store, settings.store)
     found, kept = [], {}
     for url, version in versions.items():
@@ -168,9 +169,19 @@ async def _sorted_bundles(settings: Settings, topics: Iterable[str]) -> tuple[li
             kept[url] = f"{others[url]} has it, too"
         elif not _lies_in(store, url, version):
             kept[url] = f"it does not lie in {store.url}"
-        elif await _exists(url):
+        elif not await _exists(url):
+            continue
+        elif unread:  # what another deployment serves is not deleted for want of a right to know it
+            kept[url] = f"{', '.join(unread)} may have it, too: {next(iter(unread.values()))}"
+        else:
             found.append(url)
     return found, kept
+
+
+async def _bundles(settings: Settings, deployment: str) -> dict[str, str]:
+    """Return URL and version of a deployment's bundles."""
+    models = await latest_models(settings.connection, TopicNames(deployment))
+    return {model.bundle: version for version, model in models.versions.items()}
 
 
 def _lies_in(store: Store, url: str, version: str) -> bool:

@@ -7,12 +7,20 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import NewTopic
 from click.testing import Result
 
 from streamapp.messages import Model
 from streamapp.models import Bundle
 from streamapp.runtime.broker import Broker
-from streamapp.runtime.client import Publication, admin_client, all_partition_counts, latest_models, publish
+from streamapp.runtime.client import (
+    Publication,
+    admin_client,
+    all_partition_counts,
+    latest_models,
+    producer,
+    publish,
+)
 from streamapp.topics import CHANGELOGS, TOPICS, TopicNames
 
 pytestmark = pytest.mark.broker
@@ -190,6 +198,27 @@ def test_bundles_go_where_nobody_else_has_them_and_they_lie_in_the_store(
     assert not own.exists()
     assert shared.exists()
     assert (treasure / "gold").exists()
+
+
+def test_topics_of_others_that_are_called_models_are_not_read(
+    broker: Broker, cli: Cli, name: str, bundles: list[str]
+) -> None:
+    cli("deploy", bundles[0])
+    own = bundle_folder(broker, name)
+    copy = Model(version="v", state="candidate", bundle=f"file://{own}", sha256="s", format="joblib")
+
+    async def write(topic: str) -> None:
+        async with producer(broker.connection) as client:
+            await client.send_and_wait(topic, copy.encode(), b"v")
+
+    async def create(*topics: str) -> None:
+        async with admin_client(broker.connection) as admin:
+            await admin.create_topics([NewTopic(topic, 1, 1) for topic in topics])
+
+    asyncio.run(create(f"{name}y.models", f"a.{name}.models", f"a.{name}.distributions"))
+    asyncio.run(write(f"{name}y.models"))
+    planned = json.loads(cli("delete", "--bundles", "--dry-run", "--json").stdout)
+    assert (planned["bundles"], planned["kept"]) == ([f"file://{own}"], {})
 
 
 def test_json_does_not_ask(cli: Cli) -> None:

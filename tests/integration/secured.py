@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
@@ -20,6 +21,7 @@ from confluent_kafka.admin._scram import (
     UserScramCredentialAlteration,
     UserScramCredentialUpsertion,
 )
+from confluent_kafka.cimpl import NewTopic
 
 from streamapp.runtime.acls import Acl
 from streamapp.runtime.broker import Broker
@@ -107,6 +109,15 @@ class Secured:
     @cached_property
     def admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.broker.bootstrap, "log_level": 0})
+
+    def create(self, *topics: str) -> None:
+        """Create topics of one partition, with a record in each."""
+        for done in self.admin.create_topics([NewTopic(topic) for topic in topics]).values():
+            done.result(30)
+        client = Producer({"bootstrap.servers": self.broker.bootstrap, "log_level": 0})
+        for topic in topics:
+            client.produce(topic, b"{}", b"key")
+        assert client.flush(30) == 0
 
     def add_users(self, *names: str) -> None:
         info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4_096)

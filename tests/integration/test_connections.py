@@ -20,6 +20,7 @@ from streamapp.runtime.acls import ACCESS, Acl, acls
 from streamapp.runtime.client import partition_counts
 from streamapp.runtime.host import EXIT_RETRY
 from streamapp.settings import ROLES, Role, Settings
+from streamapp.topics import TopicNames
 from tests.certificates import Authority
 from tests.integration.conftest import Make, draw, making
 from tests.integration.deployment import Deployment, Sending
@@ -160,6 +161,17 @@ def test_the_owner_can_delete_all_of_it(secured: Secured, make_secured: Make, bu
     users = Users(secured, make_secured(), Secured.sasl)
     users.run("operator", "deploy", saved(bundle, users.deployment))
     users.run("operator", "delete", "--yes", status=1)
+    other = TopicNames(f"{users.deployment.name}-other")
+    seen = [Acl("topic", topic, "Describe") for topic in (other.models, other.distributions)]
+    secured.create(other.models, other.distributions)
+    secured.allow(users.name("owner"), seen)
+    planned = json.loads(users.run("owner", "delete", "--dry-run", "--bundles", "--json").stdout)
+    assert planned["bundles"] == []
+    [why] = planned["kept"].values()
+    assert why.startswith(f"{other.deployment} may have it, too: Kafka at")
+    assert f"denies user {users.name('owner')!r} the topic {other.models}" in why
+    for acl in seen:
+        secured.forbid(users.name("owner"), acl)
     users.run("owner", "delete", "--yes", "--bundles")
     assert "there is nothing of" in users.run("owner", "delete", "--yes", status=1).stderr
 
