@@ -12,7 +12,7 @@ from streamapp.errors import MessageError
 from streamapp.messages.base import Message, Time, format_time
 from streamapp.messages.cloudevents import Header
 from streamapp.messages.dead_letters import OMITTED_BYTES, SHA256
-from streamapp.messages.records import InRecord, Record, record_time
+from streamapp.messages.records import InRecord, Record, record_bytes, record_time
 
 __all__ = ["DeadLetter", "Redrive"]
 
@@ -114,6 +114,12 @@ class DeadLetter:
     def is_whole(self) -> bool:
         """Whether the letter holds the value. Of one without, key and headers may be missing, too."""
         return self.letter.value is not None
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes, at the most, once its value is at hand."""
+        letter = self.letter
+        return record_bytes(letter.key, letter.value, letter.headers) + (self.omitted_bytes or 0)
 
     def original(self, source: Record | None = None) -> Record:
         """Return what is to be sent again.

@@ -14,15 +14,16 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 
 from streamapp.connection import Connection
 from streamapp.errors import BrokerError, MessageError
 from streamapp.messages import DeadLetter, Record, Redrive, caused_id, event_headers, record_bytes
 from streamapp.runtime.admin import topic_configs
-from streamapp.runtime.broker_errors import TIMEOUT_S, broker_errors
-from streamapp.runtime.client import Start, existing_topics, producer, read_batches, reader
+from streamapp.runtime.broker_errors import broker_errors
+from streamapp.runtime.client import Start, existing_topics, producer, read_batches
+from streamapp.runtime.originals import Originals
 from streamapp.runtime.redriven import Redriven, Selection, Skipped
 from streamapp.topics import TopicNames
 
@@ -78,20 +79,19 @@ async def redrive(
             )
         # After the producer has begun: from now on no other one adds to it.
         sent_before = await _sent_before(connection, names)
-        originals = _Originals(stack, connection, sources)
-        pending: list[_Pending] = []
-        letters = _selected(connection, names, selection, sent_before, done)
-        async with aclosing(letters):
-            async for letter in letters:
-                try:
-                    pending.append(await _prepare(letter, originals, partitions, limits))
-                except MessageError as exc:
-                    done.skipped.append(Skipped(letter.letter.offset, exc.code, exc.message))
-                    continue
-                if len(pending) >= _LETTERS or sum(one.size_bytes for one in pending) >= _LETTERS_BYTES:
-                    await _send(client, connection, names, pending, done)
-                    pending = []
-        await _send(client, connection, names, pending, done)
+        originals = Originals(stack, connection, sources)
+        selected = _selected(connection, names, selection, sent_before, done)
+        async with aclosing(_parts(selected)) as parts:
+            async for letters in parts:
+                found = await originals.read([one for one in letters if not one.is_whole])
+                pending = []
+                for letter in letters:
+                    source = found.get((letter.topic, letter.partition, letter.offset))
+                    try:
+                        pending.append(_prepare(letter, source, partitions, limits))
+                    except MessageError as exc:
+                        done.skipped.append(Skipped(letter.letter.offset, exc.code, exc.message))
+                await _send(client, connection, names, pending, done)
     return done
 
 
@@ -103,43 +103,6 @@ class _Pending:
     @property
     def size_bytes(self) -> int:
         return record_bytes(self.original.key, self.original.value, self.original.headers)
-
-
-class _Originals:
-    """Reads single records of the topics that letters come from; connects when the first is asked for."""
-
-    def __init__(self, stack: AsyncExitStack, connection: Connection, topics: Sequence[str]) -> None:
-        self._stack = stack
-        self._connection = connection
-        self._topics = topics
-        self._consumer: AIOKafkaConsumer | None = None
-        self._bounds: dict[TopicPartition, tuple[int, int]] = {}
-
-    async def read(self, letter: DeadLetter) -> Record | None:
-        """Return the record at the position that `letter` names, None if there is none any more."""
-        consumer = self._consumer or await self._connect()
-        at = TopicPartition(letter.topic, letter.partition)
-        first, end = self._bounds.get(at, (0, 0))
-        if not first <= letter.offset < end:
-            return None
-        with broker_errors(self._connection):
-            async with asyncio.timeout(TIMEOUT_S):
-                consumer.seek(at, letter.offset)
-                record: Any = await consumer.getone(at)
-        return record if record.offset == letter.offset else None
-
-    async def _connect(self) -> AIOKafkaConsumer:
-        # One byte: Kafka sends the batch that has the record, and no more.
-        opened = reader(self._connection, self._topics, fetch_bytes=1)
-        consumer = await self._stack.enter_async_context(opened)
-        with broker_errors(self._connection):
-            async with asyncio.timeout(TIMEOUT_S):
-                partitions = list(consumer.assignment())
-                begins = await consumer.beginning_offsets(partitions)
-                ends = await consumer.end_offsets(partitions)
-        self._bounds = {at: (begins[at], ends[at]) for at in partitions}
-        self._consumer = consumer
-        return consumer
 
 
 async def _limits(connection: Connection, topics: Sequence[str]) -> dict[str, int]:
@@ -189,8 +152,23 @@ async def _selected(
                     yield letter
 
 
-async def _prepare(
-    letter: DeadLetter, originals: _Originals, partitions: dict[str, int], limits: dict[str, int]
+async def _parts(selected: AsyncGenerator[DeadLetter, None]) -> AsyncGenerator[list[DeadLetter], None]:
+    """Yield letters as many at once as may be held in memory, and sent in one transaction."""
+    part: list[DeadLetter] = []
+    size = 0
+    async with aclosing(selected):
+        async for letter in selected:
+            part.append(letter)
+            size += letter.size_bytes
+            if len(part) >= _LETTERS or size >= _LETTERS_BYTES:
+                yield part
+                part, size = [], 0
+    if part:
+        yield part
+
+
+def _prepare(
+    letter: DeadLetter, source: Record | None, partitions: dict[str, int], limits: dict[str, int]
 ) -> _Pending:
     """Return the letter with what is to be sent, or raise MessageError with the reason why it cannot be."""
     count = partitions[letter.topic]
@@ -198,7 +176,7 @@ async def _prepare(
         raise MessageError(
             "no-partition", f"it came from partition {letter.partition} of {letter.topic}, which has {count}"
         )
-    original = letter.original(None if letter.is_whole else await originals.read(letter))
+    original = letter.original(source)
     pending, limit = _Pending(letter, original), limits[letter.topic]
     if pending.size_bytes > limit:
         raise MessageError(

@@ -12,6 +12,7 @@ from click.testing import Result
 
 from streamapp.errors import BrokerError
 from streamapp.messages import Header, InRecord, dead_letter
+from streamapp.runtime import originals
 from streamapp.runtime import redrive as module
 from streamapp.runtime.broker import Broker
 from streamapp.runtime.client import producer, read_topic
@@ -161,6 +162,26 @@ def test_what_cannot_be_sent_is_named_and_the_rest_is_sent(
     assert [json.loads(record.value)["dead_letter"] for record in read(broker, names.redrives, 1)] == [4]
 
 
+def test_values_left_behind_are_found_wherever_they_lie(
+    broker: Broker, names: TopicNames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(originals, "_GAP", 5)
+    value = b"x" * 800
+    lie = [send(broker, names.requests, p, *(b"%d %b" % (i, value) for i in range(20))) for p in (0, 1)]
+    chosen = [lie[1][17], lie[0][2], lie[1][17], lie[0][3], lie[0][19], lie[1][0], lie[1][4]]
+    set_aside(broker, names, chosen, max_bytes=700)
+    done = asyncio.run(redrive(broker.connection, names, Selection()))
+    assert (done.sent.total(), done.skipped) == (7, [])
+    again = [record for record in read(broker, names.requests, 47) if record.offset >= 20]
+    assert sorted(shown(again)) == sorted(shown(chosen))
+    # After what was sent lies the end of its transaction, which is no record.
+    end = max(record.offset for record in again if record.partition == 0) + 1
+    send(broker, names.requests, 0, b"later")
+    set_aside(broker, names, [InRecord(0, end, 0, b"k", value, [])], max_bytes=700)
+    done = asyncio.run(redrive(broker.connection, names, Selection()))
+    assert [skipped.reason for skipped in done.skipped] == ["source-gone"]
+
+
 def test_an_interruption_leaves_nothing_half_done(
     broker: Broker, names: TopicNames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,14 +209,14 @@ def test_of_two_at_once_the_later_goes_on(
     broker: Broker, names: TopicNames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_aside(broker, names, send(broker, names.requests, 0, b"1"))
-    prepared = module._prepare
+    sent = module._send
 
-    async def overtaken(*arguments: Any) -> Any:
-        monkeypatch.setattr(module, "_prepare", prepared)
+    async def overtaken(*arguments: Any) -> None:
+        monkeypatch.setattr(module, "_send", sent)
         assert (await redrive(broker.connection, names, Selection())).sent.total() == 1
-        return await prepared(*arguments)
+        await sent(*arguments)
 
-    monkeypatch.setattr(module, "_prepare", overtaken)
+    monkeypatch.setattr(module, "_send", overtaken)
     with pytest.raises(BrokerError, match=r"another redrive of .* has begun"):
         asyncio.run(redrive(broker.connection, names, Selection()))
     assert [record.value for record in read(broker, names.requests, 2)] == [b"1", b"1"]
