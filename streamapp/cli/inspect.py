@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamapp.cli.options import json_option
+from streamapp.errors import shown
 
 if TYPE_CHECKING:
     from streamapp.drift.explain_policy import SubjectPolicy
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from streamapp.settings import Settings
 
 __all__ = ["command"]
+
+_LONGEST = 4_000
 
 
 @click.command("inspect")
@@ -136,10 +139,10 @@ def _say(bundle: Bundle, fields: dict[str, Any], policy: list[SubjectPolicy]) ->
     console.print(Text(f"{manifest.name} {bundle.version}", style="bold"))
     for name, text in facts.items():
         if text is not None:
-            console.print(Text(f"  {name:<12} {text}"))
+            console.print(Text(f"  {name:<12} {shown(text, _LONGEST)}"))
     table = Table("column", "type", "accepts", box=None, padding=(0, 2, 0, 2), header_style="bold")
     for column in fields["columns"]:
-        table.add_row(Text(column["name"]), column["dtype"], Text(_accepts(column)))
+        table.add_row(Text(shown(column["name"])), column["dtype"], Text(shown(_accepts(column), _LONGEST)))
     console.print(table, soft_wrap=False)
     console.print()
     console.print(policy_table(policy), soft_wrap=False)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamapp.drift.explain_policy import SMALLEST, AspectPolicy, Choice, SubjectPolicy
+from streamapp.errors import shown
 
 __all__ = ["policy_table"]
 
@@ -29,14 +30,14 @@ def policy_table(policy: Sequence[SubjectPolicy]) -> Table:
     table.add_column("why", ratio=5)
     for each in policy:
         table.add_row(
-            Text(each.name),
+            Text(shown(each.name)),
             Text(each.kind),
             Text(_tested(each)),
             Text(_shown(each)),
             f"{each.floor:g}",
             f"{100 * each.share:.2g} %" if each.share < 0.1 else f"{100 * each.share:.1f} %",
             _limits(each),
-            Text("; ".join([each.why, *map(_choice, each.choices)])),
+            Text(shown("; ".join([each.why, *map(_choice, each.choices)]))),
         )
     return table
 
@@ -87,7 +88,7 @@ def _limits(subject: SubjectPolicy) -> str:
 
 def _choice(choice: Choice) -> str:
     value = str(choice.value).lower() if isinstance(choice.value, bool) else choice.value
-    shown = (
+    text = (
         ", ".join(value) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else value
     )
-    return f"{choice.option}={shown} by {choice.by}"
+    return f"{choice.option}={text} by {choice.by}"

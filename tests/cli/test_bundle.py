@@ -309,6 +309,15 @@ def test_inspect_with_a_setting_that_is_none_is_one_line(
     assert "'temp' is not COLUMN:OPTION=VALUE" in result.stderr
 
 
+def test_inspect_of_somebody_elses_bundle_does_not_steer_a_terminal(folder: Path) -> None:
+    X = {"a\x1b[2Jb": np.arange(50.0)}
+    model = LinearRegression().fit(X["a\x1b[2Jb"][:, None], X["a\x1b[2Jb"])
+    Bundle.create(model, X, X["a\x1b[2Jb"], name="bikes", created_at_ms=1).save("b")
+    result = _run("inspect", "b")
+    assert "a�[2Jb" in result.stdout
+    assert "\x1b" not in result.stdout
+
+
 @pytest.mark.parametrize("kind", ["hour", "hour=", "=text"])
 def test_a_kind_without_a_column_is_wrong_usage(folder: Path, kind: str) -> None:
     result = _run(*BUNDLE, "--kind", kind)
