@@ -193,7 +193,7 @@ class Comparison:
         return z, effect, now, np.broadcast_to(before, now.shape)
 
     def clumping(
-        self, vectors: np.ndarray, partitions: np.ndarray, events: np.ndarray, sizes: np.ndarray
+        self, vectors: np.ndarray, partitions: np.ndarray, events: np.ndarray, sizes: np.ndarray, seen: int
     ) -> np.ndarray:
         """Return the variance that whole panes add, relative to that of independent rows, (w, size).
 
@@ -202,11 +202,13 @@ class Comparison:
         vectors
             (w, m) of the windows.
         partitions
-            (q, m) of what each partition has contributed so far.
+            (q, m) of what each partition has contributed.
         events
             (q,) how many events that was.
         sizes
             (q,) mean square of the size of a partition's panes, over events.
+        seen
+            Events so far, those too that `partitions` has no memory of.
 
         Notes
         -----
@@ -228,8 +230,7 @@ class Comparison:
         shares = mean[0, self._shares]
         live[self._shares] = shares * (1 - shares)
         unlike[self._shares] = np.maximum(shares, 1 - shares) ** 2
-        total = events.sum()
-        hidden = (events @ sizes / total) / 3 * unlike * np.minimum(n / total, 1) ** 2
+        hidden = (events @ sizes / events.sum()) / 3 * unlike * np.minimum(n / seen, 1) ** 2
         variance = np.maximum(np.maximum(self.variance, live), _TINY)
         return np.asarray((extra + hidden) / np.maximum(n * variance, _TINY))
 

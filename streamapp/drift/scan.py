@@ -11,6 +11,7 @@ import numpy as np
 from streamapp.drift.comparison import Comparison
 from streamapp.drift.neighbours import Neighbours
 from streamapp.drift.packing import pack, unpack
+from streamapp.drift.partitions import Partitions
 from streamapp.drift.span import Span, join_spans
 from streamapp.drift.statistics import normal_of_student
 
@@ -74,8 +75,8 @@ class Scan:
     The variance of independent rows is inflated by what the reference's order shows and by what whole panes
     add, or by what neighbouring live rounds show, if that is more.
 
-    State: the last rounds, as many as hold 2,560 events; per partition, if there is more than one, the sums
-    of all its panes; of each component a sum and a count of differences. All of it integers. Cost of a look:
+    State: the last rounds, as many as hold 2,560 events; per partition, if there is more than one, sums over
+    its newer panes; of each component a sum and a count of differences. All of it bounded. Cost of a look:
     a few vector operations on (10, components).
     """
 
@@ -87,7 +88,7 @@ class Scan:
         self._rounds: list[Sums] = []
         self._cumulated: list[np.ndarray] = []
         self._events = 0
-        self._partitions: dict[int, _Partition] = {}
+        self._partitions = Partitions()
 
     def __len__(self) -> int:
         return len(self._rounds)
@@ -106,11 +107,7 @@ class Scan:
             seasons = [own.season for _, own in panes if own.season is not None]
             season = np.sum(seasons, axis=0) if seasons else None
             self._append(Sums(join_spans([own.span for _, own in panes]), counts, pairs, apart, season))
-        if self._partitions or any(partition != panes[0][0] for partition, _ in panes):
-            for partition, own in panes:
-                had = self._partitions.get(partition)
-                fresh = _Partition.of(own)
-                self._partitions[partition] = fresh if had is None else had + fresh
+        self._partitions.add((partition, own.span.events, own.arrays) for partition, own in panes)
 
     @property
     def newest_events(self) -> int:
@@ -122,7 +119,7 @@ class Scan:
         self.forget_rounds()
         for own in other._rounds:
             self._append(own)
-        self._partitions = dict(other._partitions)
+        self._partitions = other._partitions
 
     def forget_rounds(self) -> None:
         """Begin all windows anew; what is known of partitions stays."""
@@ -165,10 +162,7 @@ class Scan:
                 pack(np.stack(each)) for each in zip(*(own.arrays for own in self._rounds), strict=True)
             ],
             "neighbours": self._neighbours.to_dict(),
-            "partitions": [
-                [partition, own.events, own.cubes, *map(pack, own.arrays)]
-                for partition, own in self._partitions.items()
-            ],
+            "partitions": self._partitions.to_dict(),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -181,10 +175,8 @@ class Scan:
                 season = None if seasons is None else seasons[i]
                 self._append(Sums(Span.from_list(span), counts[i], pairs[i], apart[i], season))
         self._neighbours.load(state["neighbours"])
-        self._partitions = {
-            partition: _Partition(events, cubes, *map(unpack, arrays))
-            for partition, events, cubes, *arrays in state["partitions"]
-        }
+        self._partitions = Partitions()
+        self._partitions.load(state["partitions"])
 
     def _append(self, sums: Sums) -> None:
         vector = self.comparison.vectors(*sums.arrays)
@@ -208,12 +200,10 @@ class Scan:
         """
         inflation = self._factor[None]
         if len(self._partitions) > 1:
-            known = list(self._partitions.values())
-            events = np.array([own.events for own in known])
-            sizes = np.array([own.cubes for own in known]) / events
-            arrays = (np.stack(each) for each in zip(*(own.arrays for own in known), strict=True))
-            partitions = self.comparison.vectors(*arrays)
-            inflation = inflation * (1 + self.comparison.clumping(vectors, partitions, events, sizes))
+            known = self._partitions
+            partitions = self.comparison.vectors(*known.arrays)
+            clumping = self.comparison.clumping(vectors, partitions, known.events, known.sizes, known.seen)
+            inflation = inflation * (1 + clumping)
         live, freedom = self._neighbours.factor()
         return np.maximum(inflation, live), np.where(live > inflation, freedom, self._freedom)
 
@@ -228,33 +218,3 @@ class Scan:
         if not lengths or lengths[-1] != len(self._rounds):
             lengths.append(len(self._rounds))
         return tuple(lengths)
-
-
-@dataclass(frozen=True, slots=True)
-class _Partition:
-    """Sums over all panes of one partition."""
-
-    events: int
-    cubes: int
-    """Sum of its panes' cubed events; by events, their mean square."""
-    counts: np.ndarray
-    pairs: np.ndarray
-    apart: np.ndarray
-
-    @classmethod
-    def of(cls, pane: Sums) -> _Partition:
-        events = pane.span.events
-        return cls(events, events**3, *pane.arrays)
-
-    @property
-    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self.counts, self.pairs, self.apart
-
-    def __add__(self, other: _Partition) -> _Partition:
-        return _Partition(
-            self.events + other.events,
-            self.cubes + other.cubes,
-            self.counts + other.counts,
-            self.pairs + other.pairs,
-            self.apart + other.apart,
-        )
