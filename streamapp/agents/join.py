@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamapp.agents.notes import note_dead_letters
-from streamapp.agents.versions import Versions
+from streamapp.agents.versions import Versions, forget_oldest
 from streamapp.connection import Connection
 from streamapp.quality.join import LOGS, Join, Joined
 from streamapp.quality.novelty import Novelty
@@ -90,7 +90,9 @@ class JoinAgent:
         if not joined.unknown_versions:
             return joined
         await asyncio.gather(*map(self._learn, sorted(joined.unknown_versions)))
-        return join.answers(records, sent=sent)
+        joined = join.answers(records, sent=sent)
+        forget_oldest(self._novelties)
+        return joined
 
     async def _learn(self, version: str) -> None:
         """Learn what is novel to `version`; as long as the store does not answer, nothing is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from streamapp.errors import StreamappError
 from streamapp.messages import Model
@@ -15,19 +15,21 @@ from streamapp.runtime.host import Host
 from streamapp.runtime.log_fields import cause
 from streamapp.runtime.models_log import ModelsLog
 
-__all__ = ["Versions", "Watched"]
+__all__ = ["Versions", "Watched", "forget_oldest"]
 
 _PATIENCE_S = 10.0
 _RETRY_S = 5.0
 """Until a store that gave no answer is asked again."""
 _GIVE_UP_S = 600.0
 """Until the store of a version that serves no more is asked no longer."""
+_KEPT = 8
+"""Versions of which something is kept: around a change answers of two or three are read at once."""
 
 log = logging.getLogger(__name__)
 
 
 class Watched(NamedTuple):
-    """What is kept of a version as long as the process runs: not the bytes of its model."""
+    """What is kept of a version for some time: not the bytes of its model."""
 
     profile: Profile
     signature: Signature
@@ -69,7 +71,8 @@ class Versions:
         while, as its store may be gone for good.
         """
         if version in self._watched:
-            return self._watched[version]
+            self._watched[version] = found = self._watched.pop(version)  # the newest
+            return found
         inspection = self._inspections.get(version)
         if inspection is None:
             inspection = self._inspections[version] = asyncio.create_task(self._inspect(version))
@@ -108,7 +111,7 @@ class Versions:
         return self.log.champion is None or self.log.champion.version == version
 
     def known(self, version: str) -> Watched | None:
-        """Return what :meth:`watched` has fetched of `version`."""
+        """Return what :meth:`watched` has fetched of `version`, if it is not forgotten."""
         return self._watched.get(version)
 
     def profile_of(self, version: str) -> Profile | None:
@@ -147,3 +150,14 @@ class Versions:
         """Let go of the bundles of all versions but `keep`."""
         for version in self._bundles.keys() - keep:
             del self._bundles[version]
+
+    def forget_watched(self) -> None:
+        """Forget what was fetched of all versions but the newest: one that learns is a new one ever again."""
+        forget_oldest(self._watched)
+
+
+def forget_oldest(known: dict[str, Any]) -> None:
+    """Remove all entries but the newest, those that stand last; None takes no room, and stays."""
+    held = [version for version, found in known.items() if found is not None]
+    for version in held[:-_KEPT]:
+        del known[version]

@@ -65,6 +65,7 @@ class WatchAgent:
         self._watch, self._silence, self._lateness = self._begin()
         self._state = FoldState(host, folds, "watch", restore=self._restore, snapshot=self._snapshot)
         self._waiting = asyncio.Lock()
+        self._is_judging = False
         self.waits_for: str | None = None
         """Version whose bundle the store has not given yet: until then nothing is judged."""
         estimate.kept_by(self._state.mark)
@@ -73,6 +74,14 @@ class WatchAgent:
 
     async def handle(self, batches: Sequence[RecordBatch]) -> Sequence[Awaitable[Any]]:
         """Judge a batch of panes; what they cause is delivered when this returns."""
+        self._is_judging = True
+        try:
+            await self._judge(batches)
+        finally:
+            self._is_judging = False
+        return []
+
+    async def _judge(self, batches: Sequence[RecordBatch]) -> None:
         name, topics = self._host.settings.name, self._host.topics
         panes = _decoded(batches)
         if not await self._know(pane.version for pane in panes.values()):
@@ -103,7 +112,6 @@ class WatchAgent:
                     await self._host.deliver(topics.retrain_events, [record_])
                     note_retrain(self._host, event)
             self._show()
-        return []
 
     async def _know(self, versions: Iterable[str]) -> bool:
         """Wait until the store has given what `versions` are compared with; return False if partitions move.
@@ -132,6 +140,8 @@ class WatchAgent:
 
     async def _tick(self) -> None:
         """Say it when nothing comes any more: the one thing here that the clock decides."""
+        if not self._is_judging:  # a batch needs all versions that it has waited for
+            self._versions.forget_watched()
         is_mine = self._host.assigned(self._host.topics.distributions)
         if not is_mine or self._waiting.locked() or not await self._know(()):
             return

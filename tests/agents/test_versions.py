@@ -137,3 +137,24 @@ def test_whoever_asks_meanwhile_waits_for_the_same_answer(store: Store) -> None:
         assert first is second is not None
 
     ask(store, record, question)
+
+
+def test_what_is_known_of_the_newest_versions_that_were_asked_for_is_kept(store: Store) -> None:
+    record, names = store.put(make_bundle()), [f"v{i}" for i in range(30)]
+
+    async def question(asked: Versions) -> None:
+        asked.log.versions |= {name: record.model_copy(update={"version": name}) for name in names}
+        assert await asked.watched("bad") is None
+        for name in names:
+            assert await asked.watched(name) is not None
+            first = await asked.watched("v0")
+        asked.forget_watched()
+        assert [name for name in names if asked.known(name)] == ["v0", *names[-7:]]
+        assert asked.known("v0") is first
+        asked.log.versions["bad"] = record
+        assert await asked.watched("bad") is None, "that is final"
+        assert asked.profile_of("v5") is None
+        assert await asked.watched("v5") is not None
+        assert asked.profile_of("v5") is not None
+
+    ask(store, record, question)
