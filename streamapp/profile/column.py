@@ -23,6 +23,8 @@ LEVEL_ROWS = 20
 GROUPS = 32
 """Groups of the levels of a high-cardinality column that have no bin of their own."""
 
+_NUMBER_BINS = 2
+"""Of id-like numbers: those there, and those missing."""
 _APART = (ColumnKind.TEXT, ColumnKind.DATETIME, ColumnKind.MIXTURE)
 """Kinds whose bins are neither levels nor intervals of a column of numbers."""
 
@@ -91,7 +93,7 @@ class ColumnProfile:
     @property
     def _watched(self) -> str:
         if self.kind is ColumnKind.ID_LIKE:
-            return "a new value in nearly every row: only missing values are watched"
+            return f"{self._told_by}only missing values are watched"
         if self.kind is ColumnKind.CONSTANT:
             return "one value in the reference: other values and missing ones are watched"
         if self.times is not None:
@@ -106,6 +108,15 @@ class ColumnProfile:
         if self.groups > 1:
             rest += f", {self.groups} groups of these by hash"
         return f"{len(self.levels)} levels with {LEVEL_ROWS} reference rows or more, {rest}, missing"
+
+    @property
+    def _told_by(self) -> str:
+        """Say for people what makes a column id-like."""
+        if self.chosen is not None:
+            return ""
+        if len(self.counts) > _NUMBER_BINS:
+            return "a new value in nearly every row: "
+        return "numbers that advance with the rows or hardly ever come twice, as serials and times: "
 
     def with_counts(self, counts: np.ndarray) -> ColumnProfile:
         """Return the same bins with other reference counts."""

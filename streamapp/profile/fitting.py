@@ -11,6 +11,7 @@ from streamapp.errors import ProfileError
 from streamapp.profile.column import BINS, GROUPS, LEVEL_ROWS, MAX_LEVELS, TAIL, ColumnProfile, level_hash
 from streamapp.profile.columns import level_text
 from streamapp.profile.kinds import ColumnKind
+from streamapp.profile.serials import are_serial
 from streamapp.profile.text import CHARACTERS, TextCoder, cut_lengths, reads_like_text
 from streamapp.profile.times import SLOTS, TimeCoder, are_times, fit_times, seconds_of
 
@@ -90,15 +91,10 @@ def _fit_chosen(name: str, values: np.ndarray, kind: ColumnKind, *, ordered: boo
 
 def _kind_of_numbers(values: np.ndarray, *, ordered: bool) -> ColumnKind:
     finite = values[np.isfinite(values)]
+    if ordered and are_serial(finite):
+        return ColumnKind.ID_LIKE
     levels, ties = np.unique(finite, return_counts=True)
     n, distinct = len(finite), len(levels)
-    if (
-        ordered
-        and n >= ID_ROWS
-        and distinct == n
-        and (np.all(np.diff(finite) > 0) or np.all(np.diff(finite) < 0))
-    ):
-        return ColumnKind.ID_LIKE
     if distinct <= 1:
         return ColumnKind.CONSTANT
     if distinct == 2 and levels[0] == 0 and levels[1] == 1:

@@ -32,7 +32,8 @@ class ColumnKind(StrEnum):
     MIXTURE = "mixture"
     """No column of the rows but a random sum of those that are numbers; see ``profile.mixtures``."""
     ID_LIKE = "id-like"
-    """A new value in every row (numbers, serials, keys): moves by nature, only its absence is watched."""
+    """A new value in nearly every row, or one that goes on with the rows (numbers, serials, keys, times as
+    numbers): moves by nature, only its absence is watched."""
 
     @property
     def is_numeric(self) -> bool:
