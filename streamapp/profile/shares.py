@@ -11,11 +11,11 @@ from streamapp.profile.kinds import ColumnKind
 from streamapp.profile.text import CHARACTERS
 from streamapp.profile.times import HOURS, SLOTS
 
-__all__ = ["Share", "level_name", "merge_bins", "name_shares", "text_shares", "time_shares"]
+__all__ = ["WEEKDAYS", "Share", "level_name", "merge_bins", "name_shares", "text_shares", "time_shares"]
 
 Share = tuple[Sequence[int], str, str | None]
 """Bins of the column, aspect, level."""
-_WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
+WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
 
 def name_shares(column: ColumnProfile) -> list[Share]:
@@ -63,7 +63,7 @@ def time_shares(column: ColumnProfile) -> list[Share]:
     if "hour" in watched:
         shares += _cyclic(column, week.T, "hour", [f"{hour} h" for hour in range(HOURS)], "other hours")
     if "weekday" in watched:
-        shares += _cyclic(column, week, "weekday", _WEEKDAYS, "other days")
+        shares += _cyclic(column, week, "weekday", WEEKDAYS, "other days")
     return [*shares, ((SLOTS,), "unreadable", None)]
 
 

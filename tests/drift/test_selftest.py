@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from streamapp.drift import DriftMonitor
-from streamapp.drift.injections import Injection, shifted
+from streamapp.drift.changes import at_another_day, at_another_hour, shifted
+from streamapp.drift.injections import Injection
 from streamapp.drift.selftest import COLUMNS, MIN_ROWS, SelfTest
 from streamapp.errors import ConfigError, ProfileError
-from streamapp.profile import Columns, Profile
+from streamapp.profile import Columns, Profile, as_columns
 from tests.drift.streams import fit, rows
 
 PROFILE = fit()
@@ -188,6 +189,78 @@ def test_constant_and_identifying_columns_have_the_drifts_that_they_can_have() -
         assert test.measure(of(test, name, "5 % unseen values")).first == 3
     assert test.measure(of(test, "id", "5 % more missing")).first == 3
     assert test.measure(of(test, "empty", "5 % more missing")).found == 0  # all of it is missing anyway
+
+
+def written(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Return texts of several words."""
+    words = np.array(["bus", "late", "no", "seat", "driver", "kind", "again", "window", "street"])
+    lengths = rng.integers(3, 12, n)
+    return np.array([" ".join(rng.choice(words, k)) for k in lengths.tolist()], dtype=object)
+
+
+@pytest.fixture(scope="module")
+def texts_and_times() -> SelfTest:
+    rng = np.random.default_rng(6)
+    n = 2_000
+    minutes = rng.integers(0, 30 * 1_440, n).astype("timedelta64[m]")  # in no order: booked for
+    booked = np.datetime64("2011-05-02T00:00") + minutes
+    table = {
+        "text": written(rng, n),
+        "same length": np.array([f"{a:04} {b:04}" for a, b in rng.integers(0, 9_999, (n, 2))], dtype=object),
+        "booked": booked.astype("datetime64[ms]"),
+        "written": np.array([f"{at}Z" for at in booked], dtype=object),
+        "day": np.array([str(at)[:10] for at in booked], dtype=object),
+        "logged": np.array([f"{at}Z" for at in np.sort(booked)], dtype=object),
+    }
+    return SelfTest(Profile.fit(table), as_columns(table), runs=3, closed=["day"])
+
+
+def test_texts_and_times_have_the_drifts_that_they_can_have(texts_and_times: SelfTest) -> None:
+    drifts: dict[str, list[str]] = {}
+    for each in texts_and_times.injections:
+        if each.drift != "5 % more missing":
+            drifts.setdefault(each.subject, []).append(re.sub(r"\d+ h|\w+day", "…", each.drift))
+    assert drifts == {
+        "text": ["longer by 0.25 sd", "longer by 0.5 sd", "longer by 1 sd", "5 % wrongly encoded"],
+        "same length": ["5 % wrongly encoded"],
+        "booked": ["10 % at …", "10 % on …s"],
+        "written": ["10 % at …", "10 % on …s", "5 % unreadable"],
+        "day": ["10 % on …s"],
+        "logged": ["5 % unreadable"],
+    }
+
+
+@pytest.mark.parametrize("subject", ["text", "same length", "booked", "written", "day", "logged"])
+def test_drifts_of_texts_and_times_are_found(texts_and_times: SelfTest, subject: str) -> None:
+    for each in texts_and_times.injections:
+        if each.subject == subject and "0.25" not in each.drift and "missing" not in each.drift:
+            found = texts_and_times.measure(each)
+            assert (found.found, found.first, found.kind) == (3, 3, "input"), each.drift
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_times_are_moved_within_their_day_and_their_week(as_text: bool) -> None:
+    rng = np.random.default_rng(8)
+    times = np.datetime64("2011-05-04T08:30") + rng.integers(0, 9_000, 500).astype("timedelta64[m]")
+    column = texts_of(times) if as_text else times.astype("datetime64[ms]").astype(np.float64)
+
+    def read(values: np.ndarray) -> np.ndarray:
+        return values.astype("datetime64[m]") if as_text else values.astype(np.int64).astype("datetime64[ms]")
+
+    hours = read(at_another_hour(column, rng, hour=3))
+    moved = hours != times
+    assert 20 < moved.sum() < 90
+    assert (hours.astype("datetime64[D]") == times.astype("datetime64[D]")).all()
+    assert (hours[moved] - hours[moved].astype("datetime64[D]")).max() < np.timedelta64(4, "h")
+    days = read(at_another_day(column, rng, weekday=6))
+    moved = days != times
+    assert 20 < moved.sum() < 90
+    assert {at.astype(object).weekday() for at in days[moved].astype("datetime64[D]")} == {6}
+    assert (np.abs(days - times) < np.timedelta64(7, "D")).all()
+
+
+def texts_of(times: np.ndarray) -> np.ndarray:
+    return np.array([str(at) for at in times], dtype=object)
 
 
 def test_what_the_model_would_reject_is_not_injected() -> None:
