@@ -38,7 +38,7 @@ __all__ = ["command"]
     "--clear-after",
     type=int,
     metavar="N",
-    help="Requests without drift that resolve an alert.  [default: as set]",
+    help="Requests without drift that resolve an alert.  [default: as recorded]",
 )
 @drift_option
 @bootstrap_option
@@ -59,8 +59,9 @@ def command(
     """Run the drift engine again over the recorded distributions of deployment NAME.
 
     With the settings that it runs with, that gives the alerts that are recorded, and it is said whether it
-    does; with others, those that they would have raised. Nothing is written. Everything recorded is judged,
-    whatever --since: windows and open alerts need their past.
+    does; with others, those that they would have raised. Settings are taken from the newest recorded alert,
+    and from the environment where there is none. Nothing is written. Everything recorded is judged, whatever
+    --since: windows and open alerts need their past.
 
     \b
     With --json, an object per line, in the order of events:
@@ -116,9 +117,12 @@ async def _replay(
     names = settings.topics
     profiles = _Profiles((await latest_models(settings.connection, names)).versions, settings)
     recorded = Recorded(await read_topic(settings.connection, names.drift_alerts))
-    live = recorded.false_alarm_every or settings.false_alarm_every, settings.clear_after
+    live = (
+        recorded.false_alarm_every or settings.false_alarm_every,
+        recorded.clear_after or settings.clear_after,
+    )
     chosen = live[0] if every is None else every, live[1] if clear_after is None else clear_after
-    live_policy = parse_policy(settings.drift)
+    live_policy = parse_policy(settings.drift) if recorded.policy is None else recorded.policy
     policy = override(live_policy, drift)
     replay = Replay(
         settings.name,

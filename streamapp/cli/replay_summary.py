@@ -194,11 +194,21 @@ class ReplaySummary:
         how = "recorded, and not said again"
         if difference.how == "other-fields":
             how = f"recorded with another {', '.join(difference.fields)}"
-        if alert.false_alarm_every not in {None, self._every}:
-            return f"{how}: it was set to one in {alert.false_alarm_every:,} then"
+        if otherwise := self._set_otherwise(alert):
+            return f"{how}: {otherwise} then"
         if begins is not None and alert.window is not None and alert.window.from_ < begins:
             return f"{how}: what can be judged begins later, at {_time(begins)}"
         return f"{how}: {_UNKNOWN_CAUSE}"
+
+    def _set_otherwise(self, alert: Alert) -> str | None:
+        """Return which setting that an alert tells is not that of the replay."""
+        if alert.false_alarm_every not in {None, self._every}:
+            return f"it was set to one in {alert.false_alarm_every:,}"
+        if alert.clear_after not in {None, self._clear_after}:
+            return f"alerts cleared after {alert.clear_after:,}"
+        if alert.clear_after is not None and (alert.drift or {}) != write_policy(self._policy):
+            return "other choices for columns held"
+        return None
 
 
 def _brief(alert: Alert) -> dict[str, Any]:

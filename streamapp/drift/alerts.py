@@ -65,7 +65,7 @@ class AlertBook:
     false_alarm_every
         Noted in alerts.
     clear_after
-        Requests without drift after which an alert resolves.
+        Requests without drift after which an alert resolves; noted in alerts.
     events_are
         What is counted, for people.
     say
@@ -174,6 +174,7 @@ class AlertBook:
             features=drifted_features(findings),
             window=window.window(),
             false_alarm_every=self.false_alarm_every,
+            clear_after=self.clear_after,
             opened_at=window.to_ms,
             updated_at=window.to_ms,
         )
@@ -191,6 +192,7 @@ class AlertBook:
                 "summary": self._sentence(alert.kind, alert.subject, findings, window),
                 "features": drifted_features(findings),
                 "window": window.window(),
+                "clear_after": self.clear_after,
                 "updated_at": max(window.to_ms, now_ms),
             }
         )
@@ -209,6 +211,7 @@ class AlertBook:
                 "summary": f"{alert.subject}: {why}",
                 "features": [],
                 "window": span.window(),
+                "clear_after": self.clear_after or alert.clear_after,  # 0: a book that only ends alerts
                 "updated_at": max(alert.updated_at, span.to_ms),
             }
         )

@@ -12,11 +12,15 @@ from streamapp.drift.detector import REQUEST_KINDS
 from streamapp.drift.replay import Period
 from streamapp.errors import MessageError
 from streamapp.messages import Alert, Record, header
+from streamapp.profile import ColumnPolicy
+from streamapp.profile.policy import read_policy
 
 __all__ = ["Agreement", "Difference", "Recorded", "opened_in", "unmatched"]
 
 _ADDED = {"verdict"}
 """Fields that a live process may add from rows, which no summary holds."""
+_SETTINGS = {"clear_after", "drift"}
+"""Fields that older versions did not write."""
 
 How = Literal["not-repeated", "not-recorded", "not-recorded-yet", "other-fields"]
 
@@ -85,6 +89,23 @@ class Recorded:
         named = [alert.false_alarm_every for alert in self.messages.values() if alert.false_alarm_every]
         return named[-1] if named else None
 
+    @property
+    def clear_after(self) -> int | None:
+        """The setting of the newest alert that names it."""
+        newest = self._newest_with_settings
+        return None if newest is None else newest.clear_after
+
+    @property
+    def policy(self) -> dict[str, ColumnPolicy] | None:
+        """The choices for columns that the newest alert with settings names; None if there is none."""
+        newest = self._newest_with_settings
+        return None if newest is None else read_policy(newest.drift)
+
+    @property
+    def _newest_with_settings(self) -> Alert | None:
+        told = [alert for alert in self.messages.values() if alert.clear_after is not None]
+        return told[-1] if told else None
+
     def may_have_lost(self, alert: Alert) -> bool:
         """Return whether a message can have been here: compaction took some, and a later one is here."""
         newest = self._newest.get(alert.key)
@@ -147,5 +168,6 @@ def _end(alert: Alert) -> float:
 
 
 def _differing(one: Alert, other: Alert) -> tuple[str, ...]:
-    names = [name for name in Alert.model_fields if name not in _ADDED]
+    left_out = _ADDED if one.clear_after is not None else _ADDED | _SETTINGS
+    names = [name for name in Alert.model_fields if name not in left_out]
     return tuple(name for name in names if getattr(one, name) != getattr(other, name))

@@ -21,6 +21,7 @@ from streamapp.drift.span import Pane, Span
 from streamapp.errors import ProfileError
 from streamapp.messages import NO_VERSION, Alert, Distribution, ModelRef
 from streamapp.profile import DriftPolicy, Profile, Summary
+from streamapp.profile.policy import write_policy
 from streamapp.profile.subjects import unknown_subjects, with_policy
 
 __all__ = ["ProfileOf", "Watch"]
@@ -81,6 +82,7 @@ class Watch:
         """Names in the policy that the version in force does not have: what is said of them does nothing."""
         self.closed_round: Span | None = None
         """The round that the newest pane closed; None if it closed none, or was skipped."""
+        self._choices = write_policy(self.policy) or None
         self._positions = Positions()
         self._past: list[str] = []
         self._waiting: tuple[str, int] = ("", 0)
@@ -104,6 +106,15 @@ class Watch:
         profile_of
             Asked when another version may come into force.
         """
+        alerts = self._judge(distribution, profile_of)
+        return [alert.model_copy(update={"drift": self._choices}) for alert in alerts]
+
+    def note_verdict(self, alert: Alert) -> None:
+        """Keep the verdict of an alert, so that what is said of it later has it too."""
+        if self.monitor is not None:
+            self.monitor.note_verdict(alert)
+
+    def _judge(self, distribution: Distribution, profile_of: ProfileOf) -> list[Alert]:
         self.closed_round = None
         useless = self._uselessness(distribution)
         if useless is not None:
@@ -132,11 +143,6 @@ class Watch:
         alerts += self.monitor.add(Pane(partition, span, summary))
         self.closed_round = self.monitor.closed_round
         return alerts
-
-    def note_verdict(self, alert: Alert) -> None:
-        """Keep the verdict of an alert, so that what is said of it later has it too."""
-        if self.monitor is not None:
-            self.monitor.note_verdict(alert)
 
     def snapshot(self) -> bytes:
         """Return the state as JSON: a fold restored from it goes on as if it had never stopped.

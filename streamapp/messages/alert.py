@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -116,6 +116,13 @@ class Alert(Message):
     features: list[DriftedFeature] = []
     window: Window | None = None
     false_alarm_every: int | None = None
+    clear_after: int | None = Field(
+        default=None,
+        description="Requests, or labelled rows, without drift that resolve it, as set.",
+    )
+    drift: dict[str, dict[str, Any]] | None = Field(
+        default=None, description="Choices of settings for columns, over those of the bundle; absent if none."
+    )
     verdict: Verdict | None = None
     caused_by: str | None = None
     resolution: Literal["cleared", "rebased"] | None = None

@@ -169,7 +169,8 @@ def test_another_setting_is_told_apart_from_the_record(cli: Cli, deployed: Deplo
 def test_another_drift_policy_is_another_setting(
     cli: Cli, deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deployed.record(deployed.alerts)
+    # Of a version that did not note its settings: they are taken to be those of the environment.
+    deployed.record([each.model_copy(update={"clear_after": None}) for each in deployed.alerts])
     choices = ("--drift", "temp:watch=false", "--drift", "gone:floor=1")
     *_, unknown, compared, only = cli("replay", *choices).stdout.splitlines()
     assert unknown == f"chosen for what version {deployed.version} has not: gone"
@@ -185,6 +186,10 @@ def test_another_drift_policy_is_another_setting(
     _, _, summary = objects(cli("replay", "--json", "--drift", "temp:watch=true"))
     assert (summary["live_settings"], summary["drift"]) == (False, {"temp": {"watch": True}})
     assert summary["opened"] == sum(alert.state == "opened" for alert in deployed.alerts)
+    deployed.record(deployed.alerts)
+    _, _, summary = objects(cli("replay", "--json"))
+    assert (summary["live_settings"], summary["drift"]) == (True, {})
+    assert summary["recorded"]["same"] == len(deployed.alerts)
 
 
 def test_the_recorded_setting_is_the_default(
@@ -198,6 +203,7 @@ def test_the_recorded_setting_is_the_default(
     for options in ([], ["--false-alarm-every", 100_000]):
         _, _, summary = objects(cli("replay", "--json", *options))
         assert (summary["false_alarm_every"], summary["live_settings"]) == (100_000, True)
+        assert (summary["clear_after"], summary["recorded"]["first_difference"]) == (5_000, None)
 
 
 def test_a_message_that_differs_is_named(cli: Cli, deployed: Deployed) -> None:

@@ -51,6 +51,10 @@ def test_a_difference_has_a_cause(replay: Replay) -> None:
     causes = {
         "another severity: another version of streamapp": [changed(first, severity="critical"), *rest],
         "it was set to one in 500 then": [changed(first, id="x", false_alarm_every=500), first, *rest],
+        "alerts cleared after 77 then": [changed(first, id="x", clear_after=77), first, *rest],
+        "other choices for columns held then": [
+            changed(first, id="x", drift={"y": {"floor": 1.0}}), first, *rest
+        ],
         "what can be judged begins later, at 1970-01-01 00:42:40": [
             changed(first, id="x", begins_ms=1_000, opened_at=2_000, updated_at=3_000), first, *rest
         ],

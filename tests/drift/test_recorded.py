@@ -6,6 +6,7 @@ import pytest
 
 from streamapp.drift import Period, Recorded, Replay, event_id, opened_in, unmatched
 from streamapp.messages import Alert, InRecord, Verdict, event_headers
+from streamapp.profile.policy import write_policy
 from tests.drift.logs import eventful, profile_of
 
 ALWAYS = Period()
@@ -115,6 +116,20 @@ def test_the_setting_is_that_of_the_newest_alert_that_names_it(said: list[Alert]
     told = [said[0], changed(said[1], false_alarm_every=300), changed(said[2], false_alarm_every=None)]
     assert recorded(told).false_alarm_every == 300
     assert Recorded().false_alarm_every is None
+
+
+def test_clearing_and_choices_are_those_of_the_newest_alert_with_settings(said: list[Alert]) -> None:
+    choices = {"temp": {"floor": 0.3}}
+    older = [changed(each, clear_after=None, drift=None) for each in said]
+    assert (recorded(older).clear_after, recorded(older).policy) == (None, None)
+    told = [changed(said[0], drift=choices), *older[1:]]
+    assert recorded(told).clear_after == 400
+    assert write_policy(recorded(told).policy or {}) == choices
+    assert recorded([*told[:2], said[2]]).policy == {}
+    # What older versions did not write is no difference.
+    assert recorded(older).compare(said, ALWAYS).differences == ()
+    differing = recorded([changed(said[0], drift=choices), *said[1:]]).compare(said, ALWAYS).differences
+    assert [(each.how, each.fields) for each in differing] == [("other-fields", ("drift",))]
 
 
 def alert(

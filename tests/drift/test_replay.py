@@ -7,6 +7,7 @@ import pytest
 from streamapp.drift import Period, Replay, Step, Watch, event_id
 from streamapp.errors import ConfigError
 from streamapp.messages import NO_VERSION, Alert, Distribution
+from streamapp.profile import ColumnPolicy
 from tests.drift.logs import eventful, log, profile_of
 
 SETTINGS: dict[str, Any] = {"false_alarm_every": 20_000, "clear_after": 400}
@@ -40,6 +41,22 @@ def test_the_same_log_says_the_same_again() -> None:
     shown = [alert for step in steps(replay, history) for alert in step.alerts]
     assert shown == replay.alerts == said
     assert [event_id(alert) for alert in shown] == [event_id(alert) for alert in said]
+
+
+def test_alerts_tell_the_settings_that_hold_also_those_that_were_opened_with_others() -> None:
+    history, every = eventful(), SETTINGS["false_alarm_every"]
+    choices = {"y": ColumnPolicy(floor=0.3)}
+    watch = Watch("bikes", false_alarm_every=every, clear_after=300, policy=choices)
+    before: list[Alert] = []
+    said: list[Alert] = []
+    while not before:
+        before += watch.fold(history.pop(0), profile_of)
+    watch = Watch.restore(watch.snapshot(), profile_of, "bikes", false_alarm_every=every, clear_after=400)
+    for each in history:
+        said += watch.fold(each, profile_of)
+    assert {(alert.clear_after, str(alert.drift)) for alert in before} == {(300, "{'y': {'floor': 0.3}}")}
+    assert {(alert.clear_after, alert.drift) for alert in said} == {(400, None)}
+    assert before[0].id in {alert.id for alert in said}
 
 
 def test_what_was_judged_is_counted() -> None:
