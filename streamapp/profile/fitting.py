@@ -160,8 +160,6 @@ def _cut_names(name: str, kind: ColumnKind, tally: Counter[str], missing: int) -
     ranked = sorted(tally.items(), key=lambda item: (-item[1], item[0]))
     is_id = kind is ColumnKind.ID_LIKE
     own = [] if is_id else [item for item in ranked[:MAX_LEVELS] if item[1] >= LEVEL_ROWS]
-    if kind is ColumnKind.CONSTANT:
-        own = ranked
     rest = [] if is_id else ranked[len(own) :]
     knows = not is_id and len(rest) <= MAX_SEEN
     groups = GROUPS if kind is ColumnKind.HIGH_CARDINALITY else 1

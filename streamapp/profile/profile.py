@@ -50,7 +50,9 @@ format 3 is compared by the hour of the day, which versions that read 2 would no
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """Reference rows as bins, ranks and correlations; no row and no rare value is kept.
+    """Reference rows as bins, ranks and correlations; no row is kept, and no rare name.
+
+    Edges of bins of numbers are values of reference rows, the smallest and the largest among them.
 
     Made by :meth:`fit`; summaries made against one profile can be added and compared with it.
 

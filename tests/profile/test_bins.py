@@ -86,6 +86,17 @@ def test_names_are_levels_other_unseen_or_missing() -> None:
     assert b"rare" not in profile.to_bytes()
 
 
+@pytest.mark.parametrize("rows", [1, 19])
+def test_the_only_name_of_a_column_is_kept_no_more_than_any_other_that_is_rare(rows: int) -> None:
+    values = np.array(["Jane Roe"] * rows + [None] * 300, dtype=object)
+    profile = Profile.fit({"c": values}, ordered=False)
+    assert str(profile.columns[0].kind) == "constant"
+    assert profile.columns[0].levels == ()
+    assert b"Jane" not in profile.to_bytes()
+    live = np.array(["Jane Roe", "Other", None], dtype=object)
+    assert counts(profile, live) == [1, 1, 1]
+
+
 def test_numbers_taken_as_names_are_found_by_their_text() -> None:
     profile = Profile.fit({"c": np.array([1, 2, 3] * 40)})
     assert profile.columns[0].levels == ("1", "2", "3")
