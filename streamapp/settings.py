@@ -112,7 +112,9 @@ class Settings(ConnectionSettings):
         default=5_000, gt=0, description="Requests, or labelled rows, without drift that resolve an alert."
     )
     no_data_after_s: float | None = Field(
-        default=3_600, gt=0, description="Seconds without an answered request that are an alert, wall clock."
+        default=3_600,
+        gt=0,
+        description="Seconds without an answered request, once there was one, that are an alert, wall clock.",
     )
 
     latency_limit_s: float | None = Field(

@@ -11,17 +11,23 @@ __all__ = ["Silence"]
 
 _SUBJECT = "requests"
 _MINUTE_MS = 60_000
+_LISTEN_MS = 5 * _MINUTE_MS
+"""After a restart, what was written meanwhile is read before silence is believed."""
 
 
 class Silence:
-    """Says when nothing has been answered for long, and when that is over; nothing before the first pane.
+    """Says when nothing has been answered for long, and when that is over.
+
+    Of a deployment that has never answered it says nothing: nobody knows when its requests are due, and what
+    keeps them from being answered has alarms of its own (lag, health).
 
     Parameters
     ----------
     deployment
         Its name.
     after_ms
-        Wall time without a pane after which the alert opens; None: never.
+        Wall time without a pane after which the alert opens; None: never. Restarts do not set it back; after
+        one it takes five minutes at least, or `after_ms` if that is less.
 
     Examples
     --------
@@ -37,6 +43,7 @@ class Silence:
     def __init__(self, deployment: str, after_ms: int | None) -> None:
         self._deployment, self._after_ms = deployment, after_ms
         self._heard_ms: int | None = None
+        self._restarted_ms: int | None = None
         self._model: ModelRef | None = None
         self.alert: Alert | None = None
         """The open alert."""
@@ -63,7 +70,9 @@ class Silence:
             return None
         if now_ms - self._heard_ms < self._after_ms:
             return None
-        minutes = max(1, self._after_ms // _MINUTE_MS)
+        if self._restarted_ms is not None and now_ms - self._restarted_ms < min(self._after_ms, _LISTEN_MS):
+            return None
+        minutes = max(1, (now_ms - self._heard_ms) // _MINUTE_MS)
         since = format_time(self._heard_ms)[:19].replace("T", " ")
         self.alert = Alert(
             id=caused_id(self._deployment, "no-data", self._heard_ms),
@@ -82,12 +91,15 @@ class Silence:
     def to_dict(self) -> dict[str, Any]:
         """Return the state, JSON-able."""
         return {
+            "heard": self._heard_ms,
             "model": None if self._model is None else self._model.model_dump(),
             "alert": None if self.alert is None else self.alert.model_dump(mode="json", by_alias=True),
         }
 
     def load(self, state: Mapping[str, Any], now_ms: int) -> None:
-        """Take over the state of :meth:`to_dict`; nobody has listened before `now_ms`."""
+        """Take over the state of :meth:`to_dict` at `now_ms`; nobody has listened for some time before."""
         self._model = None if state["model"] is None else ModelRef(**state["model"])
         self.alert = None if state["alert"] is None else Alert.parse(state["alert"])
-        self._heard_ms = None if self._model is None else now_ms
+        self._restarted_ms = now_ms
+        # Versions that did not note it counted from each restart.
+        self._heard_ms = None if self._model is None else state.get("heard", now_ms)

@@ -55,6 +55,41 @@ def test_it_is_the_same_after_a_restart_and_counts_from_there() -> None:
     assert resolved.id == opened.id
 
 
+def read_again(silence: Silence, now_ms: int) -> Silence:
+    restarted = Silence("bikes", 3_600_000)
+    restarted.load(orjson.loads(orjson.dumps(silence.to_dict())), now_ms)
+    return restarted
+
+
+def test_restarts_do_not_put_it_off() -> None:
+    minute_ms, silence = 60_000, Silence("bikes", 3_600_000)
+    silence.hear(0, MODEL)
+    for minutes in range(20, 61, 20):
+        assert silence.tick(minutes * minute_ms - 1) is None
+        silence = read_again(silence, minutes * minute_ms)
+    # What was written while nobody listened is read first.
+    assert silence.tick(65 * minute_ms - 1) is None
+    opened = silence.tick(65 * minute_ms)
+    assert opened is not None
+    assert opened.summary == "nothing has been answered for 65 minutes, since 1970-01-01 00:00:00 UTC"
+
+
+def test_after_a_restart_what_was_written_meanwhile_is_heard() -> None:
+    silence = Silence("bikes", 3_600_000)
+    silence.hear(0, MODEL)
+    silence = read_again(silence, 10_000_000)
+    assert silence.hear(9_000_000, MODEL) is None
+    assert silence.tick(12_599_999) is None
+    assert silence.tick(12_600_000) is not None
+
+
+def test_a_state_without_the_time_of_the_last_pane_counts_from_the_restart() -> None:
+    silence, state = Silence("bikes", 1_000), {"model": MODEL.model_dump(), "alert": None}
+    silence.load(state, 7_000)
+    assert silence.tick(7_999) is None
+    assert silence.tick(8_000) is not None
+
+
 def test_an_old_record_that_is_read_late_does_not_set_the_clock_back() -> None:
     silence = Silence("bikes", 1_000)
     silence.hear(9_000, MODEL)
