@@ -69,32 +69,34 @@ def rows(rng: np.random.Generator, n: int, columns: int) -> Table:
     return table, np.stack([1 - score, score], axis=1)
 
 
-def drifted(kind: str, rng: np.random.Generator, n: int, columns: int) -> tuple[Table, str]:
-    """Return `n` rows after a drift, and a column that drifts."""
+def drifted(kind: str, rng: np.random.Generator, n: int, columns: int) -> tuple[Table, frozenset[str]]:
+    """Return `n` rows after a drift, and the columns that drift."""
     table, outputs = rows(rng, n, columns)
-    column = "c0"
+    changed = ["c0"]
     match kind:
         case "mean1":  # one column by half a standard deviation
             table["c0"] += 0.5
         case "mean5":  # five columns by a quarter
-            for i in range(0, columns, 4):
-                table[f"c{i}"] += 0.25
+            changed = [f"c{i}" for i in range(0, columns, 4)]
+            for name in changed:
+                table[name] += 0.25
         case "var5":
-            for i in range(0, columns, 4):
-                table[f"c{i}"] *= 1.5
+            changed = [f"c{i}" for i in range(0, columns, 4)]
+            for name in changed:
+                table[name] *= 1.5
         case "cat1":  # a tenth of all rows goes to the rarest level
-            column = "c3"
+            changed = ["c3"]
             table["c3"][rng.random(n) < 0.1] = "h"
         case "corr":  # one column loses its dependence on the others
             table["c0"] = rng.permutation(table["c0"])
         case "missing":  # from 2 to 7 % missing
-            column = "c1"
+            changed = ["c1"]
             table["c1"][rng.random(n) < 0.05] = np.nan
         case _:  # log-odds move by one
-            column = "prediction"
+            changed = ["prediction", "confidence", "probability:yes"]
             odds = outputs[:, 1] / outputs[:, 0] * np.e
             outputs = np.stack([1 / (1 + odds), odds / (1 + odds)], axis=1)
-    return (table, outputs), column
+    return (table, outputs), frozenset(changed)
 
 
 def run_length(every: int, columns: int, events: int) -> tuple[int, int]:
@@ -118,11 +120,11 @@ def delay(kind: str, columns: int, runs: int) -> tuple[list[int], int, int]:
         rng = np.random.default_rng([13, seed])
         monitor = DriftMonitor(fitted(rng, columns))
         early += len(monitor.update(*rows(rng, QUIET, columns)))
-        table, column = drifted(kind, rng, HORIZON, columns)
+        table, changed = drifted(kind, rng, HORIZON, columns)
         opened = [alert for alert in monitor.update(*table) if alert.state == "opened"]
         if opened and opened[0].window:
             delays.append(opened[0].window.to + 1 - QUIET)
-            named += any(column in feature.name for feature in opened[0].features)
+            named += any(feature.name in changed for feature in opened[0].features)
     return delays, named, early
 
 
