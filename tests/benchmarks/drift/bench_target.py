@@ -3,13 +3,16 @@
 A stream of independent labelled rows of two classes, 30 % of them ``yes``: columns are normal, lognormal,
 counts and categories by turns, half of them depend on the class. References of 4,000 rows, of which each run
 has its own. The run length is labelled rows over tables of 1,280 with an alert opened; after one the monitor
-starts over. Drift begins after 4,000 quiet rows; the delay is counted from there, at one false alarm per
-50,000 rows: the part that target drift has of one per 10,000.
+starts over. Then the same for all that JUDGE says of labels together, each with its part of the budget:
+target drift, and the 0/1 losses of a model that is wrong in 10 % of one class and 25 % of the other, of all
+rows and of the levels of the categories. Drift begins after 4,000 quiet rows; the delay is counted from
+there, at one false alarm per 50,000 rows: the part that target drift has of one per 10,000.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 
 import numpy as np
@@ -17,7 +20,10 @@ import numpy as np
 from streamapp.drift.labelled_panes import Places
 from streamapp.drift.target import TargetMonitor
 from streamapp.messages import Alert
+from streamapp.models import Baseline
 from streamapp.profile import Columns, Profile
+from streamapp.quality.segmented_monitor import SegmentedLossMonitor
+from streamapp.rollout.target_watch import ACCURACY_SHARE
 
 REFERENCE = 4_000
 QUIET = 4_000
@@ -38,6 +44,9 @@ def main() -> None:
     alarms, rows_ = run_length(every, options.columns, options.rows, options.references)
     length = f"{rows_ / alarms:,.0f}" if alarms else f"> {rows_:,}"
     print(f"set {every:,}: {alarms} alarms in {rows_:,} rows, {options.references} references: {length}")
+    of_losses, of_target, rows_ = together(every, options.columns, options.rows, options.references)
+    length = f"{rows_ / (of_losses + of_target):,.0f}" if of_losses + of_target else f"> {rows_:,}"
+    print(f"together, set {every:,}: {of_losses} of accuracy and {of_target} of the target: {length}")
     for kind in ("label", "given", "both"):
         delays, named, early = delay(kind, options.columns, options.runs)
         mean = f"{np.mean(delays):.0f}, worst {max(delays)}" if delays else "none"
@@ -111,6 +120,35 @@ def run_length(every: int, columns: int, total: int, references: int) -> tuple[i
                 again.bit_generator.state = state
                 monitor = monitor_of(again, columns, every)
     return alarms, seen
+
+
+def together(every: int, columns: int, total: int, references: int) -> tuple[int, int, int]:
+    """Return alarms of accuracy with its segments, those of the target, and in how many rows."""
+    of_losses, of_target, seen = 0, 0, 0
+    target_every = math.ceil(every / (1 - ACCURACY_SHARE))
+    for seed in range(references):
+        rng = np.random.default_rng([31, seed])
+        baseline = Baseline.of_losses("zero-one", *losses(rng, rows(rng, REFERENCE, columns)))
+        accuracy = SegmentedLossMonitor(baseline, math.ceil(every / ACCURACY_SHARE))
+        state = rng.bit_generator.state
+        monitor = monitor_of(rng, columns, target_every)
+        for _ in range(0, total // references, 1_280):
+            seen += 1_280
+            table = rows(rng, 1_280, columns)
+            of_losses += len(accuracy.alarms(*losses(rng, table)))
+            if any(alert.state == "opened" for alert in judge(monitor, table)):
+                of_target += 1
+                again = np.random.default_rng()
+                again.bit_generator.state = state
+                monitor = monitor_of(again, columns, target_every)
+    return of_losses, of_target, seen
+
+
+def losses(rng: np.random.Generator, table: Table) -> tuple[np.ndarray, Columns]:
+    """Return losses of the rows, and the columns whose levels are segments."""
+    columns, labels = table
+    wrong = rng.random(len(labels)) < np.where(labels == "yes", 0.25, 0.1)
+    return wrong.astype(float), {name: own for name, own in columns.items() if own.dtype == object}
 
 
 def delay(kind: str, columns: int, runs: int) -> tuple[list[int], int, int]:
