@@ -168,7 +168,8 @@ class DriftMonitor:
         Notes
         -----
         Rows are cut into panes of 64 of one partition, whatever the size of the tables; those that are left
-        over wait for the next call.
+        over wait for the next call. The first look is at 256 rows, as if there could be more partitions; with
+        ``active=frozenset({0})`` it is at 64.
         """
         return [alert for pane in self._tables.cut(X_batch, outputs, times) for alert in self.add(pane)]
 
