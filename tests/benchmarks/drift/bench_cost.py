@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
-    for columns in (20, 100, 200):
+    for columns in (20, 100, 200, 240):
         rng = np.random.default_rng(5)
         profile = fitted(rng, columns)
         drawn, outputs = rows(rng, EVENTS, columns)
