@@ -9,7 +9,7 @@ from streamapp.dashboard.view import Accuracy, Bars, Traffic
 from streamapp.dashboard.words import when
 from streamapp.messages import format_time
 
-__all__ = ["accuracy_chart", "bars_chart", "traffic_chart"]
+__all__ = ["accuracy_chart", "bars_chart", "latency_chart", "traffic_chart"]
 
 Options = dict[str, Any]
 
@@ -21,12 +21,22 @@ _FONT = {"color": _INK, "fontSize": 12}
 def traffic_chart(traffic: Traffic) -> Options:
     """Return requests a second over time, those that were rejected on top."""
     points = traffic.points
-    # A day of minutes, or some minutes of seconds: what of the time is worth saying.
-    cut = slice(11, 16) if traffic.width_s >= 60 else slice(11, 19)
     series = [_area("answered", [point.answered for point in points], _NOW)]
     if any(point.rejected for point in points):
         series.append(_area("rejected", [point.rejected for point in points], _BAD))
-    return _frame([format_time(point.at_ms)[cut] for point in points], series)
+    return _frame(_times(traffic), series)
+
+
+def latency_chart(traffic: Traffic) -> Options:
+    """Return median and 99th percentile of latency over time, milliseconds."""
+    pairs = [point.latency_ms or (None, None) for point in traffic.points]
+    return _frame(
+        _times(traffic),
+        [
+            _line("99 % within", [most for _, most in pairs], _THEN),
+            _line("half within", [half for half, _ in pairs], _NOW),
+        ],
+    )
 
 
 def accuracy_chart(accuracy: Accuracy) -> Options:
@@ -86,6 +96,12 @@ def bars_chart(found: Bars) -> Options:
     return options
 
 
+def _times(traffic: Traffic) -> list[str]:
+    # A day of minutes, or some minutes of seconds: what of the time is worth saying.
+    cut = slice(11, 16) if traffic.width_s >= 60 else slice(11, 19)
+    return [format_time(point.at_ms)[cut] for point in traffic.points]
+
+
 def _frame(labels: list[str], series: list[Options]) -> Options:
     return {
         "animation": False,
@@ -122,17 +138,20 @@ def _frame(labels: list[str], series: list[Options]) -> Options:
     }
 
 
-def _area(name: str, values: Sequence[float], colour: str) -> Options:
+def _line(name: str, values: Sequence[float | None], colour: str) -> Options:
     return {
         "name": name,
         "type": "line",
-        "stack": "requests",
         "data": list(values),
         "symbol": "none",
         "lineStyle": {"color": colour, "width": 1.5},
         "itemStyle": {"color": colour},
-        "areaStyle": {"color": colour, "opacity": 0.25},
     }
+
+
+def _area(name: str, values: Sequence[float], colour: str) -> Options:
+    area = {"color": colour, "opacity": 0.25}
+    return _line(name, values, colour) | {"stack": "requests", "areaStyle": area}
 
 
 def _bound(name: str, values: Sequence[float], *, filled: bool = False) -> Options:

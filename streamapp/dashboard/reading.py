@@ -211,19 +211,22 @@ class _Follower:
     async def _look(self, answers: AIOKafkaConsumer, followed: Sequence[TopicPartition]) -> None:
         """Look at the ends, and at some of the newest answers, now and then."""
         partitions = list(answers.assignment())
+        requests = [TopicPartition(self._settings.topics.requests, at.partition) for at in partitions]
         answers.pause(*partitions)  # what is written meanwhile is not fetched
-        seen: Mapping[TopicPartition, int] | None = None
+        seen: Mapping[TopicPartition, int] = {}
         while True:
             try:
                 with broker_errors(self._settings.connection, timeout_s=_CONTACT_S):
                     async with asyncio.timeout(_CONTACT_S):
-                        ends = await answers.end_offsets([*partitions, *followed])
+                        # Of the requests only how far they reach: who looks at pages may not read them.
+                        ends = await answers.end_offsets([*partitions, *requests, *followed])
                         newest = {at: ends[at] for at in partitions}
                         await self._sample(answers, newest, seen)
             except BrokerError as exc:
                 self.lost(str(exc))
             else:
                 seen = newest
+                self._state.wait(_by_partition(ends, requests), _by_partition(ends, partitions), _now_ms())
                 self._contact.answered({at: ends[at] for at in followed}, _now_ms())
                 self._state.contact = self._contact.contact(_now_ms())
             await asyncio.sleep(_SAMPLE_EVERY_S)
@@ -232,10 +235,8 @@ class _Follower:
         self,
         answers: AIOKafkaConsumer,
         ends: Mapping[TopicPartition, int],
-        seen: Mapping[TopicPartition, int] | None,
+        seen: Mapping[TopicPartition, int],
     ) -> None:
-        if seen is None:  # how long those took that are there already has nothing to do with now
-            return
         fresh = {at: end for at, end in ends.items() if end > seen.get(at, 0)}
         for at, end in fresh.items():
             answers.seek(at, max(end - _SAMPLE, seen.get(at, 0)))
@@ -258,6 +259,12 @@ async def _first_of(*endless: Coroutine[Any, Any, None]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _by_partition(
+    offsets: Mapping[TopicPartition, int], partitions: Sequence[TopicPartition]
+) -> dict[int, int]:
+    return {at.partition: offsets[at] for at in partitions}
 
 
 def _now_ms() -> int:

@@ -7,7 +7,7 @@ from functools import partial
 
 from nicegui import ui
 
-from streamapp.dashboard.charts import accuracy_chart, traffic_chart
+from streamapp.dashboard.charts import accuracy_chart, latency_chart, traffic_chart
 from streamapp.dashboard.elements import ICONS, Chart, Text, box, fill_table, icon, section
 from streamapp.dashboard.view import (
     Accuracy,
@@ -55,22 +55,27 @@ class AnswersSection:
 
 
 class TrafficSection:
-    """Requests a second, and latency."""
+    """Requests a second, latency, and what waits."""
 
     def __init__(self) -> None:
         with section("traffic", "Requests", classes="traffic"):
-            self._figures = _Figures("a second", "median latency", "99 % within", "rejected")
+            self._figures = _Figures("a second", "median latency", "99 % within", "rejected", "waiting")
             self._chart = Chart()
             self._note = Text("p", classes="note")
+            self._latency = Chart()
+            self._latency_note = Text(
+                "p", "Latency in ms: blue half of the answers, grey 99 % of them.", classes="note"
+            )
 
     def show(self, traffic: Traffic) -> None:
         """Show it."""
-        p50, p99 = traffic.latency_ms or (None, None)
+        p50, p99 = ("-", "-") if traffic.latency_ms is None else map(_ms, traffic.latency_ms)
         self._figures.show(
             number(traffic.per_s),
-            "-" if p50 is None else f"{p50:,.0f} ms",
-            "-" if p99 is None else f"{p99:,.0f} ms",
+            p50,
+            p99,
             percent(traffic.rejected_share),
+            "-" if traffic.waiting is None else f"{traffic.waiting:,}",
         )
         self._chart.show(traffic_chart(traffic), f"Requests a second over time, now {number(traffic.per_s)}.")
         self._chart.set_visibility(bool(traffic.points))
@@ -81,6 +86,13 @@ class TrafficSection:
             )
         else:
             self._note.show("Nothing has been answered yet.")
+        is_timed = any(point.latency_ms for point in traffic.points)
+        self._latency.set_visibility(is_timed)
+        self._latency_note.set_visibility(is_timed)
+        if is_timed:
+            self._latency.show(
+                latency_chart(traffic), f"Latency over time, now half within {p50}, 99 % {p99}."
+            )
 
 
 class AccuracySection:
@@ -244,6 +256,10 @@ def _version(line: VersionLine, age: str) -> None:
                 Text("dd", value)
     if line.note:
         Text("p", line.note, classes="note")
+
+
+def _ms(latency_ms: float) -> str:
+    return f"{latency_ms:,.0f} ms"
 
 
 def _bare(share: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -113,6 +113,10 @@ class DeploymentState:
             except MessageError:  # somebody else's record: the roles log it
                 continue
 
+    def wait(self, requests: Mapping[int, int], answers: Mapping[int, int], now_ms: int) -> None:
+        """Take where each partition of ``requests`` and ``predictions`` ends at wall clock `now_ms`."""
+        self._traffic.wait(requests, answers, now_ms)
+
     def view(self, now_ms: int) -> View:
         """Return the page as it is at wall clock `now_ms`."""
         alerts, timeline = self._timeline.open_alerts, self._timeline.entries()
@@ -140,7 +144,7 @@ class DeploymentState:
                 self._traffic.count(pane, logged_ms)
                 self._drift.take(pane)
             case "predictions" if value is not None:
-                self._traffic.time(_latency_ms(load_object(value), logged_ms))
+                self._time(load_object(value), logged_ms)
             case "drift-alerts" if value is not None:
                 self._timeline.alert(Alert.decode(value), logged_ms)
             case "retrain-events" if value is not None:
@@ -148,6 +152,15 @@ class DeploymentState:
                 self._timeline.event(Retrain.decode(value), at_ms, logged_ms)
             case "decisions" if value is not None:
                 self._timeline.decision(DecisionRecord.decode(value))
+
+    def _time(self, answer: dict[str, Any], logged_ms: int) -> None:
+        try:
+            request = answer.get("request") or answer["parameters"]  # the latter in answers of V2
+            partition, offset = int(request["partition"]), int(request["offset"])
+            latency_ms = max(float(logged_ms - parse_time(request["timestamp"])), 0.0)
+        except (KeyError, TypeError, ValueError):
+            return
+        self._traffic.time(partition, offset, latency_ms, logged_ms)
 
     def _label(self, records: Sequence[Record]) -> None:
         rows = LabelledRows.read(
@@ -202,11 +215,3 @@ def _line(model: Model, state: str, since_ms: int | None) -> VersionLine:
         note=model.note or "",
         scores=score_lines(model),
     )
-
-
-def _latency_ms(answer: dict[str, Any], logged_ms: int) -> list[float]:
-    try:
-        request = answer.get("request") or answer["parameters"]  # the latter in answers of V2
-        return [max(float(logged_ms - parse_time(request["timestamp"])), 0.0)]
-    except (KeyError, TypeError, ValueError):
-        return []

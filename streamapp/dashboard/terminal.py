@@ -114,11 +114,15 @@ def _numbers(view: View, now_ms: int) -> RenderableType:
 
 
 def _traffic(traffic: Traffic) -> str:
-    rate = f"{traffic.per_s:,.1f} a second, {percent(traffic.rejected_share)} rejected"
+    rates = [point.answered + point.rejected for point in traffic.points[-_BINS:]]
+    line = f"{spark(rates, max(rates))} " if rates else ""
+    line += f"{traffic.per_s:,.1f} a second, {percent(traffic.rejected_share)} rejected"
+    if traffic.waiting:
+        line += f", {traffic.waiting:,} waiting"
     if traffic.latency_ms is None:
-        return rate
+        return line
     half, most = traffic.latency_ms
-    return f"{rate}; half within {half:,.0f} ms, 99 % within {most:,.0f} ms"
+    return f"{line}; half within {half:,.0f} ms, 99 % within {most:,.0f} ms"
 
 
 def _accuracy(accuracy: Accuracy) -> str:

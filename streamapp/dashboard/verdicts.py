@@ -12,6 +12,10 @@ from streamapp.messages import Alert
 __all__ = ["answer_all"]
 
 _SILENT_MS = 120_000
+_STALLED_MS = 30_000
+_BEHIND_S = 10
+_SLOW_MS = 1_000
+"""As in the rules for Prometheus."""
 _SOME_REJECTED, _MANY_REJECTED = 0.05, 0.5
 _HEALTH = ("model-refused", "no-data", "latency", "stale-model")
 _CHANGED = {
@@ -89,18 +93,47 @@ def _ailing(alerts: Sequence[Alert]) -> _Said | None:
 def _running(traffic: Traffic, models: Models, now_ms: int) -> _Said:
     if models.champion is None:
         return "unknown", "no model", "nothing has been deployed yet: streamapp deploy NAME BUNDLE"
-    if traffic.last_ms is None:
-        return "unknown", "no data", "no request has been answered yet"
-    if now_ms - traffic.last_ms > _SILENT_MS:
-        return "attention", "silent", f"the last request was answered {ago(traffic.last_ms, now_ms)}"
+    return _unanswered(traffic, now_ms) or _served(traffic)
+
+
+def _unanswered(traffic: Traffic, now_ms: int) -> _Said | None:
+    wait, last_ms = _waiting(traffic), traffic.last_ms
+    if _is_more_than_marks(traffic) and now_ms - (last_ms or 0) > _STALLED_MS:
+        last = (
+            "none was ever answered" if last_ms is None else f"the last was answered {ago(last_ms, now_ms)}"
+        )
+        return "bad", "not answering", f"{wait} and none is answered; {last}"
+    also = f"; {wait}" if wait else ""
+    if last_ms is None:
+        return "unknown", "no data", f"no request has been answered yet{also}"
+    if now_ms - last_ms > _SILENT_MS:
+        return "attention", "silent", f"the last request was answered {ago(last_ms, now_ms)}{also}"
+    return None
+
+
+def _served(traffic: Traffic) -> _Said:
     if traffic.rejected_share > _SOME_REJECTED:
         tone: Tone = "bad" if traffic.rejected_share > _MANY_REJECTED else "attention"
         return tone, "rejecting", f"{percent(traffic.rejected_share)} of requests are rejected"
-    speed = ""
+    rate, p99 = f"{number(traffic.per_s)} requests a second are answered", 0.0
     if traffic.latency_ms is not None:
         p50, p99 = traffic.latency_ms
-        speed = f", half of them within {p50:,.0f} ms and 99 % within {p99:,.0f} ms"
-    return "good", "yes", f"{number(traffic.per_s)} requests a second are answered{speed}"
+        rate += f", half of them within {p50:,.0f} ms and 99 % within {p99:,.0f} ms"
+    if _is_more_than_marks(traffic) and (traffic.waiting or 0) > _BEHIND_S * traffic.per_s:
+        return "attention", "behind", f"{_waiting(traffic)}; {rate}"
+    if p99 > _SLOW_MS:
+        return "attention", "slow", rate
+    return "good", "yes", rate
+
+
+def _waiting(traffic: Traffic) -> str:
+    count = traffic.waiting or 0
+    return f"{many(count, 'request')} wait{'s' if count == 1 else ''}" if count else ""
+
+
+def _is_more_than_marks(traffic: Traffic) -> bool:
+    """Whether requests wait; one offset of a partition may be a transaction's mark, which nobody answers."""
+    return (traffic.waiting or 0) > traffic.partitions
 
 
 def _right(accuracy: Accuracy) -> _Said:

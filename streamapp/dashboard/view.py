@@ -61,16 +61,25 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Requests a second in one stretch of wall clock time, from `at_ms` on."""
+    """One stretch of wall clock time, from `at_ms` on.
+
+    Attributes
+    ----------
+    answered, rejected
+        Requests a second.
+    latency_ms
+        Median and 99th percentile of a sample; None without any.
+    """
 
     at_ms: int
     answered: float
     rejected: float
+    latency_ms: tuple[float, float] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """How many requests are answered, and how fast.
+    """How many requests are answered, how fast, and how many wait.
 
     Attributes
     ----------
@@ -79,10 +88,16 @@ class Traffic:
     rejected_share
         Over the last minute; 0 without requests.
     latency_ms
-        Median and 99th percentile of a sample of the newest answers, from the request's timestamp to the
-        answer's; None without any.
+        Median and 99th percentile of a sample of the last minute's answers, from the request's timestamp to
+        the answer's; None without any.
+    waiting
+        Offsets of requests that are not answered, as many as there were at any time of the last ten seconds;
+        None where that is not known. Transactions of clients leave some that nobody answers: up to one a
+        partition behind the last request.
+    partitions
+        Of the requests, as far as known.
     last_ms
-        Wall clock of the newest count; None before the first.
+        Wall clock of the newest answer; None before the first.
     points
         At most 90, the oldest first.
     width_s
@@ -92,6 +107,8 @@ class Traffic:
     per_s: float = 0.0
     rejected_share: float = 0.0
     latency_ms: tuple[float, float] | None = None
+    waiting: int | None = None
+    partitions: int = 0
     last_ms: int | None = None
     points: tuple[Point, ...] = ()
     width_s: int = 0

@@ -29,11 +29,14 @@ class Access:
         Who it is, in a few words.
     reads, writes
         Topics. Either lets Kafka show a topic, too.
+    looks_at
+        Topics of which it only asks how far they reach.
     """
 
     purpose: str
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    looks_at: tuple[str, ...] = ()
 
 
 ACCESS: dict[str, Access] = {
@@ -68,6 +71,7 @@ ACCESS: dict[str, Access] = {
             "decisions",
             "models",
         ),
+        looks_at=("requests",),
     ),
     "reviewer": Access("streamapp review", reads=("review", "feedback"), writes=("feedback",)),
     "operator": Access(
@@ -109,6 +113,7 @@ def acls(names: TopicNames, who: str) -> list[Acl]:
     access = ACCESS[who]
     found = {Acl("topic", names[topic], "Read") for topic in access.reads}
     found |= {Acl("topic", names[topic], "Write") for topic in access.writes}
+    found |= {Acl("topic", names[topic], "Describe") for topic in access.looks_at}
     if who in ROLES:
         found |= set(_of_role(names, who))
     elif who == "operator":

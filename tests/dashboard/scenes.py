@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import orjson
 import pandas as pd
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
@@ -26,6 +27,7 @@ from streamapp.messages import (
     InRecord,
     Labelled,
     Message,
+    Model,
     ModelRef,
     OffsetRange,
     RequestRef,
@@ -67,7 +69,7 @@ def draw(
 
 
 @cache
-def bundle(seed: int = 1) -> Bundle:
+def bundle(seed: int = 1, *, has_holdout: bool = True) -> Bundle:
     """A version; another seed, another version."""
     X, y = draw(seed, 3_000)
     model = make_pipeline(
@@ -76,9 +78,8 @@ def bundle(seed: int = 1) -> Bundle:
         ),
         LogisticRegression(),
     ).fit(X[:2000], y[:2000])
-    return Bundle.create(
-        model, X[:2000], y[:2000], name="bikes", holdout=(X[2000:], y[2000:]), created_at_ms=seed
-    )
+    holdout = (X[2000:], y[2000:]) if has_holdout else None
+    return Bundle.create(model, X[:2000], y[:2000], name="bikes", holdout=holdout, created_at_ms=seed)
 
 
 @dataclass
@@ -92,6 +93,7 @@ class Story:
         self.offset = self.labelled = 0
         self.at_ms = NOW_MS
         self.version = ""
+        self.deployed: dict[str, Model] = {}
         self.watch = Watch(self.name)
         self.records: list[tuple[str, InRecord]] = []
 
@@ -126,19 +128,29 @@ class Story:
         )
         self.write("models", record.version.encode(), record)
         self.write("models", CHAMPION_KEY, Champion(version=record.version, at=self.at_ms))
+        self.deployed[made.version] = record
         self.begin(made)
 
     def answer(
-        self, rows: int, *, warmer: float = 0.0, broken: bool = False, labels: bool = True, rejected: int = 0
+        self,
+        rows: int,
+        *,
+        warmer: float = 0.0,
+        broken: bool = False,
+        labels: bool = True,
+        rejected: int = 0,
+        latency_ms: float = 12,
     ) -> None:
         """Answer rows in panes, with labels if there are any, and say what WATCH would say."""
         known = bundle_of(self.version)
         X, y = draw(self.offset + 11, rows, warmer=warmer, broken=broken)
+        every = known.predict(X)  # at once, because that is what takes time here
+        assert every.probabilities is not None
         for at in range(0, rows, _PANE):
-            part, truth = X[at : at + _PANE], y[at : at + _PANE]
-            answers = known.predict(part)
+            pane_rows = slice(at, at + _PANE)
+            part, truth = X[pane_rows], y[pane_rows]
+            answers = Predictions(every.values[pane_rows], every.probabilities[pane_rows], every.classes)
             assert answers.probabilities is not None
-            assert answers.classes is not None
             summary = known.profile.summarize(as_columns(part), answers.probabilities)
             first, began = self.offset, self.at_ms
             self.offset += len(part)
@@ -149,6 +161,10 @@ class Story:
                 summary=summary.to_dict(),
             )  # fmt: skip
             self.write("distributions", pane.key, pane)
+            self.latencies(latency_ms, answers=5, seed=first)
+            if self.watch.begins_reign(pane) and self.version in self.deployed:
+                record = self.deployed[self.version].model_copy(update={"since": {"0": first}})
+                self.write("models", record.version.encode(), record)
             for alert in self.watch.fold(pane, lambda version: bundle_of(version).profile):
                 self.write("drift-alerts", alert.key, alert)
             if labels:
@@ -179,11 +195,21 @@ class Story:
             self.labelled += 1
         self.take("labelled", records)
 
-    def latencies(self, median_ms: float = 12) -> None:
-        rng = np.random.default_rng(0)
-        for extra in rng.gamma(4.0, median_ms / 4, 200).tolist():
-            value = b'{"request": {"timestamp": "%s"}}' % format_time(self.at_ms).encode()
-            self.state.take("predictions", [InRecord(0, 0, self.at_ms + int(extra), None, value)])
+    def latencies(self, median_ms: float = 12, *, answers: int = 200, seed: int = 0) -> None:
+        """Show a sample of the newest answers, which took that long."""
+        rng = np.random.default_rng(seed)
+        for took in rng.gamma(4.0, median_ms / 4, answers).tolist():
+            request = {
+                "partition": 0,
+                "offset": self.offset - 1,
+                "timestamp": format_time(self.at_ms - int(took)),
+            }
+            value = orjson.dumps({"request": request})
+            self.state.take("predictions", [InRecord(0, 0, self.at_ms, None, value)])
+
+    def wait(self, requests: int = 0) -> None:
+        """So many requests wait behind those that were answered."""
+        self.state.wait({0: self.offset + requests}, {0: self.offset}, self.at_ms)
 
     def accuracy_alert(self) -> Alert:
         alert = Alert(
@@ -219,7 +245,8 @@ class Story:
 
 
 def bundle_of(version: str) -> Bundle:
-    return next(made for made in (bundle(1), bundle(2)) if made.version == version)
+    known = (bundle(1), bundle(2), bundle(1, has_holdout=False))
+    return next(made for made in known if made.version == version)
 
 
 def calm(name: str = "bikes") -> Story:
@@ -227,16 +254,18 @@ def calm(name: str = "bikes") -> Story:
     story.deploy(bundle(1))
     story.answer(6_400)
     story.latencies()
+    story.wait()
     story.live()
     return story
 
 
 def drifting(name: str = "bikes") -> Story:
     story = calm(name)
-    story.answer(1_280, warmer=0.8, broken=True)
+    story.answer(1_280, warmer=0.8, broken=True, latency_ms=40)
     story.accuracy_alert()
     story.train("accuracy-1", "", outcome="waiting")
     story.latencies(40)
+    story.wait(12)
     story.live()
     return story
 
@@ -296,5 +325,13 @@ def broker_gone(name: str = "bikes") -> Story:
     return story
 
 
-_MAKE: tuple[Callable[..., Story], ...] = (calm, drifting, promoted, no_data, broker_gone)
+def stalled(name: str = "bikes") -> Story:
+    """Nothing is answered any more, and requests go on."""
+    story = calm(name)
+    story.at_ms += 300_000
+    story.wait(100_000)
+    return story
+
+
+_MAKE: tuple[Callable[..., Story], ...] = (calm, drifting, promoted, no_data, broker_gone, stalled)
 SCENES = {make.__name__.replace("_", "-"): make for make in _MAKE}

@@ -48,6 +48,11 @@ def evidence_of(story: Story, entry_id: str) -> Evidence:
             ("cannot be seen", "less than it was", "inputs", "a training waits"),
             ("bad", "bad", "attention", "info"),
         ),
+        (
+            "stalled",
+            ("not answering", "as expected", "nothing", "nothing yet"),
+            ("bad", "good", "good", "info"),
+        ),
     ],
 )
 def test_four_answers_say_how_it_is(

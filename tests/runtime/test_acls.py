@@ -52,17 +52,24 @@ def test_who_deploys_can_create_all_topics() -> None:
     assert topics("operator", "Alter") == set()
 
 
+def test_who_looks_how_many_requests_wait_cannot_read_them() -> None:
+    assert topics("viewer", "Describe") == {NAMES.requests}
+    assert NAMES.requests not in topics("viewer", "Read")
+    assert topics("viewer", "Write") == set()
+
+
 def test_the_readme_has_the_same_table() -> None:
     section = README.partition("### Securing connections")[2].partition("\n## ")[0]
     everything = {topic.name for topic in TOPICS}
     for who, access in ACCESS.items():
         (row,) = re.findall(rf"^\| {who}\b.*", section, re.MULTILINE)
-        _, _, reads, writes, _, _ = row.split("|")
+        _, _, reads, writes, besides, _ = row.split("|")
         shown = [{each.strip() for each in cell.split(",")} & everything for cell in (reads, writes)]
         if who == "operator":
             assert reads.strip() == "all topics"
             shown[0] = everything
         assert shown == [set(access.reads), set(access.writes)]
+        assert all(f"Describe on {topic}" in besides for topic in access.looks_at)
 
 
 def test_it_agrees_with_what_the_topics_say_of_themselves() -> None:
