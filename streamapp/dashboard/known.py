@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -9,6 +10,8 @@ from streamapp.messages import Label, Model
 from streamapp.models import Baseline, Bundle
 from streamapp.models.segments import Segments
 from streamapp.profile import Profile
+from streamapp.quality.metrics import Z_95, wilson_interval
+from streamapp.quality.weighted import Estimate
 
 __all__ = ["KnownVersion"]
 
@@ -63,12 +66,28 @@ class KnownVersion:
         return self.loss == "absolute" and self.loss_scale is None
 
     @property
-    def accuracy_on_holdout(self) -> float | None:
-        """Share of the holdout that was answered right; None where that is not known."""
-        if self.baseline is None:
+    def holdout(self) -> Estimate | None:
+        """What the page measures, on the holdout: share of right answers, a regressor's loss; None without.
+
+        With a 95 % interval, because a holdout is a sample, too.
+        """
+        found = self.baseline
+        if found is None or found.loss != self.loss:
             return None
+        if self.classes is None:
+            half = Z_95 * math.sqrt(found.variance / found.rows)
+            return Estimate(found.mean, max(found.mean - half, 0.0), min(found.mean + half, 1.0))
         if self.loss == "zero-one":
-            return 1 - self.baseline.mean
-        bins = self.baseline.calibration
-        rows = sum(one.rows for one in bins)
-        return sum(one.rows * one.accuracy for one in bins) / rows if rows else None
+            return _share(1 - found.mean, found.rows)
+        rows = sum(one.rows for one in found.calibration)
+        right = sum(one.rows * one.accuracy for one in found.calibration)
+        return _share(right / rows, rows) if rows else None
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether losses can be compared from the first label on."""
+        return self.baseline is not None and self.baseline.loss == self.loss
+
+
+def _share(mean: float, rows: int) -> Estimate:
+    return Estimate(mean, *wilson_interval(mean, rows))

@@ -120,7 +120,7 @@ class AccuracySection:
             "-" if accuracy.coverage is None else percent(accuracy.coverage),
         )
         sentence = f"{accuracy.measure} by window of answers: " + (
-            ", ".join(shown(window.mean) for window in accuracy.windows) or "no labels yet"
+            ", ".join(shown(window.mean) for window in accuracy.windows) or accuracy.unmeasured
         )
         self._chart.show(accuracy_chart(accuracy), sentence)
         self._chart.set_visibility(bool(accuracy.windows))
@@ -276,8 +276,13 @@ def _accuracy_note(accuracy: Accuracy) -> str:
             told.append("dashed: on the holdout")
         if accuracy.label_age_ms is not None:
             told.append(f"half of the labels come within {lasting(accuracy.label_age_ms)}")
+        if accuracy.read_from_ms is not None:
+            told.append(
+                f"labels of {when(accuracy.read_from_ms)} and later are read here, "
+                "so windows are not cut where those of /quality are"
+            )
     else:
-        told.append("No labels yet")
+        told.append(accuracy.unmeasured[0].upper() + accuracy.unmeasured[1:])
     if accuracy.estimate is not None:
         mean, low, high, state = accuracy.estimate
         told.append(

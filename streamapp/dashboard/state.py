@@ -10,6 +10,7 @@ from streamapp.dashboard.accuracy import AccuracyFold
 from streamapp.dashboard.drifting import DriftFold
 from streamapp.dashboard.evidence import score_lines
 from streamapp.dashboard.known import KnownVersion
+from streamapp.dashboard.reign import answered_by
 from streamapp.dashboard.timeline import Timeline
 from streamapp.dashboard.traffic import TrafficFold
 from streamapp.dashboard.verdicts import answer_all
@@ -29,6 +30,7 @@ from streamapp.messages import (
     load_object,
     parse_time,
 )
+from streamapp.models.lineage import original
 from streamapp.quality.labelled_rows import LabelledRows
 from streamapp.rollout.states import effective_state
 
@@ -123,7 +125,7 @@ class DeploymentState:
         traffic, models = self._traffic.view(now_ms), self._models()
         found = self._known.get(self.champion or "")
         known = self._known_of(self.champion or "")
-        accuracy = self._accuracy.view(known, self._drift.estimate.now())
+        accuracy = self._accuracy.view(known, self._first(self.champion), self._drift.estimate.now())
         drift = self._drift.view(alerts)
         if isinstance(found, str):
             accuracy, drift = replace(accuracy, unreadable=found), replace(drift, unreadable=found)
@@ -173,7 +175,8 @@ class DeploymentState:
         newest = (self._known_of(version) for version in reversed(self._known))
         known = next((one for one in newest if one is not None), None)
         if known is not None and len(rows):
-            self._accuracy.take(rows, known)
+            champion = self._first(self.champion)
+            self._accuracy.take(rows, known, champion, answered_by(champion, rows, self.models))
 
     def _model(self, key: bytes | None, value: bytes | None, logged_ms: int) -> None:
         if key == CHAMPION_KEY:
@@ -198,6 +201,13 @@ class DeploymentState:
             challengers=tuple(_line(model, model.state, None) for model in reversed(trial)),
             others=len(lines) - len(trial) - (champion is not None),
         )
+
+    def _first(self, version: str | None) -> str:
+        """Return the version that `version` is a snapshot of, itself if it is none."""
+        return "" if version is None else original(version, self.models)
+
+    def _since_of(self, version: str) -> dict[str, int]:
+        return self.models[version].since if version in self.models else {}
 
     def _known_of(self, version: str) -> KnownVersion | None:
         found = self._known.get(version)

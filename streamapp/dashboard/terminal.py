@@ -127,8 +127,7 @@ def _traffic(traffic: Traffic) -> str:
 
 def _accuracy(accuracy: Accuracy) -> str:
     if accuracy.unreadable or not accuracy.windows:
-        return accuracy.unreadable or "no labels yet"
-
+        return accuracy.unreadable or accuracy.unmeasured
     said = partial(measured, is_share=accuracy.is_share)
     newest = accuracy.mature or accuracy.windows[-1]
     kind = "" if newest.is_mature else ", early"

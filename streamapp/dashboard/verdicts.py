@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from streamapp.dashboard.view import Accuracy, Answer, Drift, Entry, Models, Tone, Traffic, View
-from streamapp.dashboard.words import ago, many, measured, number, percent
+from streamapp.dashboard.view import (
+    Accuracy,
+    Answer,
+    Drift,
+    Entry,
+    Models,
+    Tone,
+    Traffic,
+    View,
+    WindowPoint,
+)
+from streamapp.dashboard.words import ago, between, many, measured, number, percent, when
 from streamapp.messages import Alert
 
 __all__ = ["answer_all"]
@@ -59,7 +69,12 @@ def answer_all(view: View, alerts: Sequence[Alert], now_ms: int) -> tuple[Answer
     health = [alert for alert in alerts if alert.kind in _HEALTH]
     healthy = _reached(view, now_ms) or _ailing(health) or _running(view.traffic, view.models, now_ms)
     worse = next((alert for alert in alerts if alert.kind == "accuracy"), None)
-    right = _right(view.accuracy) if worse is None else (_tone(worse), "less than it was", worse.summary)
+    champion = "" if view.models.champion is None else view.models.champion.version
+    right = (
+        _right(view.accuracy, champion, view.drift.to_ms)
+        if worse is None
+        else (_tone(worse), "less than it was", worse.summary)
+    )
     changed = [alert for alert in alerts if alert.kind in _CHANGED]
     return (
         Answer("Is it healthy?", *healthy),
@@ -136,23 +151,60 @@ def _is_more_than_marks(traffic: Traffic) -> bool:
     return (traffic.waiting or 0) > traffic.partitions
 
 
-def _right(accuracy: Accuracy) -> _Said:
+def _right(accuracy: Accuracy, champion: str, to_ms: int | None) -> _Said:
+    """Return how right the answers are; `to_ms` is the event time that requests have reached."""
     if accuracy.unreadable:
         return "unknown", "not known", accuracy.unreadable
-    if not accuracy.windows:
-        if accuracy.estimate is None:
-            return "unknown", "no labels yet", "labels on the feedback topic will tell how right it is"
+    if not accuracy.own:
+        return _unlabelled(accuracy, champion)
+    window = next((each for each in reversed(accuracy.own) if each.is_mature), accuracy.own[-1])
+    since = accuracy.own[accuracy.own.index(window) :]
+    worse = next((each for each in reversed(since) if _is_worse(each, accuracy)), None)
+    said = _measured(accuracy, worse or window)
+    if to_ms is not None and accuracy.overdue_ms is not None and to_ms > accuracy.overdue_ms:
+        until = "" if accuracy.until_ms is None else f" since those of {when(accuracy.until_ms)}"
+        return "unknown", "labels stopped", f"no labels have come{until}; before, {said}"
+    if accuracy.awaited:
+        rest = f"alarms begin after {many(accuracy.awaited, 'more labelled row')}"
+        return "unknown", "not watched yet", f"no-baseline: {rest}; {said}"
+    if worse is not None:
+        return "attention", "worse than the holdout", said
+    return "good", "as expected" if window.is_mature else "so far", said
+
+
+def _unlabelled(accuracy: Accuracy, champion: str) -> _Said:
+    """Return what there is to say without a label of the champion's answers."""
+    why = f"no answer of {champion} has a label yet" if accuracy.windows else accuracy.unmeasured
+    if accuracy.estimate is not None:
         mean, low, high, state = accuracy.estimate
-        text = f"no labels yet; by its confidence {percent(mean)} ({percent(low)} to {percent(high)})"
-        return "unknown", f"estimated, {state}", text
+        return (
+            "unknown",
+            f"estimated, {state}",
+            f"{why}; by its confidence {percent(mean)} ({percent(low)} to {percent(high)})",
+        )
+    if accuracy.windows:
+        return "unknown", "too early", why
+    if not accuracy.labelled:
+        return "unknown", "no labels yet", "labels on the feedback topic will tell how right it is"
+    return "unknown", "not measured", why
+
+
+def _is_worse(window: WindowPoint, accuracy: Accuracy) -> bool:
+    """Whether even the best that the window allows is worse than the worst that the holdout does."""
+    if accuracy.holdout_interval is None:
+        return False
+    low, high = accuracy.holdout_interval
+    return window.high < low if accuracy.is_share else window.low > high
+
+
+def _measured(accuracy: Accuracy, window: WindowPoint) -> str:
     shown = partial(measured, is_share=accuracy.is_share)
-    window = accuracy.mature or accuracy.windows[-1]
     text = f"{accuracy.measure} {shown(window.mean)} ({shown(window.low)} to {shown(window.high)})"
-    if accuracy.on_holdout is not None:
-        text += f"; on the holdout {shown(accuracy.on_holdout)}"
-    if window.is_mature:
-        return "good", "as expected", text
-    return "good", "so far", f"{text}; early, some labels are still out"
+    if accuracy.on_holdout is not None and accuracy.holdout_interval is not None:
+        low, high = accuracy.holdout_interval
+        text += f", on the holdout {shown(accuracy.on_holdout)} ({shown(low)} to {shown(high)})"
+    early = "" if window.is_mature else "; early, some labels are still out"
+    return f"{text}; {between(window.from_ms, window.to_ms)}{early}"
 
 
 def _drifting(alerts: Sequence[Alert]) -> _Said:

@@ -161,9 +161,21 @@ class Accuracy:
     is_share
         Whether it is one, to be shown in percent; higher is then better.
     windows
-        The oldest first; empty before the first label.
-    on_holdout
-        The same measure on rows that the champion was not fitted on; None without any.
+        Of the answers of all versions, the oldest first; empty before the first label.
+    own
+        Of the champion's answers alone.
+    on_holdout, holdout_interval
+        The same measure on rows that the champion was not fitted on, and its 95 % interval; None without any.
+    labelled
+        Rows with labels that were read, whether they can be measured or not.
+    awaited
+        Labelled rows that alarms still wait for, to compare later ones with: 0 once they are on.
+    read_from_ms
+        Event time of the first labelled row that was read, where others came before it; else None.
+    until_ms
+        Event time that labels have reached.
+    overdue_ms
+        Event time of requests by which more labels should have come, given how long they take.
     rows
         The newest labelled rows, that `numbers` are about.
     numbers
@@ -177,6 +189,8 @@ class Accuracy:
         none.
     segments
         Loss by level of the segment columns, the worst first: name, loss, rows.
+    unmeasured
+        Why there are no windows.
     unreadable
         Why there is nothing, if that is not for want of labels.
     """
@@ -184,13 +198,21 @@ class Accuracy:
     measure: str = "accuracy"
     is_share: bool = True
     windows: tuple[WindowPoint, ...] = ()
+    own: tuple[WindowPoint, ...] = ()
     on_holdout: float | None = None
+    holdout_interval: tuple[float, float] | None = None
+    labelled: int = 0
+    awaited: int = 0
+    read_from_ms: int | None = None
+    until_ms: int | None = None
+    overdue_ms: int | None = None
     rows: int = 0
     numbers: tuple[tuple[str, float], ...] = ()
     coverage: float | None = None
     label_age_ms: float | None = None
     estimate: tuple[float, float, float, str] | None = None
     segments: tuple[tuple[str, float, int], ...] = ()
+    unmeasured: str = "no labels yet"
     unreadable: str = ""
 
     @property

@@ -15,9 +15,10 @@ from streamapp.models.losses import Floats, scale_of_errors
 from streamapp.quality.labelled_rows import Ints, LabelledRows
 from streamapp.quality.segmented_monitor import LossAlarm, SegmentedLossMonitor
 
-__all__ = ["AccuracyWatch", "AlertChange"]
+__all__ = ["BASELINE_ROWS", "AccuracyWatch", "AlertChange"]
 
-_BASELINE_ROWS = 2_000
+BASELINE_ROWS = 2_000
+"""Without a holdout so many labelled rows are what later ones are compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class AccuracyWatch:
         fits = baseline is not None and baseline.loss == loss
         self._segments = segments or Segments()
         self._monitor = SegmentedLossMonitor(baseline, self._own_every) if baseline and fits else None
-        self._origin = "on the holdout" if fits else f"on its first {_BASELINE_ROWS:,} labelled rows"
+        self._origin = "on the holdout" if fits else f"on its first {BASELINE_ROWS:,} labelled rows"
         self._first = np.empty(0)
         self._first_levels: dict[str, Array] = {}
         self._trail: Ints = np.empty((0, 3), dtype=np.int64)
@@ -111,7 +112,7 @@ class AccuracyWatch:
         """Take the next rows that the version answered, first labels only, and their losses, (n,)."""
         levels = self._levels(rows)
         start = self._collect(losses, levels)
-        if len(self._first) == _BASELINE_ROWS:
+        if len(self._first) == BASELINE_ROWS:
             self._compare_with(self._first)
         if self._monitor is None:
             return []
@@ -152,7 +153,7 @@ class AccuracyWatch:
             The error that counts as a loss of 1, once the rows are enough: by it, they are the baseline.
         """
         taken = self._collect(errors, self._levels(rows))
-        if len(self._first) < _BASELINE_ROWS:
+        if len(self._first) < BASELINE_ROWS:
             return taken, None
         scale = scale_of_errors(self._first)
         self._compare_with(np.minimum(self._first / scale, 1.0))
@@ -170,7 +171,7 @@ class AccuracyWatch:
         """Keep the losses, or errors, of first rows if the baseline comes from there; return of how many."""
         if self._monitor is not None:
             return 0
-        taken = min(len(each), _BASELINE_ROWS - len(self._first))
+        taken = min(len(each), BASELINE_ROWS - len(self._first))
         before = self._first_levels or _cut(levels, slice(0))
         self._first = np.concatenate((self._first, each[:taken]))
         self._first_levels = {
