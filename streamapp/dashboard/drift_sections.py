@@ -81,8 +81,8 @@ class OutputsSection:
 
     def show(self, drift: Drift) -> None:
         """Show it."""
-        if drift.requests and not drift.outputs:
-            self._note.show("No baseline yet: the first 2,000 answers will be it.")
+        if drift.uncompared:
+            self._note.show(f"{drift.uncompared[0].upper()}{drift.uncompared[1:]}.")
         else:
             _tell(self._note, drift)
         for i, slot in enumerate(self._slots):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -10,7 +10,8 @@ from streamapp.dashboard.histogram import bars
 from streamapp.dashboard.known import KnownVersion
 from streamapp.dashboard.panes import KeptPanes
 from streamapp.dashboard.view import Bars, Change, Drift, Pair, WindowBars
-from streamapp.drift import Watch
+from streamapp.drift import DriftMonitor, Watch
+from streamapp.drift.baseline import LIVE_ROWS
 from streamapp.drift.detector import REQUEST_KINDS
 from streamapp.drift.effects import FLOOR
 from streamapp.drift.findings import change
@@ -21,9 +22,11 @@ from streamapp.profile import ColumnKind, ColumnProfile, Profile, Summary
 from streamapp.quality.calibrator import Calibrator
 from streamapp.quality.estimate import AccuracyEstimate
 
-__all__ = ["DriftFold", "KnownOf"]
+__all__ = ["DriftFold", "KnownOf", "SinceOf"]
 
 KnownOf = Callable[[str], KnownVersion | None]
+SinceOf = Callable[[str], Mapping[str, int]]
+"""Gives the first offset of each partition that a version answered in its latest reign."""
 
 _PAIRS = 10
 _BARS = 6
@@ -38,6 +41,8 @@ class DriftFold:
         Of the deployment.
     known_of
         What is known of a version.
+    since_of
+        Since when it answers.
 
     Attributes
     ----------
@@ -45,13 +50,16 @@ class DriftFold:
         Of the accuracy without labels, given the panes that were judged.
     """
 
-    def __init__(self, name: str, known_of: KnownOf) -> None:
+    def __init__(self, name: str, known_of: KnownOf, since_of: SinceOf) -> None:
         self._known_of = known_of
+        self._since_of = since_of
         self._watch = Watch(name)
         self._panes = KeptPanes()
         self._reached: dict[str, int] = {}
         self._picture: Picture | None = None
         self._is_new = False
+        self._began_with = ""
+        self._began_at: dict[str, int] = {}
         self.estimate = AccuracyEstimate()
 
     @property
@@ -68,8 +76,12 @@ class DriftFold:
                 self._panes.add(pane, Summary.from_dict(pane.summary, known.profile))
             except (ProfileError, KeyError, TypeError, ValueError):
                 return
-        judged = self._watch.counts["judged"]
+        judged, monitor = self._watch.counts["judged"], self._watch.monitor
         self._watch.fold(pane, self._profile_of)
+        if self._watch.monitor is not monitor:
+            self._began_with, self._began_at = pane.version, {}
+        if pane.version == self._began_with:
+            self._began_at.setdefault(str(pane.partition), pane.first_offset)
         if self._watch.counts["judged"] > judged:
             self._is_new = True
             if known is not None:
@@ -108,15 +120,38 @@ class DriftFold:
             for each in picture.pairs
         ]
         pairs.sort(key=lambda pair: (not pair.drifts, -abs(pair.now - pair.then)))
+        uncompared = self._uncompared(monitor)
         return Drift(
             requests=picture.span.events,
             from_ms=picture.span.from_ms,
             to_ms=picture.span.to_ms,
             columns=tuple(each for is_output, each in ranked if not is_output),
-            outputs=tuple(each for is_output, each in changes if is_output),
+            outputs=() if uncompared else tuple(each for is_output, each in changes if is_output),
+            uncompared=uncompared,
             pairs=tuple(pairs[:_PAIRS]),
             watched_pairs=len(pairs),
         )
+
+    def _uncompared(self, monitor: DriftMonitor) -> str:
+        """Return why outputs are not compared; empty if they are.
+
+        Without a holdout their reference is the first answers of the reign. Of a fold that begins later the
+        first answers are others, and may have drifted already.
+        """
+        outputs = monitor.profile.outputs
+        if outputs is None or outputs.has_baseline:
+            return ""
+        version, since = self._began_with, self._since_of(self._began_with)
+        if not since or any(
+            self._began_at.get(partition, first + 1) > first for partition, first in since.items()
+        ):
+            return (
+                f"no-baseline here: {version} was packed without --holdout, so outputs are compared with its "
+                f"first {LIVE_ROWS:,} answers, and this page began to read after them; alerts know them"
+            )
+        if not monitor.has_output_baseline:
+            return f"no-baseline: packed without --holdout; the first {LIVE_ROWS:,} answers will be it"
+        return ""
 
     def is_settled(self, alert: Alert) -> bool:
         """Return whether all panes that come lie behind the window of an alert."""

@@ -66,7 +66,7 @@ class DeploymentState:
         self.models: dict[str, Model] = {}
         self._champion: Champion | None = None
         self._traffic = TrafficFold()
-        self._drift = DriftFold(self.name, self._known_of)
+        self._drift = DriftFold(self.name, self._known_of, self._since_of)
         self._accuracy = AccuracyFold()
         self._timeline = Timeline(self._drift)
 

@@ -303,7 +303,9 @@ class Drift:
     columns
         Those that drift first, then by size.
     outputs
-        Empty while they have no baseline.
+        Empty where they are not compared.
+    uncompared
+        Why they are not.
     pairs
         The most changed ones, at most ten.
     watched_pairs
@@ -317,6 +319,7 @@ class Drift:
     to_ms: int | None = None
     columns: tuple[Change, ...] = ()
     outputs: tuple[Change, ...] = ()
+    uncompared: str = ""
     pairs: tuple[Pair, ...] = ()
     watched_pairs: int = 0
     unreadable: str = ""

@@ -102,7 +102,7 @@ def test_the_latest_of_all_sorts_are_shown() -> None:
 
 def drift() -> DriftFold:
     known = KnownVersion.of(bundle(1))
-    return DriftFold("bikes", lambda version: known if version == VERSION else None)
+    return DriftFold("bikes", lambda version: known if version == VERSION else None, lambda _: {})
 
 
 def test_evidence_of_a_window_that_is_read_in_part_is_called_so_and_completed() -> None:
