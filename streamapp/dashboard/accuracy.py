@@ -101,7 +101,7 @@ class AccuracyFold:
             if estimate is None
             else (estimate.accuracy, *estimate.interval, estimate.state),
             segments=() if quality is None else _segments(quality),
-            unmeasured=self._unmeasured(),
+            unmeasured=self._unmeasured(champion),
         )  # fmt: skip
 
     def _overdue_ms(self) -> int | None:
@@ -113,9 +113,11 @@ class AccuracyFold:
         usual_ms = _LONGEST * max(quality.coverage.label_age_ms[-1], 0.0) + _GAPS * gap_ms
         return until_ms + int(max(usual_ms, _LEAST_MS))
 
-    def _unmeasured(self) -> str:
+    def _unmeasured(self, champion: str) -> str:
         if not self._rows:
             return "no labels yet"
+        if self._quality is not None and self._quality.windows:
+            return f"no answer of {champion} has a label yet"
         return f"{many(self._rows, 'labelled row')} came, of which none has a loss"
 
 

@@ -24,19 +24,14 @@ def traffic_chart(traffic: Traffic) -> Options:
     series = [_area("answered", [point.answered for point in points], _NOW)]
     if any(point.rejected for point in points):
         series.append(_area("rejected", [point.rejected for point in points], _BAD))
-    return _frame(_times(traffic), series)
+    return _over_time(traffic, series)
 
 
 def latency_chart(traffic: Traffic) -> Options:
     """Return median and 99th percentile of latency over time, milliseconds."""
     pairs = [point.latency_ms or (None, None) for point in traffic.points]
-    return _frame(
-        _times(traffic),
-        [
-            _line("99 % within", [most for _, most in pairs], _THEN),
-            _line("half within", [half for half, _ in pairs], _NOW),
-        ],
-    )
+    halves, mosts = [half for half, _ in pairs], [most for _, most in pairs]
+    return _over_time(traffic, [_line("99 % within", mosts, _THEN), _line("half within", halves, _NOW)])
 
 
 def accuracy_chart(accuracy: Accuracy) -> Options:
@@ -96,10 +91,12 @@ def bars_chart(found: Bars) -> Options:
     return options
 
 
-def _times(traffic: Traffic) -> list[str]:
+def _over_time(traffic: Traffic, series: list[Options]) -> Options:
     # A day of minutes, or some minutes of seconds: what of the time is worth saying.
     cut = slice(11, 16) if traffic.width_s >= 60 else slice(11, 19)
-    return [format_time(point.at_ms)[cut] for point in traffic.points]
+    options = _frame([format_time(point.at_ms)[cut] for point in traffic.points], series)
+    options["grid"]["right"] = 28  # half of a time that stands under one of the last points
+    return options
 
 
 def _frame(labels: list[str], series: list[Options]) -> Options:

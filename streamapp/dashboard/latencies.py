@@ -55,7 +55,7 @@ def quantiles(counts: Counts, levels: Sequence[float]) -> npt.NDArray[np.float64
     >>> counts = no_latencies()
     >>> for latency_ms in (10.0, 11.0, 500.0):
     ...     add_latency(counts, latency_ms)
-    >>> [[half, most]] = quantiles(counts[None], [0.5, 0.99])
+    >>> [[half, most]] = quantiles(counts[None], [0.5, 0.99]).tolist()
     >>> abs(half / 11 - 1) < 0.02, abs(most / 500 - 1) < 0.02
     (True, True)
     """

@@ -18,7 +18,7 @@ from streamapp.dashboard.view import (
     Traffic,
     VersionLine,
 )
-from streamapp.dashboard.words import ago, lasting, many, measured, number, percent, when
+from streamapp.dashboard.words import ago, lasting, many, measured, number, percent, ranged, when
 
 __all__ = [
     "AccuracySection",
@@ -115,7 +115,7 @@ class AccuracySection:
         holdout = accuracy.on_holdout
         self._figures.show(
             "-" if last is None else shown(last.mean),
-            "-" if last is None else f"{_bare(shown(last.low))} to {shown(last.high)}",
+            "-" if last is None else ranged(last.low, last.high, is_share=accuracy.is_share),
             "-" if holdout is None else shown(holdout),
             "-" if accuracy.coverage is None else percent(accuracy.coverage),
         )
@@ -262,10 +262,6 @@ def _ms(latency_ms: float) -> str:
     return f"{latency_ms:,.0f} ms"
 
 
-def _bare(share: str) -> str:
-    return share.removesuffix(" %")
-
-
 def _accuracy_note(accuracy: Accuracy) -> str:
     if accuracy.unreadable:
         return accuracy.unreadable
@@ -287,6 +283,6 @@ def _accuracy_note(accuracy: Accuracy) -> str:
         mean, low, high, state = accuracy.estimate
         told.append(
             f"by confidence alone {percent(mean)} of the newest answers are right "
-            f"({percent(low)} to {percent(high)}; {state})"
+            f"({ranged(low, high, is_share=True)}; {state})"
         )
     return "; ".join(told) + "."

@@ -122,7 +122,9 @@ class DeploymentState:
     def view(self, now_ms: int) -> View:
         """Return the page as it is at wall clock `now_ms`."""
         alerts, timeline = self._timeline.open_alerts, self._timeline.entries()
-        traffic, models = self._traffic.view(now_ms), self._models()
+        seen_ms = self.contact.at_ms if self.contact.state in {"gone", "failed"} else None
+        traffic = self._traffic.view(now_ms if seen_ms is None else seen_ms)
+        models = self._models()
         found = self._known.get(self.champion or "")
         known = self._known_of(self.champion or "")
         accuracy = self._accuracy.view(known, self._first(self.champion), self._drift.estimate.now())

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamapp.dashboard.view import Accuracy, Bars, Change, Models, Tone, Traffic, View
-from streamapp.dashboard.words import ago, measured, percent, when
+from streamapp.dashboard.words import ago, measured, percent, ranged, when
 from streamapp.errors import shown
 
 __all__ = ["render", "spark"]
@@ -126,12 +126,13 @@ def _traffic(traffic: Traffic) -> str:
 
 
 def _accuracy(accuracy: Accuracy) -> str:
-    if accuracy.unreadable or not accuracy.windows:
+    if accuracy.unreadable or not accuracy.own:
         return accuracy.unreadable or accuracy.unmeasured
-    said = partial(measured, is_share=accuracy.is_share)
-    newest = accuracy.mature or accuracy.windows[-1]
+    newest = accuracy.mature or accuracy.own[-1]
     kind = "" if newest.is_mature else ", early"
-    line = f"{accuracy.measure} {said(newest.mean)} ({said(newest.low)} to {said(newest.high)}{kind})"
+    interval = ranged(newest.low, newest.high, is_share=accuracy.is_share)
+    said = partial(measured, is_share=accuracy.is_share)
+    line = f"{accuracy.measure} {said(newest.mean)} ({interval}{kind})"
     line += f", {percent(newest.coverage)} have labels"
     return line if accuracy.on_holdout is None else f"{line}; {said(accuracy.on_holdout)} on the holdout"
 

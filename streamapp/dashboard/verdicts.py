@@ -16,7 +16,7 @@ from streamapp.dashboard.view import (
     View,
     WindowPoint,
 )
-from streamapp.dashboard.words import ago, between, many, measured, number, percent, when
+from streamapp.dashboard.words import ago, between, many, measured, number, percent, ranged, when
 from streamapp.messages import Alert
 
 __all__ = ["answer_all"]
@@ -69,9 +69,8 @@ def answer_all(view: View, alerts: Sequence[Alert], now_ms: int) -> tuple[Answer
     health = [alert for alert in alerts if alert.kind in _HEALTH]
     healthy = _reached(view, now_ms) or _ailing(health) or _running(view.traffic, view.models, now_ms)
     worse = next((alert for alert in alerts if alert.kind == "accuracy"), None)
-    champion = "" if view.models.champion is None else view.models.champion.version
     right = (
-        _right(view.accuracy, champion, view.drift.to_ms)
+        _right(view.accuracy, view.drift.to_ms)
         if worse is None
         else (_tone(worse), "less than it was", worse.summary)
     )
@@ -151,46 +150,47 @@ def _is_more_than_marks(traffic: Traffic) -> bool:
     return (traffic.waiting or 0) > traffic.partitions
 
 
-def _right(accuracy: Accuracy, champion: str, to_ms: int | None) -> _Said:
+def _right(accuracy: Accuracy, to_ms: int | None) -> _Said:
     """Return how right the answers are; `to_ms` is the event time that requests have reached."""
     if accuracy.unreadable:
         return "unknown", "not known", accuracy.unreadable
     if not accuracy.own:
-        return _unlabelled(accuracy, champion)
-    window = next((each for each in reversed(accuracy.own) if each.is_mature), accuracy.own[-1])
-    since = accuracy.own[accuracy.own.index(window) :]
-    worse = next((each for each in reversed(since) if _is_worse(each, accuracy)), None)
-    said = _measured(accuracy, worse or window)
+        return _unlabelled(accuracy)
+    window = accuracy.mature or accuracy.own[-1]
+    said = _measured(accuracy, window)
     if to_ms is not None and accuracy.overdue_ms is not None and to_ms > accuracy.overdue_ms:
         until = "" if accuracy.until_ms is None else f" since those of {when(accuracy.until_ms)}"
         return "unknown", "labels stopped", f"no labels have come{until}; before, {said}"
     if accuracy.awaited:
         rest = f"alarms begin after {many(accuracy.awaited, 'more labelled row')}"
         return "unknown", "not watched yet", f"no-baseline: {rest}; {said}"
-    if worse is not None:
+    if _is_worse(window, accuracy):
         return "attention", "worse than the holdout", said
     return "good", "as expected" if window.is_mature else "so far", said
 
 
-def _unlabelled(accuracy: Accuracy, champion: str) -> _Said:
+def _unlabelled(accuracy: Accuracy) -> _Said:
     """Return what there is to say without a label of the champion's answers."""
-    why = f"no answer of {champion} has a label yet" if accuracy.windows else accuracy.unmeasured
     if accuracy.estimate is not None:
         mean, low, high, state = accuracy.estimate
         return (
             "unknown",
             f"estimated, {state}",
-            f"{why}; by its confidence {percent(mean)} ({percent(low)} to {percent(high)})",
+            f"{accuracy.unmeasured}; by its confidence {percent(mean)} ({ranged(low, high, is_share=True)})",
         )
     if accuracy.windows:
-        return "unknown", "too early", why
+        return "unknown", "too early", accuracy.unmeasured
     if not accuracy.labelled:
         return "unknown", "no labels yet", "labels on the feedback topic will tell how right it is"
-    return "unknown", "not measured", why
+    return "unknown", "not measured", accuracy.unmeasured
 
 
 def _is_worse(window: WindowPoint, accuracy: Accuracy) -> bool:
-    """Whether even the best that the window allows is worse than the worst that the holdout does."""
+    """Whether even the best that the window allows is worse than the worst that the holdout does.
+
+    That is for a window whose labels are in. What goes on is for the alarm to judge: it may look after each
+    label.
+    """
     if accuracy.holdout_interval is None:
         return False
     low, high = accuracy.holdout_interval
@@ -199,10 +199,10 @@ def _is_worse(window: WindowPoint, accuracy: Accuracy) -> bool:
 
 def _measured(accuracy: Accuracy, window: WindowPoint) -> str:
     shown = partial(measured, is_share=accuracy.is_share)
-    text = f"{accuracy.measure} {shown(window.mean)} ({shown(window.low)} to {shown(window.high)})"
+    interval = partial(ranged, is_share=accuracy.is_share)
+    text = f"{accuracy.measure} {shown(window.mean)} ({interval(window.low, window.high)})"
     if accuracy.on_holdout is not None and accuracy.holdout_interval is not None:
-        low, high = accuracy.holdout_interval
-        text += f", on the holdout {shown(accuracy.on_holdout)} ({shown(low)} to {shown(high)})"
+        text += f", on the holdout {shown(accuracy.on_holdout)} ({interval(*accuracy.holdout_interval)})"
     early = "" if window.is_mature else "; early, some labels are still out"
     return f"{text}; {between(window.from_ms, window.to_ms)}{early}"
 

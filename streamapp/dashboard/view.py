@@ -90,12 +90,9 @@ class Traffic:
     latency_ms
         Median and 99th percentile of a sample of the last minute's answers, from the request's timestamp to
         the answer's; None without any.
-    waiting
-        Offsets of requests that are not answered, as many as there were at any time of the last ten seconds;
-        None where that is not known. Transactions of clients leave some that nobody answers: up to one a
-        partition behind the last request.
-    partitions
-        Of the requests, as far as known.
+    waiting, partitions
+        The fewest offsets of requests that were not answered at a time of the last ten seconds, None where
+        that is not known, and of how many partitions. The mark of a transaction of clients is one, too.
     last_ms
         Wall clock of the newest answer; None before the first.
     points
@@ -172,10 +169,8 @@ class Accuracy:
         Labelled rows that alarms still wait for, to compare later ones with: 0 once they are on.
     read_from_ms
         Event time of the first labelled row that was read, where others came before it; else None.
-    until_ms
-        Event time that labels have reached.
-    overdue_ms
-        Event time of requests by which more labels should have come, given how long they take.
+    until_ms, overdue_ms
+        Event time that labels have reached, and that of requests by which more should have come.
     rows
         The newest labelled rows, that `numbers` are about.
     numbers
@@ -190,7 +185,7 @@ class Accuracy:
     segments
         Loss by level of the segment columns, the worst first: name, loss, rows.
     unmeasured
-        Why there are no windows.
+        Why there are no windows of the champion.
     unreadable
         Why there is nothing, if that is not for want of labels.
     """
@@ -217,8 +212,8 @@ class Accuracy:
 
     @property
     def mature(self) -> WindowPoint | None:
-        """The newest window whose labels are in."""
-        return next((window for window in reversed(self.windows) if window.is_mature), None)
+        """The newest window of the champion's answers whose labels are in."""
+        return next((window for window in reversed(self.own) if window.is_mature), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamapp.messages import format_time
 from streamapp.wording import many
 
-__all__ = ["ago", "between", "lasting", "many", "measured", "number", "percent", "when"]
+__all__ = ["ago", "between", "lasting", "many", "measured", "number", "percent", "ranged", "when"]
 
 _UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second"))
 
@@ -78,6 +78,18 @@ def measured(value: float, *, is_share: bool) -> str:
     ('75.7 %', '0.215')
     """
     return percent(value) if is_share else number(value)
+
+
+def ranged(low: float, high: float, *, is_share: bool) -> str:
+    """Return an interval of such a measure.
+
+    Examples
+    --------
+    >>> ranged(0.806, 0.839, is_share=True), ranged(0.19, 0.21, is_share=False)
+    ('80.6 to 83.9 %', '0.190 to 0.210')
+    """
+    first, last = (measured(each, is_share=is_share) for each in (low, high))
+    return f"{first.removesuffix(' %')} to {last}"
 
 
 def number(value: float) -> str:

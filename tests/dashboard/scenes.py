@@ -249,13 +249,19 @@ def bundle_of(version: str) -> Bundle:
     return next(made for made in known if made.version == version)
 
 
-def calm(name: str = "bikes") -> Story:
+def answered(rows: int, name: str = "bikes") -> Story:
+    """The first champion has answered so many, and all is well."""
     story = Story(name)
     story.deploy(bundle(1))
-    story.answer(6_400)
-    story.latencies()
+    story.answer(rows)
     story.wait()
     story.live()
+    return story
+
+
+def calm(name: str = "bikes") -> Story:
+    story = answered(6_400, name)
+    story.latencies()
     return story
 
 
@@ -306,6 +312,7 @@ def promoted(name: str = "bikes") -> Story:
     )
     story.write("models", trial.version.encode(), trial)
     story.latencies()
+    story.wait()
     story.live()
     return story
 
@@ -335,3 +342,9 @@ def stalled(name: str = "bikes") -> Story:
 
 _MAKE: tuple[Callable[..., Story], ...] = (calm, drifting, promoted, no_data, broker_gone, stalled)
 SCENES = {make.__name__.replace("_", "-"): make for make in _MAKE}
+
+
+@cache
+def told(name: str) -> Story:
+    """One of them for who only looks at it."""
+    return SCENES[name]()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamapp.dashboard.view import Answer
-from tests.dashboard.scenes import Story, calm, no_data
+from tests.dashboard.scenes import Story, answered, no_data
 
 
 def healthy(story: Story) -> Answer:
@@ -11,7 +11,7 @@ def healthy(story: Story) -> Answer:
 
 
 def test_requests_that_wait_for_a_dead_process_are_no_silence() -> None:
-    story = calm()
+    story = answered(640)
     story.at_ms += 300_000
     story.wait(100_000)
     said = healthy(story)
@@ -26,7 +26,7 @@ def test_requests_that_were_never_answered_wait() -> None:
 
 
 def test_a_mark_of_a_transaction_is_no_request() -> None:
-    story = calm()
+    story = answered(640)
     story.at_ms += 180_000
     story.wait(1)
     said = healthy(story)
@@ -35,7 +35,7 @@ def test_a_mark_of_a_transaction_is_no_request() -> None:
 
 
 def test_far_behind_is_said_with_how_far() -> None:
-    story = calm()
+    story = answered(640)
     for _ in range(2):
         story.answer(640, latency_ms=600_000)
         story.wait(26_000)
@@ -45,7 +45,7 @@ def test_far_behind_is_said_with_how_far() -> None:
 
 
 def test_slow_is_not_well() -> None:
-    story = calm()
+    story = answered(640)
     story.answer(640, latency_ms=1_500)
     story.wait()
     said = healthy(story)

@@ -9,7 +9,7 @@ import pytest
 
 from streamapp.messages import Alert, DriftedFeature
 from tests.dashboard.chromium import PATH, Page, browser
-from tests.dashboard.scenes import NOW_MS, SCENES, Story, drifting
+from tests.dashboard.scenes import NOW_MS, SCENES, Story, drifting, told
 from tests.dashboard.served import StillBoards, serving
 
 SCRIPT = "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">"
@@ -32,7 +32,7 @@ def hostile() -> Story:
 
 @pytest.fixture(scope="module")
 def boards() -> StillBoards:
-    return StillBoards({name: make() for name, make in SCENES.items()} | {"hostile": hostile()})
+    return StillBoards({name: told(name) for name in SCENES} | {"hostile": hostile()})
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ from streamapp.dashboard.verdicts import answer_all
 from streamapp.dashboard.view import Contact, Evidence, View
 from streamapp.messages import Alert, Distribution, InRecord, Labelled, ModelRef, RequestRef
 from streamapp.models import Bundle
-from tests.dashboard.scenes import NOW_MS, SCENES, Story, bundle, calm, drifting, no_data, promoted
+from tests.dashboard.scenes import NOW_MS, SCENES, Story, bundle, calm, drifting, no_data, promoted, told
 
 
 @pytest.fixture(scope="module")
 def stories() -> dict[str, Story]:
-    return {name: make() for name, make in SCENES.items()}
+    return {name: told(name) for name in SCENES}
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +169,7 @@ def test_what_is_known_stays_when_the_broker_is_gone(views: dict[str, View]) -> 
     assert gone.contact.state == "gone"
     assert "3 minutes ago" in gone.answers[0].text
     assert (gone.drift, gone.accuracy, gone.timeline) == (before.drift, before.accuracy, before.timeline)
+    assert gone.traffic == before.traffic  # no silence is drawn that nobody has seen
 
 
 def test_a_rollback_is_told_as_one() -> None:

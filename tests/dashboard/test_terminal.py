@@ -8,7 +8,7 @@ from rich.console import Console
 
 from streamapp.dashboard.terminal import render
 from streamapp.dashboard.view import Contact, View
-from tests.dashboard.scenes import SCENES, calm
+from tests.dashboard.scenes import SCENES, told
 
 
 def printed(view: View, now_ms: int, width: int = 120) -> str:
@@ -20,7 +20,7 @@ def printed(view: View, now_ms: int, width: int = 120) -> str:
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize("width", [60, 120])
 def test_the_four_answers_stand_on_top_and_nothing_is_wider_than_the_terminal(scene: str, width: int) -> None:
-    story = SCENES[scene]()
+    story = told(scene)
     view = story.state.view(story.at_ms)
     lines = printed(view, story.at_ms, width).splitlines()
     top = " ".join(" ".join(lines).split())
@@ -30,7 +30,7 @@ def test_the_four_answers_stand_on_top_and_nothing_is_wider_than_the_terminal(sc
 
 
 def test_what_drifts_is_shown_then_and_now() -> None:
-    story = SCENES["drifting"]()
+    story = told("drifting")
     text = printed(story.state.view(story.at_ms), story.at_ms)
     (line,) = [line for line in text.splitlines() if "temp has moved up by 0.42 sd" in line]
     assert "█" in line
@@ -40,7 +40,7 @@ def test_what_drifts_is_shown_then_and_now() -> None:
 
 
 def test_without_contact_it_is_said_and_what_was_known_stays() -> None:
-    story = SCENES["broker-gone"]()
+    story = told("broker-gone")
     text = printed(story.state.view(story.at_ms), story.at_ms)
     assert "no contact with Kafka since 2011-05-02" in text
     assert "accuracy 82.3 %" in text
@@ -57,7 +57,7 @@ def test_an_error_of_the_view_is_no_outage() -> None:
 
 
 def test_what_messages_say_is_text_and_obeyed_by_no_terminal() -> None:
-    story = calm()
+    story = told("calm")
     view = story.state.view(story.at_ms)
     entry = replace(view.timeline[0], title="[red]x[/red] \x1b[2Jgone", text="\x07bell")
     text = printed(replace(view, timeline=(entry,)), story.at_ms)

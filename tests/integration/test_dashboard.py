@@ -64,6 +64,11 @@ def test_a_page_follows_its_topics_writes_nothing_and_outlives_an_outage(tmp_pat
         until(lambda: shows(page, name, "accuracy 79[0-9.]+ %"), what="the accuracy on the page")
         until(lambda: shows(page, name, "the last 2,[0-9]+ requests look like"), what="a comparison")
         assert shows(page, name, "requests a second are answered")
+        assert ends(deployment) == before
+
+        deployment.produce("requests", [Sending(b"{}")] * 5_000)
+        before = ends(deployment)
+        until(lambda: shows(page, name, "2,824 requests wait"), what="what waits on the page")
 
         assert broker.pid is not None
         os.kill(broker.pid, signal.SIGSTOP)
