@@ -26,6 +26,7 @@ __all__ = [
     "ModelsSection",
     "TimelineSection",
     "TrafficSection",
+    "accuracy_note",
 ]
 
 
@@ -124,7 +125,7 @@ class AccuracySection:
         )
         self._chart.show(accuracy_chart(accuracy), sentence)
         self._chart.set_visibility(bool(accuracy.windows))
-        self._note.show(_accuracy_note(accuracy))
+        self._note.show(accuracy_note(accuracy))
         rows = tuple((name, number(value), many(accuracy.rows, "row")) for name, value in accuracy.numbers)
         rows += tuple((name, number(loss), many(count, "row")) for name, loss, count in accuracy.segments)
         self._more.set_visibility(bool(rows))
@@ -262,7 +263,8 @@ def _ms(latency_ms: float) -> str:
     return f"{latency_ms:,.0f} ms"
 
 
-def _accuracy_note(accuracy: Accuracy) -> str:
+def accuracy_note(accuracy: Accuracy) -> str:
+    """Return what stands below the chart: how to read it, and what it leaves out."""
     if accuracy.unreadable:
         return accuracy.unreadable
     told = []

@@ -166,7 +166,8 @@ def _right(accuracy: Accuracy, to_ms: int | None) -> _Said:
         return "unknown", "not watched yet", f"no-baseline: {rest}; {said}"
     if _is_worse(window, accuracy):
         return "attention", "worse than the holdout", said
-    return "good", "as expected" if window.is_mature else "so far", said
+    quiet = "; no alarm came" if accuracy.on_holdout is None else ""
+    return "good", "as expected" if window.is_mature else "so far", said + quiet
 
 
 def _unlabelled(accuracy: Accuracy) -> _Said:

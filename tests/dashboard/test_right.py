@@ -8,6 +8,7 @@ import pytest
 
 from streamapp.dashboard.known import KnownVersion
 from streamapp.dashboard.reign import answered_by
+from streamapp.dashboard.sections import accuracy_note
 from streamapp.dashboard.verdicts import answer_all
 from streamapp.dashboard.view import Answer, View
 from streamapp.messages import InRecord, Label, Labelled, ModelRef, RequestRef
@@ -96,7 +97,9 @@ def test_without_a_baseline_it_is_not_watched_until_there_are_enough_labels() ->
     assert (said.tone, said.word) == ("unknown", "not watched yet")
     assert said.text.startswith("no-baseline: alarms begin after 720 more labelled rows; accuracy 8")
     story.answer(768)
-    assert right(story).tone == "good"
+    said = right(story)
+    assert said.tone == "good"
+    assert said.text.endswith("; no alarm came")
 
 
 def test_labels_that_stopped_coming_say_nothing_of_today() -> None:
@@ -132,6 +135,17 @@ def test_labels_that_cannot_be_measured_are_labels() -> None:
     said = right(story)
     assert (said.tone, said.word) == ("unknown", "not measured")
     assert said.text == "3 labelled rows came, of which none has a loss"
+
+
+@pytest.mark.parametrize(("first", "from_ms"), [(0, None), (100, NOW_MS + 100)])
+def test_a_page_that_did_not_read_all_labels_says_from_when_on(first: int, from_ms: int | None) -> None:
+    story = no_data()
+    for offset in range(first, first + 3):
+        label(story, story.version, "busy", "busy", offset)
+    accuracy = story.state.view(story.at_ms).accuracy
+    assert accuracy.read_from_ms == from_ms
+    note = accuracy_note(accuracy)
+    assert ("labels of 2011-05-02 08:00 and later are read here" in note) == (from_ms is not None)
 
 
 def test_answers_of_an_earlier_reign_are_not_the_champion_s() -> None:
