@@ -8,11 +8,6 @@ from functools import cache
 
 import numpy as np
 import orjson
-import pandas as pd
-from sklearn.compose import make_column_transformer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from streamapp.dashboard.known import KnownVersion
 from streamapp.dashboard.state import DeploymentState
@@ -39,47 +34,10 @@ from streamapp.messages import (
 from streamapp.models import Bundle
 from streamapp.models.predictions import Predictions
 from streamapp.profile import as_columns
+from tests.dashboard.bikes import bundle, bundle_of, draw
 
 NOW_MS = 1_304_323_200_000
-_PANE = 64
-_GAP_MS = 1_500
-
-
-def draw(
-    seed: int, rows: int, *, warmer: float = 0.0, broken: bool = False
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Rows and labels; `broken` turns the relation of temperature and traffic round."""
-    rng = np.random.default_rng(seed)
-    temp = rng.normal(12 + 8 * warmer, 8, rows)
-    humidity = np.clip(70 - 1.2 * (temp - 12) + rng.normal(0, 10, rows), 5, 100)
-    X = pd.DataFrame(
-        {
-            "temp": temp,
-            "humidity": humidity,
-            "wind": rng.gamma(2.0, 2.5, rows),
-            "hour": rng.integers(0, 24, rows) + 0.0,
-            "weather": rng.choice(
-                ["clear", "mist", "rain"], rows, p=[0.6 - 0.25 * warmer, 0.3, 0.1 + 0.25 * warmer]
-            ),
-            "station": rng.choice([f"station {i}" for i in range(20)], rows),
-        }
-    )
-    score = (temp - 12) / 8 - 0.3 * X["wind"].to_numpy() / 5 + rng.normal(0, 0.7, rows)
-    return X, np.where((score > 0) != broken, "busy", "calm")
-
-
-@cache
-def bundle(seed: int = 1, *, has_holdout: bool = True) -> Bundle:
-    """A version; another seed, another version."""
-    X, y = draw(seed, 3_000)
-    model = make_pipeline(
-        make_column_transformer(
-            (StandardScaler(), ["temp", "humidity", "wind", "hour"]), (OneHotEncoder(), ["weather"])
-        ),
-        LogisticRegression(),
-    ).fit(X[:2000], y[:2000])
-    holdout = (X[2000:], y[2000:]) if has_holdout else None
-    return Bundle.create(model, X[:2000], y[:2000], name="bikes", holdout=holdout, created_at_ms=seed)
+_PANE, _GAP_MS = 64, 1_500
 
 
 @dataclass
@@ -147,9 +105,9 @@ class Story:
         every = known.predict(X)  # at once, because that is what takes time here
         assert every.probabilities is not None
         for at in range(0, rows, _PANE):
-            pane_rows = slice(at, at + _PANE)
-            part, truth = X[pane_rows], y[pane_rows]
-            answers = Predictions(every.values[pane_rows], every.probabilities[pane_rows], every.classes)
+            own = slice(at, at + _PANE)
+            part, truth = X[own], y[own]
+            answers = Predictions(every.values[own], every.probabilities[own], every.classes)
             assert answers.probabilities is not None
             summary = known.profile.summarize(as_columns(part), answers.probabilities)
             first, began = self.offset, self.at_ms
@@ -199,11 +157,8 @@ class Story:
         """Show a sample of the newest answers, which took that long."""
         rng = np.random.default_rng(seed)
         for took in rng.gamma(4.0, median_ms / 4, answers).tolist():
-            request = {
-                "partition": 0,
-                "offset": self.offset - 1,
-                "timestamp": format_time(self.at_ms - int(took)),
-            }
+            asked = format_time(self.at_ms - int(took))
+            request = {"partition": 0, "offset": self.offset - 1, "timestamp": asked}
             value = orjson.dumps({"request": request})
             self.state.take("predictions", [InRecord(0, 0, self.at_ms, None, value)])
 
@@ -242,11 +197,6 @@ class Story:
     def live(self) -> DeploymentState:
         self.state.contact = Contact("live", self.at_ms)
         return self.state
-
-
-def bundle_of(version: str) -> Bundle:
-    known = (bundle(1), bundle(2), bundle(1, has_holdout=False))
-    return next(made for made in known if made.version == version)
 
 
 def answered(rows: int, name: str = "bikes") -> Story:

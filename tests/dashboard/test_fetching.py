@@ -11,7 +11,8 @@ from streamapp.dashboard.known import KnownVersion
 from streamapp.dashboard.state import DeploymentState
 from streamapp.errors import IntegrityError, StoreError
 from streamapp.messages import CHAMPION_KEY, Champion, InRecord, Model
-from tests.dashboard.scenes import NOW_MS, bundle
+from tests.dashboard.bikes import bundle
+from tests.dashboard.scenes import NOW_MS
 
 MODEL = bundle(1).record("memory://bikes", "champion")
 KNOWN = KnownVersion.of(bundle(1))

@@ -8,7 +8,8 @@ import pytest
 
 from streamapp.dashboard.known import KnownVersion
 from streamapp.dashboard.state import DeploymentState
-from tests.dashboard.scenes import NOW_MS, Story, bundle, bundle_of
+from tests.dashboard.bikes import bundle, bundle_of
+from tests.dashboard.scenes import NOW_MS, Story
 
 
 def bare(rows: int, *, before: int = 0, **answers: Any) -> Story:

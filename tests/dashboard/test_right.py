@@ -13,7 +13,8 @@ from streamapp.dashboard.verdicts import answer_all
 from streamapp.dashboard.view import Answer, View
 from streamapp.messages import InRecord, Label, Labelled, ModelRef, RequestRef
 from streamapp.quality.labelled_rows import LabelledRows
-from tests.dashboard.scenes import NOW_MS, Story, answered, bundle, no_data
+from tests.dashboard.bikes import bundle
+from tests.dashboard.scenes import NOW_MS, Story, answered, no_data
 
 
 def right(story: Story) -> Answer:

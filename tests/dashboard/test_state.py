@@ -9,7 +9,8 @@ from streamapp.dashboard.verdicts import answer_all
 from streamapp.dashboard.view import Contact, Evidence, View
 from streamapp.messages import Alert, Distribution, InRecord, Labelled, ModelRef, RequestRef
 from streamapp.models import Bundle
-from tests.dashboard.scenes import NOW_MS, SCENES, Story, bundle, calm, drifting, no_data, promoted, told
+from tests.dashboard.bikes import bundle
+from tests.dashboard.scenes import NOW_MS, SCENES, Story, calm, drifting, no_data, promoted, told
 
 
 @pytest.fixture(scope="module")

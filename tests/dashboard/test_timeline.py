@@ -8,7 +8,8 @@ from streamapp.dashboard.timeline import Timeline
 from streamapp.dashboard.view import Bars, WindowBars
 from streamapp.messages import Alert, Champion, Distribution, DriftedFeature, Model, ModelRef, Retrain, Window
 from streamapp.profile import as_columns
-from tests.dashboard.scenes import NOW_MS, bundle, draw
+from tests.dashboard.bikes import bundle, draw
+from tests.dashboard.scenes import NOW_MS
 
 VERSION = bundle(1).version
 ROWS = 64

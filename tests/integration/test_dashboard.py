@@ -11,7 +11,8 @@ import confluent_kafka.admin
 import pytest
 
 from streamapp.runtime.broker import Broker
-from tests.dashboard.scenes import Story, bundle
+from tests.dashboard.bikes import bundle
+from tests.dashboard.scenes import Story
 from tests.integration.conftest import making
 from tests.integration.deployment import Deployment, Sending
 from tests.integration.running import Running, until
