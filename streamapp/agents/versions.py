@@ -119,13 +119,11 @@ class Versions:
         found = self.known(version)
         return None if found is None else found.profile
 
-    async def answers_from(self, version: str, partition: int, offset: int) -> None:
-        """Note the first request of `partition` that `version` answered in its latest reign."""
+    async def answers_since(self, version: str, since: dict[int, int]) -> None:
+        """Note the first request of each partition that `version` answered in its latest reign."""
         await self.record(version)
-        await self.log.update(
-            version,
-            lambda record: record.model_copy(update={"since": {**record.since, str(partition): offset}}),
-        )
+        named = {str(partition): offset for partition, offset in since.items()}
+        await self.log.update(version, lambda record: record.model_copy(update={"since": named}))
 
     async def load(self, record: Model) -> Bundle:
         """Return the bundle of `record`, verified and loaded; raise StreamappError if that fails."""

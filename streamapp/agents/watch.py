@@ -92,10 +92,10 @@ class WatchAgent:
                 pane = panes.get(record.offset)
                 if pane is None:
                     continue
-                if self._watch.begins_reign(pane):
-                    await self._versions.answers_from(pane.version, pane.partition, pane.first_offset)
-                judged = self._watch.counts["judged"]
+                begins, judged = self._watch.begins_reign(pane), self._watch.counts["judged"]
                 alerts = self._watch.fold(pane, self._versions.profile_of)
+                if begins:
+                    await self._versions.answers_since(pane.version, self._watch.since(pane.version))
                 if self._watch.counts["judged"] > judged:
                     self._estimate.see(pane)
                 alerts = [await self._with_verdict(alert) for alert in alerts]

@@ -38,6 +38,7 @@ class Positions:
     def __init__(self) -> None:
         self._versions: dict[int, str] = {}
         self._reigns: dict[int, str] = {}
+        self._begins: dict[int, int] = {}
         self._next: dict[int, int] = {}
         self._first: dict[int, list[int]] = {}
 
@@ -64,8 +65,17 @@ class Positions:
         self._first[pane.partition] = [*had, pane.first_offset][-REMEMBERED:]
         self._next[pane.partition] = pane.next_offset
         if pane.version != NO_VERSION:
+            if place is Place.ANEW or self._reigns.get(pane.partition) != pane.version:
+                self._begins[pane.partition] = pane.first_offset
             self._reigns[pane.partition] = pane.version
         return place
+
+    def since(self, version: str) -> dict[int, int]:
+        """Return where the reign of `version` began, of each partition in which it is the newest."""
+        reigned = sorted(self._reigns.keys() & self._begins.keys())
+        return {
+            partition: self._begins[partition] for partition in reigned if self._reigns[partition] == version
+        }
 
     def turns(self, partition: int, version: str) -> bool | None:
         """Note the version of a pane that counts; return whether it is another one, None if the first."""
@@ -78,6 +88,7 @@ class Positions:
         return {
             "versions": list(self._versions.items()),
             "reigns": list(self._reigns.items()),
+            "begins": list(self._begins.items()),
             "next": list(self._next.items()),
             "first": list(self._first.items()),
         }
@@ -87,3 +98,4 @@ class Positions:
         self._versions, self._reigns, self._next, self._first = (
             dict(state[name]) for name in ("versions", "reigns", "next", "first")
         )
+        self._begins = dict(state.get("begins", ()))

@@ -96,6 +96,10 @@ class Watch:
         """
         return self._positions.begins_reign(distribution)
 
+    def since(self, version: str) -> dict[int, int]:
+        """Return the first offset of the latest reign of `version`, of each partition that it has reached."""
+        return self._positions.since(version)
+
     def fold(self, distribution: Distribution, profile_of: ProfileOf) -> list[Alert]:
         """Take the next pane of the log, and return every alert that changed.
 

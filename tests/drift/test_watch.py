@@ -216,6 +216,18 @@ def test_the_first_pane_of_a_version_in_a_partition_begins_its_reign_there() -> 
     assert not watch.begins_reign(changed(history[-1], version=NO_VERSION, next_offset=10**6))
 
 
+def test_a_reign_has_the_offsets_of_those_partitions_alone_that_it_has_reached() -> None:
+    watch = watching()
+    fold(watch, [*log("v1", 0, 0, 2), *log("v1", 1, 0, 2), *log("v1", 2, 0, 2)])
+    fold(watch, [*log("v2", 0, 128, 2), *log("v2", 1, 128, 2)])
+    assert (watch.since("v2"), watch.since("v1")) == ({0: 128, 1: 128}, {2: 0})
+    fold(watch, log("v1", 0, 256, 2))  # again; partition 1 has not, partition 2 has never left it
+    assert watch.since("v1") == {0: 256, 2: 0}
+    assert Watch.restore(watch.snapshot(), profile_of, "bikes").since("v1") == {0: 256, 2: 0}
+    fold(watch, log("v1", 1, 256, 2))
+    assert (watch.since("v1"), watch.since("v2")) == ({0: 256, 1: 256, 2: 0}, {})
+
+
 def test_a_fold_restored_anywhere_goes_on_as_if_it_had_never_stopped() -> None:
     settings: dict[str, Any] = {"false_alarm_every": 20_000, "clear_after": 400}
     whole, again = watching(**settings), watching(**settings)
