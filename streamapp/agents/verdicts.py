@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-
-import numpy as np
+from collections.abc import Mapping
 
 from streamapp.agents.versions import Versions
-from streamapp.drift.verdict import NO_VERDICT, Answered, explain, lookback
+from streamapp.drift import Watch
+from streamapp.drift.quiet import Quiet
+from streamapp.drift.verdict import NO_VERDICT, Answered, find_cause
 from streamapp.errors import StreamappError
 from streamapp.messages import Alert, Verdict
+from streamapp.models import Signature
 from streamapp.runtime.answer_ranges import read_answers
-from streamapp.runtime.answered_rows import AnsweredRows, rows_of_answers
+from streamapp.runtime.answered_rows import rows_of_answers
 from streamapp.runtime.host import Host
 from streamapp.runtime.log_fields import cause
 
@@ -31,58 +33,54 @@ class Verdicts:
     host
         Of the process.
     versions
-        Give bundles, and since when they answer.
+        Give signatures and golden rows.
     """
 
     def __init__(self, host: Host, versions: Versions) -> None:
         self._host = host
         self._versions = versions
 
-    async def of(self, alert: Alert, predecessor: str | None) -> Verdict:
-        """Return the verdict on an output alert.
-
-        Parameters
-        ----------
-        alert
-            Opened or updated.
-        predecessor
-            The version that answered before, if it is compared with the same profile.
-        """
+    async def of(self, alert: Alert, watch: Watch) -> Verdict:
+        """Return the verdict on an output alert that `watch` has just opened or updated."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                return await self._judge(alert, predecessor)
+                return await self._judge(alert, watch)
         except (StreamappError, TimeoutError) as exc:
             why = "it took too long" if isinstance(exc, TimeoutError) else cause(exc)
             log.warning("no verdict on an alert: %s", why, extra={"alert": alert.id})
             return NO_VERDICT
 
-    async def _judge(self, alert: Alert, predecessor: str | None) -> Verdict:
-        if alert.model is None or alert.window is None:
+    async def _judge(self, alert: Alert, watch: Watch) -> Verdict:
+        version, quiet = watch.version, watch.quiet
+        if version is None or alert.window is None:
             return NO_VERDICT
-        version = alert.model.version
-        known, record = await self._versions.watched(version), await self._versions.record(version)
-        if known is None or record is None:
+        known = await self._versions.watched(version)
+        if known is None:
             return NO_VERDICT
-        ranges = lookback(alert.window)
-        records = await read_answers(self._host.settings.connection, self._host.topics.predictions, ranges)
-        rows = rows_of_answers(records, version, known.signature)
-        changed = any(record.since.get(str(p), 0) > first for p, (first, _) in ranges.items())
-        if changed and predecessor is not None:
-            former = await self._versions.watched(predecessor)
-            if former is None or not former.golden.agrees(known.golden):
-                before = None if former is None else rows_of_answers(records, predecessor, former.signature)
-                found = NO_VERDICT if before is None else await _explain(before, rows)
-                return found.model_copy(update={"cause": "model-changed", "since": record.since})
-        window = alert.window.partitions
-        is_now = np.array(
-            [offset >= window[str(p)][0] for p, offset in zip(rows.partitions, rows.offsets, strict=True)],
-            dtype=bool,
-        )
-        return await _explain(rows.take(~is_now), rows.take(is_now))
+        window = {int(partition): offsets for partition, offsets in alert.window.partitions.items()}
+        now = await self._answered(version, known.signature, window)
+        if now is None:
+            return NO_VERDICT
+        own = None
+        if quiet.own is not None:
+            own = await self._answered(version, known.signature, quiet.own.span.partitions)
+        former, is_other = await self._former(quiet.former, version)
+        since = watch.since(version) if is_other else None
+        return await asyncio.to_thread(find_cause, now, own, former, since)
 
+    async def _former(self, quiet: Quiet | None, version: str) -> tuple[Answered | None, bool]:
+        """Return comparable quiet rows of the version before, if any, and whether it answers otherwise."""
+        if quiet is None:
+            return None, False
+        known, former = await self._versions.watched(version), await self._versions.watched(quiet.version)
+        if known is None or former is None or former.signature.classes != known.signature.classes:
+            return None, False
+        rows = await self._answered(quiet.version, former.signature, quiet.span.partitions)
+        return rows, not known.answers_as(former)
 
-async def _explain(before: AnsweredRows, now: AnsweredRows) -> Verdict:
-    if before.outputs is None or now.outputs is None or before.outputs.ndim != now.outputs.ndim:
-        return NO_VERDICT
-    said = Answered(before.columns, before.outputs), Answered(now.columns, now.outputs)
-    return await asyncio.to_thread(explain, *said)
+    async def _answered(
+        self, version: str, signature: Signature, offsets: Mapping[int, tuple[int, int]]
+    ) -> Answered | None:
+        records = await read_answers(self._host.settings.connection, self._host.topics.predictions, offsets)
+        rows = rows_of_answers(records, version, signature)
+        return None if rows.outputs is None else Answered(rows.columns, rows.outputs)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from streamapp.errors import StreamappError
 from streamapp.messages import Model
 from streamapp.models import Baseline, Bundle, Signature
 from streamapp.models.golden import Golden
+from streamapp.models.loading import model_files
 from streamapp.profile import Profile
 from streamapp.runtime.host import Host
 from streamapp.runtime.log_fields import cause
@@ -35,6 +36,19 @@ class Watched(NamedTuple):
     signature: Signature
     golden: Golden
     baseline: Baseline | None
+    files: frozenset[str]
+    """SHA-256 of the model's own."""
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> Self:
+        """Return what is kept of `bundle`."""
+        entries = bundle.manifest.files
+        files = frozenset(entries[path].sha256 for path in model_files(bundle.packed))
+        return cls(bundle.profile, bundle.signature, bundle.golden, bundle.baseline, files)
+
+    def answers_as(self, other: Watched) -> bool:
+        """Return whether it is known to answer as `other` does: the same model, or the same golden rows."""
+        return self.files == other.files or self.golden.agrees(other.golden)
 
 
 class Versions:
@@ -89,7 +103,7 @@ class Versions:
                 bundle = await asyncio.to_thread(
                     Bundle.inspect, record.bundle, trust=keys, sha256=record.sha256
                 )
-                found = Watched(bundle.profile, bundle.signature, bundle.golden, bundle.baseline)
+                found = Watched.of(bundle)
                 break
             except StreamappError as exc:
                 if not exc.retriable or (clock() >= until and not self._serves(version)):

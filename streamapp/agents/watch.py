@@ -159,10 +159,7 @@ class WatchAgent:
     async def _with_verdict(self, alert: Alert) -> Alert:
         if alert.kind != "output" or alert.state == "resolved":
             return alert
-        verdict = await self._verdicts.of(alert, self._watch.predecessor)
-        judged = alert.model_copy(update={"verdict": verdict})
-        self._watch.note_verdict(judged)
-        return judged
+        return self._watch.with_verdict(alert, await self._verdicts.of(alert, self._watch))
 
     def _begin(self) -> tuple[Watch, Silence, Lateness]:
         settings = self._host.settings

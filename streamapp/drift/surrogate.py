@@ -8,7 +8,7 @@ import numpy as np
 
 from streamapp.profile import Columns
 
-__all__ = ["Table", "cross_fitted", "density_ratio", "fit_surrogate", "tabulate"]
+__all__ = ["Table", "cross_fitted", "density_ratio", "effective_share", "fit_surrogate", "tabulate"]
 
 Table = np.ndarray
 """(n, d) float64: numbers with NaN for what is missing; names as codes, the most frequent first."""
@@ -87,6 +87,21 @@ def density_ratio(before: Table, now: Table, is_names: list[bool]) -> np.ndarray
         odds[part] = p / (1 - p)
     ratio = odds[: len(before)]
     return np.asarray(ratio / ratio.mean())
+
+
+def effective_share(weights: np.ndarray) -> float:
+    """Return how many rows of equal weight say as much as these (n,) do, by n.
+
+    References
+    ----------
+    .. [1] L. Kish, "Survey Sampling", 1965, section 11.7.
+
+    Examples
+    --------
+    >>> effective_share(np.array([2.0, 2.0, 2.0, 2.0])), effective_share(np.array([1.0, 0.0, 0.0, 0.0]))
+    (1.0, 0.25)
+    """
+    return float(weights.sum() ** 2 / (weights**2).sum() / len(weights))
 
 
 def _folds(n: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -9,30 +9,41 @@ Where hardly any of them are like those that come now, nothing can be said.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
 from threadpoolctl import threadpool_limits
 
-from streamapp.drift.surrogate import Predict, Table, cross_fitted, density_ratio, fit_surrogate, tabulate
-from streamapp.messages import InputShare, Verdict, Window
+from streamapp.drift.surrogate import (
+    Predict,
+    Table,
+    cross_fitted,
+    density_ratio,
+    effective_share,
+    fit_surrogate,
+    tabulate,
+)
+from streamapp.messages import InputShare, Verdict
 from streamapp.profile import Columns
 
-__all__ = ["MIN_BEFORE", "MIN_NOW", "NO_VERDICT", "Answered", "explain", "lookback"]
+__all__ = ["MIN_BEFORE", "MIN_NOW", "NO_VERDICT", "Answered", "explain", "find_cause", "graver"]
 
 MIN_BEFORE = 400
 MIN_NOW = 60
 _LEVEL = 0.002
 """Chance to call the outputs unexplained when the inputs explain them, as far as the standard error knows:
 the weights are estimates, too."""
+_MOST = 0.5
+"""From this share on what the inputs do not explain is the larger part."""
 _OVERLAP = 0.1
 """Smallest effective share of the quiet rows, weighed: at .2 the test still has its level."""
-_QUIET_ROWS = 4_000
 _SUFFIXES = (64, 128, 256, 512, 1_024)
 _WALKS = 300
 _NAMED = 10
 _TINY = 1e-12
+_GRAVITY = {"no-verdict": 0, "inputs": 1, "unexplained": 2, "model-changed": 2}
 NO_VERDICT = Verdict(cause="no-verdict")
 
 
@@ -54,32 +65,76 @@ class Answered:
     def __len__(self) -> int:
         return len(self.outputs)
 
+    def comparable(self, other: Answered) -> Answered:
+        """Return the rows with labels or finite numbers as outputs, and the columns that `other` has too."""
+        known = np.ones(len(self), dtype=bool)
+        if self.outputs.dtype != object:
+            known = np.isfinite(self.outputs).all(axis=tuple(range(1, self.outputs.ndim)))
+        columns = {name: values[known] for name, values in self.columns.items() if name in other.columns}
+        return Answered(columns, self.outputs[known])
 
-def lookback(window: Window) -> dict[int, tuple[int, int]]:
-    """Return the requests of a window and the 4,000 before it, as ranges of offsets per partition.
+    @property
+    def kind(self) -> tuple[bool, tuple[int, ...]]:
+        """Whether outputs are labels, and how many numbers they are else."""
+        return self.outputs.dtype == object, self.outputs.shape[1:]
 
-    Examples
-    --------
-    >>> window = Window(from_=0, to=9, events=400, partitions={"0": (5000, 5300), "1": (700, 800)})
-    >>> lookback(window)
-    {0: (2000, 5300), 1: (0, 800)}
+
+def find_cause(
+    now: Answered, own: Answered | None, former: Answered | None, since: Mapping[int, int] | None
+) -> Verdict:
+    """Say why outputs have moved, if another version may have taken over shortly before.
+
+    Parameters
+    ----------
+    now
+        Rows of the alarming window.
+    own
+        Quiet rows that the same version answered, None if there are none.
+    former
+        Quiet rows of the version before it. Asked if the others say nothing: if the new version is the
+        reason, there are no quiet rows of its own, or they are like those of now.
+    since
+        First offset of the new version in each partition; None if it is known to answer as the former does.
+
+    Returns
+    -------
+    Verdict
+        As :func:`explain` says; and ``model-changed``, if the larger part of the change since the former
+        version is not explained by the inputs. Two versions hardly ever answer alike: where the inputs
+        explain the larger part, they are the cause.
     """
-    total = sum(next_ - first for first, next_ in window.partitions.values())
-    return {
-        int(partition): (max(0, first - -(-_QUIET_ROWS * (next_ - first) // max(total, 1))), next_)
-        for partition, (first, next_) in window.partitions.items()
-    }
+    found = NO_VERDICT if own is None else explain(own, now)
+    if found.cause != "no-verdict" or former is None:
+        return found
+    found = explain(former, now)
+    if found.cause != "unexplained" or since is None:
+        return found
+    if found.unexplained is not None and found.unexplained < _MOST:
+        return found.model_copy(update={"cause": "inputs"})
+    named = {str(partition): offset for partition, offset in since.items()}
+    return found.model_copy(update={"cause": "model-changed", "since": named})
 
 
-def explain(before: Answered, now: Answered) -> Verdict:
+def graver(had: Verdict | None, found: Verdict) -> Verdict:
+    """Return what counts of an alert that has a verdict, when a later window has another one.
+
+    That the answers are others stays said when the inputs move as well, or when nothing can be said.
+    """
+    is_kept = had is not None and had.cause != found.cause and _GRAVITY[found.cause] <= _GRAVITY[had.cause]
+    return had if had is not None and is_kept else found
+
+
+def explain(before: Answered, now: Answered, *, min_overlap: float = _OVERLAP) -> Verdict:
     """Say whether the inputs explain that the outputs of `now` are others than those of `before`.
 
     Parameters
     ----------
     before
-        Rows of a quiet window, at least 400; 4,000 are better.
+        Rows of a quiet window, at least 400; 4,000 are better. Columns that only one side has are left aside.
     now
         Rows of the alarming window in the order of time, at least 60. Those before the change are left out.
+    min_overlap
+        Smallest effective share of the quiet rows when they are weighed by how often rows like them come now.
 
     Returns
     -------
@@ -102,19 +157,20 @@ def explain(before: Answered, now: Answered) -> Verdict:
     .. [3] E. Strumbelj, I. Kononenko, "An efficient explanation of individual classifications using game
        theory", JMLR 11, 2010.
     """
-    if len(before) < MIN_BEFORE or len(now) < MIN_NOW:
+    before, now = before.comparable(now), now.comparable(before)
+    if len(before) < MIN_BEFORE or len(now) < MIN_NOW or not before.columns or before.kind != now.kind:
         return NO_VERDICT
     with threadpool_limits(1):  # trees of a few thousand rows: more threads would only wait for each other
-        return _explain(before, now)
+        return _explain(before, now, min_overlap)
 
 
-def _explain(before: Answered, now: Answered) -> Verdict:
+def _explain(before: Answered, now: Answered, min_overlap: float) -> Verdict:
     y0, y1 = _scores(before.outputs, now.outputs)
     X0, X1, is_names = tabulate(before.columns, now.columns)
     changed = _since_change(y0, y1)
     y1, X1 = y1[changed:], X1[changed:]
     weights = density_ratio(X0, X1, is_names)
-    if weights.sum() ** 2 / (weights**2).sum() < _OVERLAP * len(weights):
+    if effective_share(weights) < min_overlap:
         return NO_VERDICT
     surrogate = fit_surrogate(X0, y0, is_names)
     left0, left1 = y0 - cross_fitted(X0, y0, is_names), y1 - surrogate(X1)
@@ -127,8 +183,11 @@ def _explain(before: Answered, now: Answered) -> Verdict:
     along = np.maximum(parts * direction, 0.0)
     unexplained = max(rest * direction, 0.0) if not is_unexplained else abs(rest)
     total = along.sum() + unexplained + _TINY
-    if not is_unexplained and (abs(_explained(y0, y1, rest)) < bound or unexplained > along.sum()):
+    is_explained = abs(_explained(y0, y1, rest)) >= bound
+    if not is_unexplained and (not is_explained or unexplained > along.sum()):
         return NO_VERDICT
+    if not is_explained:  # outputs that scatter about the same mean have no direction in which inputs count
+        return Verdict(cause="unexplained", unexplained=1.0)
     names = list(before.columns)
     ranked = [k for k in np.argsort(-along, kind="stable").tolist() if along[k] > 0.005 * total]
     return Verdict(

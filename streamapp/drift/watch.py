@@ -17,9 +17,11 @@ import orjson
 
 from streamapp.drift.monitor import DriftMonitor
 from streamapp.drift.positions import Place, Positions
+from streamapp.drift.quiet import QuietRows
 from streamapp.drift.span import Pane, Span
+from streamapp.drift.verdict import graver
 from streamapp.errors import ProfileError
-from streamapp.messages import NO_VERSION, Alert, Distribution, ModelRef
+from streamapp.messages import NO_VERSION, Alert, Distribution, ModelRef, Verdict
 from streamapp.profile import DriftPolicy, Profile, Summary
 from streamapp.profile.policy import write_policy
 from streamapp.profile.subjects import unknown_subjects, with_policy
@@ -75,8 +77,8 @@ class Watch:
         """The version in force."""
         self.monitor: DriftMonitor | None = None
         """Of the version in force."""
-        self.predecessor: str | None = None
-        """The version before it, if both are compared with the same profile: its windows went on."""
+        self.quiet = QuietRows()
+        """What the rows of an alarming window are held against when the outputs have moved."""
         self.counts: Counter[str] = Counter()
         self.unknown_subjects: frozenset[str] = frozenset()
         """Names in the policy that the version in force does not have: what is said of them does nothing."""
@@ -113,10 +115,12 @@ class Watch:
         alerts = self._judge(distribution, profile_of)
         return [alert.model_copy(update={"drift": self._choices}) for alert in alerts]
 
-    def note_verdict(self, alert: Alert) -> None:
-        """Keep the verdict of an alert, so that what is said of it later has it too."""
+    def with_verdict(self, alert: Alert, verdict: Verdict) -> Alert:
+        """Return an alert that was just said with its verdict, and keep it for what is said of it later."""
+        alert = alert.model_copy(update={"verdict": graver(alert.verdict, verdict)})
         if self.monitor is not None:
             self.monitor.note_verdict(alert)
+        return alert
 
     def _judge(self, distribution: Distribution, profile_of: ProfileOf) -> list[Alert]:
         self.closed_round = None
@@ -146,6 +150,8 @@ class Watch:
         self.counts["judged"] += 1
         alerts += self.monitor.add(Pane(partition, span, summary))
         self.closed_round = self.monitor.closed_round
+        if self.closed_round is not None:
+            self.quiet.hear(self.closed_round, alerts, self.monitor.open_alerts, self.since(version))
         return alerts
 
     def snapshot(self) -> bytes:
@@ -160,7 +166,7 @@ class Watch:
             {
                 "v": _FORMAT,
                 "version": self.version,
-                "predecessor": self.predecessor,
+                "quiet": self.quiet.to_dict(),
                 "past": self._past,
                 "waiting": list(self._waiting),
                 "counts": dict(self.counts),
@@ -201,7 +207,9 @@ class Watch:
             state = orjson.loads(data)
             if state["v"] != _FORMAT:
                 raise ProfileError(f"fold of format {state['v']!r}; this version reads {_FORMAT}")
-            watch.version, watch.predecessor = state["version"], state.get("predecessor")
+            watch.version = state["version"]
+            if "quiet" in state:  # a snapshot of before knows nothing of it
+                watch.quiet.load(state["quiet"])
             watch._past = state["past"]
             watch._waiting = (state["waiting"][0], state["waiting"][1])
             watch.counts = Counter(state["counts"])
@@ -223,6 +231,7 @@ class Watch:
             return "repeat"
         if place is Place.ANEW:
             self.counts["anew"] += 1
+            self.quiet.forget()
             if self.monitor is not None:
                 self.monitor.begin_windows()
         if pane.version == NO_VERSION:
@@ -248,10 +257,9 @@ class Watch:
     def _take_over(self, version: str, profile: Profile, span: Span) -> list[Alert]:
         alerts: list[Alert] = []
         model = self._model(version)
-        self.predecessor = None
         profile = self._judged_as_set(profile)
         if self.monitor is not None and self.monitor.profile.digest == profile.digest:
-            self.monitor.model, self.predecessor = model, self.version
+            self.monitor.model = model
         else:
             active: frozenset[int] = frozenset()
             if self.monitor is not None:
@@ -265,6 +273,7 @@ class Watch:
                 active=active,
             )
         self.version, self._waiting = version, ("", 0)
+        self.quiet.begin(version)
         self._past = [*(past for past in self._past if past != version), version][-PATIENCE:]
         return alerts
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamapp.drift.verdict import Answered, explain, lookback
-from streamapp.messages import Verdict, Window
+from streamapp.drift.verdict import Answered, explain, find_cause
+from streamapp.messages import Verdict
 from streamapp.profile import Columns
 
 
@@ -107,6 +107,54 @@ def test_rows_from_before_the_change_do_not_hide_it() -> None:
     assert verdict.unexplained > 0.6
 
 
-def test_the_requests_before_a_window_are_shared_out_as_the_window_is() -> None:
-    window = Window(from_=0, to=9, events=1_000, partitions={"0": (9_000, 9_900), "3": (50, 150)})
-    assert lookback(window) == {0: (5_400, 9_900), 3: (0, 150)}
+FEWER = answered(rows(1, 1_500))
+
+
+def test_answers_that_are_no_numbers_are_left_out() -> None:
+    now = answered(rows(17, 300, warmer=0.7))
+    now.outputs[::50] = np.nan
+    assert explain(FEWER, now).cause == "inputs"
+    nothing = Answered(now.columns, np.full(300, np.nan))
+    assert explain(Answered(FEWER.columns, FEWER.outputs[:, 1]), nothing) == Verdict(cause="no-verdict")
+
+
+def test_columns_that_only_one_side_has_are_left_aside() -> None:
+    now = answered(rows(18, 400, warmer=0.7))
+    del now.columns["wind"]
+    verdict = explain(Answered(FEWER.columns | {"gone": np.ones(1_500)}, FEWER.outputs), now)
+    assert (verdict.cause, verdict.inputs[0].name) == ("inputs", "temp")
+    assert not {"wind", "gone"} & {each.name for each in verdict.inputs}
+    assert explain(Answered({}, FEWER.outputs), now) == Verdict(cause="no-verdict")
+
+
+def test_outputs_of_two_kinds_cannot_be_compared() -> None:
+    now = answered(rows(19, 800, warmer=0.7))
+    for outputs in (now.outputs[:, 1], np.where(now.outputs[:, 1] > 0.5, "a", "b").astype(object)):
+        assert explain(FEWER, Answered(now.columns, outputs)) == Verdict(cause="no-verdict")
+
+
+@pytest.mark.parametrize(("since", "cause"), [({0: 1_200, 2: 900}, "model-changed"), (None, "unexplained")])
+def test_what_another_version_answers_otherwise_is_its_own_doing(
+    since: dict[int, int] | None, cause: str
+) -> None:
+    verdict = find_cause(answered(rows(20, 400), offset=0.5), None, FEWER, since)
+    named = None if since is None else {str(partition): offset for partition, offset in since.items()}
+    assert (verdict.cause, verdict.since) == (cause, named)
+    assert verdict.unexplained is not None
+    assert verdict.unexplained > 0.7
+
+
+def test_inputs_that_moved_more_than_the_answers_of_another_version_are_the_cause() -> None:
+    now = answered(rows(21, 1_500, warmer=0.7), offset=0.25)
+    inputs = find_cause(now, None, FEWER, {0: 1})
+    assert (inputs.cause, inputs.inputs[0].name, inputs.since) == ("inputs", "temp", None)
+    assert inputs.unexplained is not None
+    assert 0.2 < inputs.unexplained < 0.5
+
+
+def test_rows_of_the_same_version_say_it_if_they_can() -> None:
+    own = answered(rows(24, 1_500), offset=0.5)
+    moved = answered(rows(23, 400, warmer=0.7), offset=0.5)
+    assert find_cause(moved, own, FEWER, {0: 1}).cause == "inputs"
+    # It has answered alike since it began: only the rows of the version before tell that it is the reason.
+    assert find_cause(answered(rows(25, 400), offset=0.5), own, FEWER, {0: 1}).cause == "model-changed"

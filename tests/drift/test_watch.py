@@ -179,6 +179,7 @@ def test_a_topic_made_anew_begins_anew() -> None:
     (first, *rest) = log("v1", 0, 0, 10)
     watch.fold(first, profile_of)
     assert watch.monitor.windows() == []
+    assert watch.quiet.own is None
     fold(watch, rest)
     assert watch.counts == {"judged": 50, "anew": 1}
     assert watch.monitor.windows()[-1].span.partitions == {0: (0, 640)}

@@ -23,9 +23,9 @@ def started(make: Make, bundle: Bundle, **settings: object) -> Deployment:
     return deployment
 
 
-def output_alerts(deployment: Deployment) -> list[dict[str, Any]]:
+def output_alerts(deployment: Deployment, state: str = "opened") -> list[dict[str, Any]]:
     alerts = deployment.values("drift-alerts")
-    return [alert for alert in alerts if alert["kind"] == "output" and alert["state"] == "opened"]
+    return [alert for alert in alerts if alert["kind"] == "output" and alert["state"] == state]
 
 
 def test_outputs_that_follow_their_inputs_are_said_to(make: Make, bundle: Bundle) -> None:
@@ -48,7 +48,7 @@ def test_without_features_in_the_answers_there_is_no_verdict(make: Make, bundle:
     assert output_alerts(deployment)[0]["verdict"]["cause"] == "no-verdict"
 
 
-def test_another_version_with_the_same_reference_is_named_with_its_offsets(make: Make) -> None:
+def test_another_version_is_named_with_its_offsets_as_long_as_the_alert_lasts(make: Make) -> None:
     X, y = draw(1, 2_000)
 
     def packed(**weights: float) -> Bundle:
@@ -58,7 +58,7 @@ def test_another_version_with_the_same_reference_is_named_with_its_offsets(make:
     deployment = started(make, packed())
     count = feed(deployment, [500] * 5)
     deployment.deploy(packed(busy=4.0, calm=1.0))
-    feed(deployment, [150] * 8, first=count)
+    count = feed(deployment, [150] * 8, first=count)
     until(lambda: bool(output_alerts(deployment)), what="an output alert")
     verdict = output_alerts(deployment)[0]["verdict"]
     assert verdict["cause"] == "model-changed"
@@ -66,3 +66,8 @@ def test_another_version_with_the_same_reference_is_named_with_its_offsets(make:
     assert since.keys() == {str(partition) for partition in range(PARTITIONS)}
     assert all(800 < offset < 1_250 for offset in since.values())  # 2,500 and 3,700 requests in three
     assert verdict["unexplained"] > 0.5
+    # By then all rows shortly before the window are the new version's, too.
+    feed(deployment, [300] * 6, first=count, shift=0.5)
+    until(lambda: bool(output_alerts(deployment, "updated")), what="news of the alert")
+    for alert in output_alerts(deployment, "updated"):
+        assert (alert["verdict"]["cause"], alert["verdict"]["since"]) == ("model-changed", since)
