@@ -10,7 +10,6 @@ from streamapp.agents.versions import Versions
 from streamapp.drift import Watch
 from streamapp.drift.quiet import Quiet
 from streamapp.drift.verdict import NO_VERDICT, Answered, find_cause
-from streamapp.errors import StreamappError
 from streamapp.messages import Alert, Verdict
 from streamapp.models import Signature
 from streamapp.runtime.answer_ranges import read_answers
@@ -41,11 +40,15 @@ class Verdicts:
         self._versions = versions
 
     async def of(self, alert: Alert, watch: Watch) -> Verdict:
-        """Return the verdict on an output alert that `watch` has just opened or updated."""
+        """Return the verdict on an output alert that `watch` has just opened or updated.
+
+        None of it may end the fold, which would meet the same alert again: whatever fails, there is no
+        verdict, and the log says why.
+        """
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 return await self._judge(alert, watch)
-        except (StreamappError, TimeoutError) as exc:
+        except Exception as exc:  # the rows are users', and numerics raise what they like
             why = "it took too long" if isinstance(exc, TimeoutError) else cause(exc)
             log.warning("no verdict on an alert: %s", why, extra={"alert": alert.id})
             return NO_VERDICT
