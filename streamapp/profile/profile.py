@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import orjson
 
-from streamapp.errors import ConfigError, ProfileError
+from streamapp.errors import ProfileError
 from streamapp.profile.coder import Coder
 from streamapp.profile.column import ColumnProfile
 from streamapp.profile.columns import Columns, as_columns, row_count
@@ -23,7 +23,7 @@ from streamapp.profile.mixtures import fit_mixtures
 from streamapp.profile.outputs import OutputProfile, fit_outputs, provisional_outputs
 from streamapp.profile.pair_products import PairProducts, none_apart
 from streamapp.profile.pairs import PairProfile
-from streamapp.profile.policy import ColumnPolicy, DriftPolicy, read_policy, write_policy
+from streamapp.profile.policy import ColumnPolicy, DriftPolicy, read_policy
 from streamapp.profile.reference import (
     fit_inflation,
     fit_pairs,
@@ -36,16 +36,12 @@ from streamapp.profile.season import Season
 from streamapp.profile.shapes import check_shapes
 from streamapp.profile.subjects import policy_given, with_policy
 from streamapp.profile.summary import Summary
+from streamapp.profile.written import read_fields, write_profile
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Profile"]
-
-_FORMAT, _SEASONAL = 2, 3
-_READ = (1, 2, 3)
-"""Format 1 knew fewer kinds of columns, and nothing by class; what it has means the same in format 2. One of
-format 3 is compared by the hour of the day, which versions that read 2 would not do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,29 +283,7 @@ class Profile:
 
     def to_bytes(self) -> bytes:
         """Return the profile as canonical JSON: equal profiles are equal bytes."""
-        # Profiles without choices, or without times, are the same bytes as before there were any.
-        policy = {"policy": write_policy(self.policy)} if self.policy else {}
-        season = {} if self.season is None else {"season": self.season.to_dict()}
-        return orjson.dumps(
-            {
-                **policy,
-                "format": _SEASONAL if self.is_seasonal else _FORMAT,
-                "rows": self.rows,
-                "ordered": self.ordered,
-                "columns": [column.to_dict() for column in self.columns],
-                "pairs": self.pairs.to_dict(),
-                "outputs": None if self.outputs is None else self.outputs.to_dict(),
-                "target": None if self.target is None else self.target.to_dict(),
-                "labelled": None if self.labelled is None else self.labelled.to_dict(),
-                "factor": self.factor.tolist(),
-                "blocks": _finite(self.blocks),
-                "pair_factor": self.pair_factor.tolist(),
-                "pair_blocks": _finite(self.pair_blocks),
-                "mixtures": [column.to_dict() for column in self.mixtures],
-            }
-            | season,
-            option=orjson.OPT_SORT_KEYS,
-        )
+        return write_profile(self)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -320,29 +294,7 @@ class Profile:
         ProfileError
             If `data` is no profile, or of a newer format.
         """
-        try:
-            fields = orjson.loads(data)
-            if fields["format"] not in _READ:
-                raise ProfileError(f"profile of format {fields['format']!r}; this version reads 1 to 3")
-            labelled, season = fields.get("labelled"), fields.get("season")
-            profile = cls(
-                columns=tuple(ColumnProfile.from_dict(column) for column in fields["columns"]),
-                pairs=PairProfile.from_dict(fields["pairs"]),
-                outputs=None if fields["outputs"] is None else OutputProfile.from_dict(fields["outputs"]),
-                target=None if fields["target"] is None else ColumnProfile.from_dict(fields["target"]),
-                rows=fields["rows"],
-                ordered=fields["ordered"],
-                factor=np.array(fields["factor"], dtype=np.float64),
-                blocks=_infinite(fields["blocks"]),
-                pair_factor=np.array(fields["pair_factor"], dtype=np.float64),
-                pair_blocks=_infinite(fields["pair_blocks"]),
-                labelled=None if labelled is None else LabelledReference.from_dict(labelled),
-                mixtures=tuple(ColumnProfile.from_dict(c) for c in fields.get("mixtures", ())),
-                policy=read_policy(fields.get("policy")),
-                season=None if season is None else Season.from_dict(season),
-            )
-        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ConfigError) as exc:
-            raise ProfileError(f"not a profile: {exc!r}") from exc
+        profile = cls(**read_fields(data))
         check_shapes(profile)
         return profile
 
@@ -390,11 +342,3 @@ def _readable(columns: tuple[ColumnProfile, ...]) -> tuple[ColumnProfile, ...]:
 
 def _bins(column: ColumnProfile) -> list[Any]:
     return [column.name, column.edges.tolist(), column.levels, column.seen.tolist(), column.knows_unseen]
-
-
-def _finite(blocks: np.ndarray) -> list[float | None]:
-    return [None if np.isinf(b) else b for b in blocks.tolist()]
-
-
-def _infinite(blocks: list[float | None]) -> np.ndarray:
-    return np.array([np.inf if b is None else b for b in blocks], dtype=np.float64)
