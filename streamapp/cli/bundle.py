@@ -157,7 +157,7 @@ def command(
         rows.y,
         name=name,
         format=found.format,
-        holdout=None if held is None else (held.X, held.y),
+        holdout=None if held is None else _held(held, time),
         time=rows.time,
         loss=loss,
         nullable={*nullable, *(found.schema.nullable if found.schema else ())},
@@ -213,6 +213,12 @@ def _read_table(path: Path, target: str, time: str | None) -> _Table:
         None if time is None else labelled[time],
         len(table) - len(labelled),
     )
+
+
+def _held(table: _Table, time: str | None) -> tuple[Any, ...]:
+    """Return the holdout's rows and labels, and their times if it has them."""
+    times = () if time is None or time not in table.X else (table.X[time],)
+    return (table.X, table.y, *times)
 
 
 class _Model(NamedTuple):

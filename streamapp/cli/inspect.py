@@ -161,8 +161,9 @@ def _correlations(bundle: Bundle) -> str:
 
 
 def _season(bundle: Bundle) -> str:
-    season = bundle.profile.season
-    return "not looked for: the times of the reference rows are not known" if season is None else season.why
+    from streamapp.profile.season_text import explain_season  # noqa: PLC0415
+
+    return explain_season(bundle.profile)
 
 
 def _personal(bundle: Bundle) -> str | None:

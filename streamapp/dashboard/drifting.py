@@ -19,6 +19,7 @@ from streamapp.drift.picture import ColumnPicture, Picture
 from streamapp.errors import ProfileError
 from streamapp.messages import Alert, Distribution
 from streamapp.profile import ColumnKind, ColumnProfile, Profile, Summary
+from streamapp.profile.season import is_cyclic
 from streamapp.quality.calibrator import Calibrator
 from streamapp.quality.estimate import AccuracyEstimate
 
@@ -135,22 +136,25 @@ class DriftFold:
     def _uncompared(self, monitor: DriftMonitor) -> str:
         """Return why outputs are not compared; empty if they are.
 
-        Without a holdout their reference is the first answers of the reign. Of a fold that begins later the
-        first answers are others, and may have drifted already.
+        Without a holdout that can be used their reference is the first answers of the reign. Of a fold that
+        begins later the first answers are others, and may have drifted already.
         """
-        outputs = monitor.profile.outputs
+        outputs = monitor.profile.judged_outputs
         if outputs is None or outputs.has_baseline:
             return ""
+        packed, answers = "packed without --holdout", f"first {LIVE_ROWS:,} answers"
+        if is_cyclic(monitor.profile.season):
+            packed, answers = "packed without a holdout of three days with --time", "answers of three days"
         version, since = self._began_with, self._since_of(self._began_with)
         if not since or any(
             self._began_at.get(partition, first + 1) > first for partition, first in since.items()
         ):
             return (
-                f"no-baseline here: {version} was packed without --holdout, so outputs are compared with its "
-                f"first {LIVE_ROWS:,} answers, and this page began to read after them; alerts know them"
+                f"no-baseline here: {version} was {packed}, so outputs are compared with its {answers}, and "
+                "this page began to read after them; alerts know them"
             )
         if not monitor.has_output_baseline:
-            return f"no-baseline: packed without --holdout; the first {LIVE_ROWS:,} answers will be it"
+            return f"no-baseline: {packed}; the {answers} will be it"
         return ""
 
     def is_settled(self, alert: Alert) -> bool:

@@ -91,11 +91,9 @@ class Detector:
     """
 
     def __init__(self, profile: Profile, false_alarm_every: int, *, of_labels: bool = False) -> None:
-        columns = profile.watched
-        if profile.outputs is not None:
-            columns += profile.outputs.columns
-        self.measures = Measures(columns)
-        self.comparison = Comparison(self.measures, profile.pairs, profile.season)
+        outputs = profile.judged_outputs
+        self.measures = Measures(profile.watched + (() if outputs is None else outputs.columns))
+        self.comparison = Comparison(self.measures, profile.pairs, profile.compared_by)
         self.parts = _parts(self.measures, self.comparison.pairs, inputs=len(profile.watched))
         if of_labels:
             self.parts = tuple(replace(part, kind="target") for part in self.parts)
@@ -131,6 +129,10 @@ class Detector:
     def push(self, panes: Sequence[Pane]) -> None:
         """Add a round, given as its panes."""
         self.scan.push([(pane.partition, self._sums(pane)) for pane in panes])
+
+    def adopt(self, scan: Scan) -> None:
+        """Take over the rounds of the scan of a detector of the same bins."""
+        self.scan.adopt(scan, self._renewed)
 
     def sightings(self) -> dict[AlertKind, Sighting]:
         """Return what crosses its threshold in the newest rounds and is large enough to matter."""
@@ -258,11 +260,17 @@ class Detector:
         return first, float(z) * _CLARITY.get(aspect, 1.0)
 
     def _sums(self, pane: Pane) -> Sums:
-        summary, seasonal = pane.summary, self.comparison.seasonal
-        counts, season = np.concatenate([summary.counts, summary.outputs]), None
-        if seasonal is not None:
-            season = seasonal.part(counts, summary.apart, pane.span.from_ms, pane.span.to_ms)
-        return Sums(pane.span, counts, summary.pairs, summary.apart, season)
+        summary = pane.summary
+        counts = np.concatenate([summary.counts, summary.outputs])
+        sums = Sums(pane.span, counts, summary.pairs, summary.apart, pane.season)
+        return self._renewed(sums) if pane.season is None else sums
+
+    def _renewed(self, sums: Sums) -> Sums:
+        """Return the sums with what their hours add, those of a round as if it were one pane."""
+        if self.comparison.seasonal is None:
+            return sums
+        from_ms, to_ms = sums.span.from_ms, sums.span.to_ms
+        return replace(sums, season=self.comparison.seasonal.part(sums.counts, sums.apart, from_ms, to_ms))
 
     def _sizes(self, look: Look, w: np.ndarray | int, at: np.ndarray) -> np.ndarray:
         now, before = look.now[w, at], look.before[w, at]
@@ -358,7 +366,7 @@ def _inflation(profile: Profile, size: int) -> tuple[np.ndarray, np.ndarray]:
         if len(profile.pair_factor):
             pairs = slice(size - len(profile.pair_factor), size)
             factor[pairs], blocks[pairs] = profile.pair_factor, profile.pair_blocks
-    outputs = profile.outputs
+    outputs = profile.judged_outputs
     if outputs is not None and len(outputs.factor):
         end = size - len(profile.pairs)
         start = end - len(outputs.factor)

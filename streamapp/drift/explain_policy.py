@@ -23,6 +23,10 @@ SMALLEST = WINDOWS[0]
 CORRELATIONS = "correlations"
 _OUTPUTS = "outputs"
 _NO_BASELINE = "no baseline of outputs: watched from the first 2,000 live rows on"
+_NO_CYCLE = (
+    "no baseline of outputs by the hour of the day, as of inputs: watched from the first three days of live "
+    "rows on"
+)
 
 Role = Literal["input", "correlation", "output"]
 _Key = tuple[Role, str]
@@ -162,9 +166,9 @@ def _subjects(profile: Profile) -> dict[_Key, list[int]]:
         keys += [("correlation", name) for name in own if name in profile.policy]
     if profile.mixtures:
         keys.append(("correlation", EACH_OTHER))
-    if profile.outputs is not None:
-        has_baseline = profile.outputs.has_baseline
-        outputs = [column.name for column in profile.outputs.columns] if has_baseline else [_OUTPUTS]
+    if profile.judged_outputs is not None:
+        has_baseline = profile.judged_outputs.has_baseline
+        outputs = [column.name for column in profile.judged_outputs.columns] if has_baseline else [_OUTPUTS]
         keys += [("output", name) for name in outputs]
     return {key: [] for key in keys}
 
@@ -185,7 +189,8 @@ def _whys(profile: Profile, detector: Detector, of: dict[_Key, list[int]]) -> di
             )
         whys[key] = "correlation", f"{count:,} of {all_:,} {what}"
     if profile.outputs is not None:
-        whys[("output", _OUTPUTS)] = "output", _NO_BASELINE
+        is_cyclic = profile.season is not None and profile.season.parts > 0
+        whys[("output", _OUTPUTS)] = "output", _NO_CYCLE if is_cyclic else _NO_BASELINE
         for column in profile.outputs.columns:
             watched = column.why.removesuffix(", correlations")  # outputs have none
             whys[("output", column.name)] = str(column.kind), f"of the model's answers; {watched}"

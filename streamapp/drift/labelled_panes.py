@@ -10,6 +10,7 @@ import numpy as np
 
 from streamapp.drift.packing import pack, unpack
 from streamapp.drift.panes import PANE_ROWS
+from streamapp.drift.seasonal import SeasonalReference
 from streamapp.drift.span import Pane, Span, join_spans
 from streamapp.profile import Columns, Profile, Summary
 from streamapp.profile.coder import Coder
@@ -45,9 +46,14 @@ class LabelledCutter:
         Whose columns the rows have.
     reference
         Its :meth:`~streamapp.profile.Profile.of_labels`: bins of the panes.
+    seasonal
+        The reference by part of the day; None if it is compared as a whole. Labels come when they come, so
+        each row is compared with the hour of its own request.
     """
 
-    def __init__(self, profile: Profile, reference: Profile) -> None:
+    def __init__(
+        self, profile: Profile, reference: Profile, seasonal: SeasonalReference | None = None
+    ) -> None:
         target, *given = reference.columns
         classes = () if profile.labelled is None else profile.labelled.classes
         self._target = target
@@ -60,8 +66,11 @@ class LabelledCutter:
         each = 0 if self._coder is None else self._coder.bins
         for i, label in enumerate(classes):
             self._begin[target.levels.index(label)] = len(target.counts) + i * each
+        self._missing = np.cumsum([len(column.counts) for column in reference.columns]) - 1
         self._rest = np.zeros(self._bins, dtype=np.int64)
         self._span: Span | None = None
+        self._seasonal = seasonal
+        self._placed: np.ndarray | int = 0
 
     def cut(
         self, labels: np.ndarray, columns: Columns, has_columns: np.ndarray, places: Places
@@ -88,12 +97,15 @@ class LabelledCutter:
             part = slice(*np.searchsorted(row_of, (at, end)).tolist())
             every = np.concatenate([own[at:end], bins[:, part].ravel()])
             self._rest += np.bincount(every, minlength=self._bins)
+            if self._seasonal is not None:
+                has = self._has(own[at:end], row_of[part] - at, bins[:, part])
+                self._placed = self._placed + self._seasonal.placed(places.times_ms[at:end], has)
             span = places.span(slice(at, end))
             self._span = span if self._span is None else join_spans((self._span, span))
             at = end
             if self._span.events == PANE_ROWS:
-                yield end - 1, Pane(0, self._span, self._summary())
-                self._rest, self._span = np.zeros(self._bins, dtype=np.int64), None
+                yield end - 1, Pane(0, self._span, self._summary(), self._season())
+                self._rest, self._span, self._placed = np.zeros(self._bins, dtype=np.int64), None, 0
 
     def _given(
         self, own: np.ndarray, columns: Columns, has_columns: np.ndarray
@@ -105,15 +117,33 @@ class LabelledCutter:
         codes, known = codes_of(self._coder, columns), begin >= 0
         return rows[known], codes[:, known] + begin[known]
 
+    def _has(self, own: np.ndarray, rows: np.ndarray, bins: np.ndarray) -> np.ndarray:
+        """Return whether each row has a value of each of the reference's columns, (n, columns)."""
+        has = np.zeros((len(own), len(self._missing)), dtype=bool)
+        has[:, 0] = own != self._missing[0]
+        column = self._missing.searchsorted(bins)
+        has[rows, column] = bins != self._missing[column]
+        return has
+
+    def _season(self) -> np.ndarray | None:
+        if self._seasonal is None or isinstance(self._placed, int):
+            return None
+        return self._seasonal.part_of(self._placed)
+
     def _summary(self) -> Summary:
         none = np.zeros(0, np.int64)
         return Summary(self._layout, PANE_ROWS, self._rest, none, none.reshape(3, 0), 0, none)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state, JSON-able."""
-        return {"rest": pack(self._rest), "span": None if self._span is None else self._span.to_list()}
+        placed = {} if isinstance(self._placed, int) else {"placed": pack(self._placed)}
+        return {
+            "rest": pack(self._rest),
+            "span": None if self._span is None else self._span.to_list(),
+        } | placed
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Take over the state of :meth:`to_dict`."""
         self._rest = unpack(state["rest"]).copy()
         self._span = None if state["span"] is None else Span.from_list(state["span"])
+        self._placed = unpack(state["placed"]) if "placed" in state else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,11 +114,11 @@ class Scan:
         """Events of the newest round."""
         return self._rounds[-1].span.events
 
-    def adopt(self, other: Scan) -> None:
-        """Take over the rounds and partitions of a scan of the same bins."""
+    def adopt(self, other: Scan, renew: Callable[[Sums], Sums]) -> None:
+        """Take over the rounds, each as `renew` has it, and the partitions of a scan of the same bins."""
         self.forget_rounds()
         for own in other._rounds:
-            self._append(own)
+            self._append(renew(own))
         self._partitions = other._partitions
 
     def forget_rounds(self) -> None:

@@ -109,6 +109,35 @@ class SeasonalReference:
             ]
         )
 
+    def placed(self, times_ms: np.ndarray, has: np.ndarray) -> np.ndarray:
+        """Return what rows add whose times are known one by one, to be summed up for :meth:`part_of`.
+
+        Parameters
+        ----------
+        times_ms
+            (n,) event times.
+        has
+            (n, columns) bool, whether the row counts in each of the columns.
+        """
+        before, after, weight = self.season.places(times_ms)
+        later = np.rint(weight * _UNIT).astype(np.int64)[:, None]
+        apart = np.rint(2 * weight * (1 - weight) * _UNIT).astype(np.int64)[:, None]
+        rows = np.ones((len(times_ms), self._shape[1]), np.int64)
+        rows[:, :-1] = has[:, self.means.columns]
+        placed = np.zeros((2, *self._shape), np.int64)
+        np.add.at(placed[0], before, rows * (_UNIT - later))
+        np.add.at(placed[0], after, rows * later)
+        np.add.at(placed[1], before, rows * apart)
+        return placed
+
+    def part_of(self, placed: np.ndarray) -> np.ndarray:
+        """Return what the cycle adds to the vector of a pane of such rows: as :meth:`part`, but exactly."""
+        known = np.flatnonzero(self.season.rows)
+        gaps = np.zeros_like(self.means.means)
+        gaps[known] = np.abs(self.means.means[np.roll(known, -1)] - self.means.means[known])
+        steps = np.rint((placed[1][:, self._place] * gaps).sum(axis=0)).astype(np.int64)
+        return np.concatenate([np.zeros(len(self._smooth), np.int64), steps, placed[0].ravel()])
+
     def expected(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the mean of each seasonal component in vectors with weights (w, m), and 1 / its rows.
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import numpy as np
+
 from streamapp.messages import Window
 from streamapp.profile import Summary
 
@@ -46,6 +48,8 @@ class Pane:
     partition: int
     span: Span
     summary: Summary
+    season: np.ndarray | None = None
+    """What its hours add to a vector, if the time of each row is known; else that follows from the span."""
 
 
 def join_spans(spans: Iterable[Span]) -> Span:

@@ -72,11 +72,11 @@ class TargetMonitor:
     ) -> None:
         reference = profile.of_labels(name)
         if reference is None:
-            raise ProfileError("a profile that knows no target; fit it with y")
+            raise ProfileError("a profile that knows no target, or not by the hour as inputs; fit it with y")
         self.digest = reference.digest
         """Of the reference: equal ones judge alike."""
-        self._cutter = LabelledCutter(profile, reference)
         self._detector = Detector(reference, false_alarm_every, of_labels=True)
+        self._cutter = LabelledCutter(profile, reference, self._detector.comparison.seasonal)
         self._newest: Span | None = None
         self._target = name
         classes = () if profile.labelled is None else profile.labelled.classes

@@ -77,7 +77,7 @@ class Bundle:
         *,
         name: str,
         format: str = "joblib",
-        holdout: tuple[Any, Any] | None = None,
+        holdout: tuple[Any, Any] | tuple[Any, Any, Any] | None = None,
         time: Any = None,
         loss: str | None = None,
         loss_scale: float | None = None,
@@ -118,8 +118,8 @@ class Bundle:
             One of ``FORMATS``: joblib, pickle or skops; river for a model of river, which has learned
             already; onnx, keras, or tensorflow (a model of Keras, too) for networks.
         holdout
-            (X, y) that the model was not fitted on: they give the baseline of outputs and losses. None: no
-            baseline.
+            (X, y) or (X, y, times) that the model was not fitted on: they give the baseline of outputs and
+            losses. None: no baseline.
         time
             Times (n,) of the reference rows, or the column of `X` that holds them. They order the rows;
             of dates, the newest is `newest_training_data_at_ms` unless given, and they tell daily cycles.

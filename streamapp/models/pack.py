@@ -92,7 +92,7 @@ def pack(
     y: Any,
     *,
     name: str,
-    holdout: tuple[Any, Any] | None,
+    holdout: tuple[Any, ...] | None,
     time: Any,
     choices: Choices,
     facts: Facts,
@@ -134,8 +134,8 @@ def pack(
         if choices.sibling is not None:
             sibling = _adopt(choices.sibling, choices.format)
             answering = format_.predictor(sibling, signature.classes)
-        asked, answers, truth = _answer_holdout(holdout, signature, answering)
-        profile = profile.with_outputs(answers.outputs, signature.classes)
+        asked, answers, truth, held_ms = _answer_holdout(holdout, signature, answering)
+        profile = profile.with_outputs(answers.outputs, signature.classes, held_ms)
         if loss == "absolute" and scale is None:
             scale = loss_scale(truth, answers.values)
         levels = segments.of(signature.to_rows(asked)) if segments else None
@@ -296,19 +296,25 @@ def _check_restored(table: dict[str, Any], signature: Signature, predictor: Pred
 
 
 def _answer_holdout(
-    holdout: tuple[Any, Any], signature: Signature, predictor: Predict
-) -> tuple[Columns, Any, Array]:
-    X, y = holdout
+    holdout: tuple[Any, ...], signature: Signature, predictor: Predict
+) -> tuple[Columns, Any, Array, Array | None]:
+    """Return the holdout's columns, answers, labels and times; these order it if they are dates."""
+    X, y, *time = holdout
     columns = signature.from_frame(X)
     truth = fit_labels(read_labels(y), signature.classes, target="the holdout's target")
     _check_lengths(count_rows(columns), len(truth), "holdout's target")
     if not len(truth):
         raise SignatureError("the holdout has no rows")
+    times_ms = None
+    if time:
+        order, times_ms = read_times(time[0])
+        _check_lengths(len(truth), len(order), "holdout's time")
+        columns, truth = {name: values[order] for name, values in columns.items()}, truth[order]
     try:
         signature.check(columns)
     except SignatureError as exc:
         raise SignatureError(f"holdout: {exc}") from None
-    return columns, predictor(signature.to_input(columns)), truth
+    return columns, predictor(signature.to_input(columns)), truth, times_ms
 
 
 def _draw_golden(signature: Signature, profile: Profile, predictor: Predict, tolerance: float) -> Golden:

@@ -1,22 +1,23 @@
-"""The reference rows without their daily cycle: what their correlations and their dependence are taken of."""
+"""The daily cycle of the reference rows, and what is left of them without it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from streamapp.profile.coder import Coder
 from streamapp.profile.column import ColumnProfile
-from streamapp.profile.columns import Columns, row_count
+from streamapp.profile.columns import Columns
 from streamapp.profile.measures import Measures
+from streamapp.profile.mixtures import fit_mixtures
 from streamapp.profile.pairs import rank_table
 from streamapp.profile.placing import placed_codes
-from streamapp.profile.season import Season
-from streamapp.profile.season_fit import fit_season, read_row_times
-from streamapp.profile.seasonal_means import SeasonalMeans, rank_means
+from streamapp.profile.season import Season, is_cyclic
+from streamapp.profile.season_fit import MIN_DAYS, count_parts, fit_season, too_short, whole_days
+from streamapp.profile.seasonal_means import block_moments, rank_means
 
-__all__ = ["Cycle", "fit_cycle"]
+__all__ = ["Cycle", "Watched", "fit_cycle_beside", "fit_watched"]
 
 
 class Cycle:
@@ -54,36 +55,91 @@ class Cycle:
                 ranks[row] = np.where(missing[row], 0.0, ranks[row] - expected)
         return ranks
 
-    def block_moments(self, measures: Measures, length: int, blocks: int) -> tuple[np.ndarray, ...]:
-        """Return what is expected in consecutive blocks of rows, (b, L), and variance and kurtosis within."""
-        seasonal = SeasonalMeans(measures, self._season)
-        parts, rows = self._season.parts, slice(0, length * blocks)
-        block = np.arange(length * blocks) // length * parts
-        after = self._weight[rows]
-        weights = np.bincount(block + self._before[rows], 1 - after, minlength=blocks * parts)
-        weights += np.bincount(block + self._after[rows], after, minlength=blocks * parts)
-        expected = np.tile(measures.reference[0], (blocks, 1))
-        expected[:, seasonal.components] = weights.reshape(blocks, parts) / length @ seasonal.means
-        return expected, seasonal.variance, seasonal.kurtosis
+    def block_moments(self, measures: Measures, block: np.ndarray, blocks: int) -> tuple[np.ndarray, ...]:
+        """Return what is expected in blocks of rows, (b, L), and variance and kurtosis within.
+
+        `block` (m,) is that of each row; those of none of the `blocks` are left out.
+        """
+        own, parts = block < blocks, self._season.parts
+        start, after = block[own] * parts, self._weight[own]
+        weights = np.bincount(start + self._before[own], 1 - after, minlength=blocks * parts)
+        weights += np.bincount(start + self._after[own], after, minlength=blocks * parts)
+        rows = np.bincount(block[own], minlength=blocks)
+        mixes = weights.reshape(blocks, parts) / np.maximum(rows, 1)[:, None]
+        return block_moments(measures, self._season, mixes)
 
 
-def fit_cycle(coder: Coder, columns: Columns, times: Any) -> tuple[Season, Cycle | None]:
-    """Return the season of the reference rows, and their cycle if they have one.
+class Watched(NamedTuple):
+    """What is watched of the reference rows, and their cycle."""
+
+    columns: tuple[ColumnProfile, ...]
+    mixtures: tuple[ColumnProfile, ...]
+    season: Season | None
+    """None if the rows' times are not known."""
+    cycle: Cycle | None
+    """None if the rows have none."""
+
+
+def fit_watched(
+    fitted: tuple[ColumnProfile, ...],
+    columns: Columns,
+    times_ms: np.ndarray | None,
+) -> Watched:
+    """Add the mixtures of columns, and the season.
 
     Parameters
     ----------
-    coder
-        Of the watched columns.
+    fitted
+        Columns fitted on the reference rows.
     columns
         The reference rows, (m,) each.
-    times
-        Their event times (m,): datetime64, or milliseconds since the epoch.
-
-    Raises
-    ------
-    ProfileError
-        If there is not one time for each row.
+    times_ms
+        Their event times (m,); None if they are not known.
     """
-    times_ms = read_row_times(times, row_count(columns))
+    mixtures = _mixtures(fitted, columns)
+    if times_ms is None:
+        return Watched(fitted, mixtures, None, None)
+    coder = Coder(fitted + mixtures)
     season = fit_season(coder.columns, placed_codes(coder, columns), times_ms)
-    return season, Cycle(season, times_ms) if season.parts else None
+    cycle = Cycle(season, times_ms) if season.parts else None
+    return Watched(fitted, mixtures, season, cycle)
+
+
+def fit_cycle_beside(
+    columns: tuple[ColumnProfile, ...],
+    codes: np.ndarray,
+    times_ms: np.ndarray | None,
+    inputs: Season | None,
+) -> tuple[Season | None, Cycle | None]:
+    """Return the season of outputs or labels, and their rows' cycle if there is one.
+
+    Parameters
+    ----------
+    columns
+        Outputs or labels, with their bins.
+    codes
+        (c, k) bins of their rows, those of all columns numbered through.
+    times_ms
+        (k,) event times of these; None if they are not known.
+    inputs
+        Season of the profile: what follows from inputs with a cycle has one as well, without proof.
+    """
+    if times_ms is None or not len(times_ms):
+        return None, None
+    if is_cyclic(inputs):
+        if whole_days(int(np.ptp(times_ms))) < MIN_DAYS:
+            return Season.none(too_short(int(np.ptp(times_ms)))), None
+        parts = inputs.parts
+    else:
+        season = fit_season(columns, codes, times_ms)
+        if not season.parts:
+            return season, None
+        parts = season.parts
+    starts = np.cumsum([0, *(len(column.counts) for column in columns[:-1])])
+    season = count_parts(columns, codes - starts[:, None], times_ms, parts)
+    return season, Cycle(season, times_ms)
+
+
+def _mixtures(fitted: tuple[ColumnProfile, ...], columns: Columns) -> tuple[ColumnProfile, ...]:
+    coder = Coder(fitted)
+    return fit_mixtures(fitted, coder.number_names, coder.codes(columns)[0])

@@ -15,6 +15,8 @@ from streamapp.profile.fitting import fit_column
 from streamapp.profile.inflation import inflation
 from streamapp.profile.kinds import ColumnKind
 from streamapp.profile.measures import Measures
+from streamapp.profile.season import Season
+from streamapp.profile.seasonal_means import block_moments
 
 __all__ = ["OutputProfile", "fit_outputs", "provisional_outputs"]
 
@@ -23,6 +25,8 @@ MAX_SCORES = 10
 MAX_CLASSES = 50
 FEW = 64
 """Whole numbers with at most this many levels are taken as classes."""
+LIVE_UNIT = 1_024
+"""Live rows are counted by the part of the day in this part of a row: a pane may lie in two."""
 _GRID = 29
 
 
@@ -36,6 +40,8 @@ class OutputProfile:
     factor: np.ndarray = field(default_factory=lambda: np.empty(0))
     """(L,) variance inflation of each component; empty means 1."""
     blocks: np.ndarray = field(default_factory=lambda: np.empty(0))
+    season: Season | None = None
+    """The baseline's daily cycle, or why it has none; None if the times of its rows are not known."""
 
     @property
     def has_baseline(self) -> bool:
@@ -69,27 +75,34 @@ class OutputProfile:
             columns[f"probability:{self.classes[i]}"] = outputs[:, i].astype(np.float64)
         return columns
 
-    def with_live(self, blocks: np.ndarray) -> OutputProfile:
-        """Return the same bins with a baseline.
+    def without_baseline(self) -> OutputProfile:
+        """Return the same bins with nothing to compare with."""
+        empty = tuple(column.with_counts(np.zeros_like(column.counts)) for column in self.columns)
+        return OutputProfile(self.classes, empty)
 
-        Parameters
-        ----------
-        blocks
-            (b, bins) int64, counts of consecutive runs of live rows.
-        """
+    def with_live(
+        self, blocks: np.ndarray, by_part: np.ndarray | None = None, mixes: np.ndarray | None = None
+    ) -> OutputProfile:
+        """Return the same bins with a baseline, as :meth:`~streamapp.Profile.with_live_outputs` says."""
         ends = np.cumsum([len(column.counts) for column in self.columns])
         counts = np.split(blocks.sum(axis=0), ends[:-1])
         columns = tuple(column.with_counts(own) for column, own in zip(self.columns, counts, strict=True))
-        return OutputProfile(self.classes, columns, *block_inflation(Measures(columns), blocks))
+        measures, season, moments = Measures(columns), None, None
+        if by_part is not None and mixes is not None:
+            names, bins = tuple(c.name for c in columns), tuple(len(c.counts) for c in columns)
+            season = Season(len(by_part), names, bins, by_part, "", unit=LIVE_UNIT)
+            moments = block_moments(measures, season, mixes)
+        return OutputProfile(self.classes, columns, *block_inflation(measures, blocks, moments), season)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the outputs as JSON-able fields."""
+        season = {} if self.season is None else {"season": self.season.to_dict()}
         return {
             "classes": None if self.classes is None else list(self.classes),
             "columns": [column.to_dict() for column in self.columns],
             "factor": self.factor.tolist(),
             "blocks": [None if np.isinf(b) else b for b in self.blocks.tolist()],
-        }
+        } | season
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
@@ -99,6 +112,7 @@ class OutputProfile:
             columns=tuple(ColumnProfile.from_dict(c) for c in fields["columns"]),
             factor=np.array(fields["factor"], dtype=np.float64),
             blocks=np.array([np.inf if b is None else b for b in fields["blocks"]], dtype=np.float64),
+            season=Season.from_dict(fields["season"]) if "season" in fields else None,
         )
 
 

@@ -15,24 +15,26 @@ from streamapp.errors import ProfileError
 from streamapp.profile.coder import Coder
 from streamapp.profile.column import ColumnProfile
 from streamapp.profile.columns import Columns, as_columns, row_count
-from streamapp.profile.cycle import fit_cycle
+from streamapp.profile.cycle import fit_watched
 from streamapp.profile.fitting import fit_column
 from streamapp.profile.kinds import read_kinds
-from streamapp.profile.labelled import LabelledReference, fit_labelled
-from streamapp.profile.mixtures import fit_mixtures
+from streamapp.profile.labelled import LabelledReference
+from streamapp.profile.labelled_fit import Inputs, fit_labelled
 from streamapp.profile.outputs import OutputProfile, fit_outputs, provisional_outputs
 from streamapp.profile.pair_products import PairProducts, none_apart
 from streamapp.profile.pairs import PairProfile
+from streamapp.profile.placing import placed_codes
 from streamapp.profile.policy import ColumnPolicy, DriftPolicy, read_policy
 from streamapp.profile.reference import (
+    fit_baseline,
     fit_inflation,
     fit_pairs,
     fit_target,
     is_category,
-    output_inflation,
     time_columns,
 )
-from streamapp.profile.season import Season
+from streamapp.profile.season import Season, is_cyclic
+from streamapp.profile.season_fit import read_row_times
 from streamapp.profile.shapes import check_shapes
 from streamapp.profile.subjects import policy_given, with_policy
 from streamapp.profile.summary import Summary
@@ -110,7 +112,8 @@ class Profile:
             (m,): floats are numbers, strings categories, integers categories if they have few levels.
         outputs
             What the model said to rows that it was not fitted on: values or labels (k,), or class
-            probabilities (k, classes). None: a baseline can follow from :meth:`with_outputs`.
+            probabilities (k, classes). As many as there are rows are taken as those of these rows, and have
+            their times. None: a baseline can follow from :meth:`with_outputs`.
         y
             Target of the reference rows (m,).
         ordered
@@ -162,18 +165,17 @@ class Profile:
         )
         if personal:
             fitted = tuple(replace(column, is_personal=column.name in personal) for column in fitted)
-        coder = Coder(fitted)
+        times_ms = None if times is None else read_row_times(times, rows)
+        fitted, mixtures, season, cycle = fit_watched(fitted, columns, times_ms)
+        coder = Coder(fitted + mixtures)
         numbers, names, _ = coder.codes(columns)
         target, labelled = None, None
         if y is not None:
             target, labels = fit_target(y, rows, classes)
             if readable := _readable(fitted):
-                labelled = fit_labelled(target, labels, readable, Coder(readable), columns, ordered=ordered)
-        mixtures = fit_mixtures(fitted, coder.number_names, numbers)
-        if mixtures:
-            coder = Coder(fitted + mixtures)
-            numbers, names, _ = coder.codes(columns)
-        season, cycle = (None, None) if times is None else fit_cycle(coder, columns, times)
+                codes = placed_codes(Coder(readable), columns)
+                inputs = Inputs(readable, codes, times_ms, season)
+                labelled = fit_labelled(target, labels, inputs, ordered=ordered)
         pairs = fit_pairs(fitted, coder, numbers, cycle)
         inflations = fit_inflation(
             fitted + mixtures, coder, numbers, names, pairs, ordered=ordered, cycle=cycle
@@ -190,7 +192,9 @@ class Profile:
             mixtures,
             season=season,
         )
-        profile = profile if outputs is None else profile.with_outputs(outputs, classes)
+        if outputs is not None:
+            known = times_ms if times_ms is not None and len(np.asarray(outputs)) == rows else None
+            profile = profile.with_outputs(outputs, classes, known)
         return with_policy(profile, read_policy(policy))
 
     @property
@@ -205,10 +209,29 @@ class Profile:
 
     @property
     def is_seasonal(self) -> bool:
-        """Whether some columns are compared by the hour of the day: then event times must be known."""
-        return self.season is not None and self.season.parts > 0
+        """Whether something is compared by the hour of the day: then event times must be known."""
+        return self.compared_by is not None
 
-    def with_outputs(self, outputs: Any, classes: Sequence[object] | None = None) -> Self:
+    @cached_property
+    def judged_outputs(self) -> OutputProfile | None:
+        """The outputs, without their baseline if that is compared as a whole and the inputs are not.
+
+        What follows from inputs with a daily cycle has one as well, be it seen or not.
+        """
+        season = None if self.outputs is None else self.outputs.season
+        if self.outputs is None or not is_cyclic(self.season) or is_cyclic(season):
+            return self.outputs
+        return self.outputs.without_baseline()
+
+    @cached_property
+    def compared_by(self) -> Season | None:
+        """The daily cycle of inputs and outputs; None without one."""
+        outputs = None if self.judged_outputs is None else self.judged_outputs.season
+        if is_cyclic(self.season) and is_cyclic(outputs):
+            return self.season.joined(outputs)
+        return next((each for each in (self.season, outputs) if is_cyclic(each)), None)
+
+    def with_outputs(self, outputs: Any, classes: Sequence[object] | None = None, times: Any = None) -> Self:
         """Return the profile with `outputs` as the baseline of what the model says.
 
         Parameters
@@ -218,37 +241,58 @@ class Profile:
             profile is ordered.
         classes
             In the order of the probabilities.
+        times
+            Event times (k,) of these rows, as :meth:`fit` takes them. If inputs have a daily cycle, outputs
+            are compared with those of the same hours; without times, or if these cover less than three whole
+            days, this is no baseline, and one follows from live rows.
         """
-        fitted = fit_outputs(np.asarray(outputs), classes)
-        return replace(self, outputs=output_inflation(fitted, np.asarray(outputs), ordered=self.ordered))
+        values = np.asarray(outputs)
+        fitted = fit_outputs(values, classes)
+        return replace(self, outputs=fit_baseline(fitted, values, times, self.season, ordered=self.ordered))
 
-    def with_live_outputs(self, blocks: np.ndarray) -> Self:
-        """Return the profile with a baseline of outputs from live rows: (b, bins) counts of consecutive runs.
+    def with_live_outputs(
+        self, blocks: np.ndarray, by_part: np.ndarray | None = None, mixes: np.ndarray | None = None
+    ) -> Self:
+        """Return the profile with a baseline of outputs from live rows.
 
         Its layout stays, so that summaries made before and after can be added.
+
+        Parameters
+        ----------
+        blocks
+            (b, bins) int64, counts of consecutive runs of live rows.
+        by_part
+            (parts, bins) int64, counts by the parts of the day of :attr:`season`, in units of 1 / 1,024 rows;
+            None: outputs are compared as a whole.
+        mixes
+            (b, parts) weights of the parts in each run, which sum to 1.
         """
         if self.outputs is None:
             raise ProfileError("a profile that knows nothing of outputs; fit it with y, classes or outputs")
-        return replace(self, outputs=self.outputs.with_live(blocks))
+        return replace(self, outputs=self.outputs.with_live(blocks, by_part, mixes))
 
     def of_labels(self, name: str = "target") -> Profile | None:
-        """Return the reference of labelled rows, None if no target is known.
+        """Return the reference of labelled rows; None without a target, or with one that is of no use.
+
+        That is one which is compared as a whole, where inputs have a daily cycle.
 
         Its columns are the target, called `name`, and every readable column given each class, called
         ``COLUMN|CLASS``. A labelled row counts in the first and in those of its own class. What was chosen
         for a column holds for it given each class as well.
         """
-        if self.target is None:
+        found = self.labelled
+        season = None if found is None or not is_cyclic(found.season) else found.season.renamed(name)
+        if self.target is None or (is_cyclic(self.season) and season is None):
             return None
         target, unknown = replace(self.target, name=name), np.empty(0)
-        found = self.labelled
         factor, blocks = (unknown, unknown) if found is None else (found.factor, found.blocks)
         columns = (target,) if found is None else found.columns(target, self.readable)
         none = PairProfile(*(np.empty(0, np.int64) for _ in PairProfile.__slots__))
         classes = () if found is None else found.classes
         policy = policy_given(self.policy, self.readable, classes)
         inflation = factor, blocks, unknown, unknown
-        return Profile(columns, none, None, None, self.rows, self.ordered, *inflation, policy=policy)
+        fixed = self.rows, self.ordered, *inflation
+        return Profile(columns, none, None, None, *fixed, policy=policy, season=season)
 
     def summarize(self, columns: Columns, outputs: np.ndarray | None = None) -> Summary:
         """Return the summary of some rows.

@@ -60,6 +60,8 @@ def recount(profile: Profile, columns: Columns, outputs: np.ndarray | None = Non
     now = list(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
     pair_factor, pair_blocks = _carried(before, now, profile.pair_factor, profile.pair_blocks)
     own = profile.outputs
+    if own is not None and own.season is not None:
+        own = replace(own, season=None)
     return replace(
         profile,
         columns=fresh,

@@ -12,15 +12,17 @@ from streamapp.errors import ProfileError
 from streamapp.profile.coder import Coder
 from streamapp.profile.column import LEVEL_ROWS, MAX_LEVELS, ColumnProfile
 from streamapp.profile.columns import as_columns
-from streamapp.profile.cycle import Cycle
+from streamapp.profile.cycle import Cycle, fit_cycle_beside
 from streamapp.profile.fitting import fit_column
 from streamapp.profile.inflation import block_length, inflation
 from streamapp.profile.measures import Measures
 from streamapp.profile.outputs import OutputProfile, block_inflation
 from streamapp.profile.pairs import PairProfile, choose_pairs, rank_table, standard_ranks
-from streamapp.profile.placing import codes_of
+from streamapp.profile.placing import codes_of, placed_codes
+from streamapp.profile.season import Season
+from streamapp.profile.season_fit import read_row_times
 
-__all__ = ["fit_inflation", "fit_pairs", "fit_target", "is_category", "output_inflation", "time_columns"]
+__all__ = ["fit_baseline", "fit_inflation", "fit_pairs", "fit_target", "is_category", "time_columns"]
 
 
 def is_category(X: object, name: str) -> bool:
@@ -120,7 +122,7 @@ def fit_inflation(
     named = np.array(names, dtype=np.intp).reshape(-1, rows)
     counts = _block_counts(np.concatenate([numbers, named]), coder.bins, length, blocks)
     measures = Measures(columns)
-    moments = None if cycle is None else cycle.block_moments(measures, length, blocks)
+    moments = None if cycle is None else cycle.block_moments(measures, np.arange(rows) // length, blocks)
     factor, count = block_inflation(measures, counts, moments)
     if not len(pairs):
         return factor, count, unknown, unknown
@@ -139,18 +141,41 @@ def fit_inflation(
     return factor, count, np.round(pair_factor, 4), pair_count
 
 
-def output_inflation(fitted: OutputProfile, outputs: np.ndarray, *, ordered: bool) -> OutputProfile:
-    """Return `fitted` with the variance inflation that its baseline's order shows."""
-    length = block_length(len(outputs)) if ordered else 0
-    if not length:
-        return fitted
+def fit_baseline(
+    fitted: OutputProfile, outputs: np.ndarray, times: Any, inputs: Season | None, *, ordered: bool
+) -> OutputProfile:
+    """Return `fitted` with the daily cycle of its rows, and the variance inflation that their order shows.
+
+    Parameters
+    ----------
+    fitted
+        Profile of the outputs.
+    outputs
+        Its rows (k,) or (k, classes).
+    times
+        Their event times (k,); None if they are not known.
+    inputs
+        Season of the profile.
+    ordered
+        Whether rows are in the order of time; else nothing is known of dependence.
+    """
     coder = Coder(fitted.columns)
     if outputs.ndim == 2 and outputs.shape[1] == 1:
         outputs = outputs[:, 0]
-    codes = codes_of(coder, fitted.columns_of(outputs))
-    counts = _block_counts(codes, coder.bins, length, codes.shape[1] // length)
-    factor, blocks = block_inflation(Measures(fitted.columns), counts)
-    return replace(fitted, factor=factor, blocks=blocks)
+    columns = fitted.columns_of(outputs)
+    times_ms = None if times is None else read_row_times(times, len(outputs))
+    season, cycle = fit_cycle_beside(fitted.columns, placed_codes(coder, columns), times_ms, inputs)
+    fitted = replace(fitted, season=season)
+    length = block_length(len(outputs)) if ordered else 0
+    if not length:
+        return fitted
+    codes, measures = codes_of(coder, columns), Measures(fitted.columns)
+    blocks = codes.shape[1] // length
+    counts = _block_counts(codes, coder.bins, length, blocks)
+    block = np.arange(codes.shape[1]) // length
+    moments = None if cycle is None else cycle.block_moments(measures, block, blocks)
+    factor, count = block_inflation(measures, counts, moments)
+    return replace(fitted, factor=factor, blocks=count)
 
 
 def _ranks(

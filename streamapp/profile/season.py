@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 import numpy as np
 
-__all__ = ["DAY_MS", "Season"]
+from streamapp.profile.column import ColumnProfile
+
+__all__ = ["DAY_MS", "Season", "is_cyclic"]
 
 DAY_MS = 86_400_000
 _STEP_MS = 900_000
@@ -40,9 +43,10 @@ class Season:
     bins: tuple[int, ...]
     """How many bins each of them has."""
     counts: np.ndarray
-    """(parts, sum of bins) int64."""
+    """(parts, sum of bins) int64, in units of 1 / `unit` rows."""
     why_not: str
     """Why there is no cycle, for people; empty if there is one."""
+    unit: int = 1
 
     @classmethod
     def none(cls, why_not: str) -> Self:
@@ -58,7 +62,7 @@ class Season:
         what = "the hour of the day" if step == 1 else f"{step}-hour parts of the day"
         shown = ", ".join(self.columns[:_NAMED])
         more = f" and {len(self.columns) - _NAMED} more" if len(self.columns) > _NAMED else ""
-        return f"the reference is compared by {what}, UTC: {shown}{more}; not outputs, nor labels"
+        return f"the reference is compared by {what}, UTC: {shown}{more}"
 
     def places(self, times_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the parts before and after each of some times (n,), and the weight of the latter."""
@@ -81,15 +85,50 @@ class Season:
             (p,): the share of the pane's rows at each moment, which sum to 1. Rows of a long pane are taken
             to be spread as those of the reference; of a day or more, as those of a whole day.
         """
-        length = min(max(to_ms - from_ms, 0), DAY_MS)
-        points = 1 + length // _STEP_MS
-        before, after, weight = self.places(from_ms + (np.arange(points) + 0.5) / points * length)
-        mix = np.zeros((points, self.parts))
-        at = np.arange(points)
+        points = _spread(from_ms, to_ms)
+        before, after, weight = self.places(points)
+        mix, at = np.zeros((len(points), self.parts)), np.arange(len(points))
         mix[at, before] = 1 - weight
         mix[at, after] += weight
         rate = mix @ self.rows
         return mix, rate / rate.sum()
+
+    def shares(self, from_ms: int, to_ms: int) -> np.ndarray:
+        """Return the share of a pane's time in each part of the day, (parts,)."""
+        of = np.mod(_spread(from_ms, to_ms), DAY_MS) * self.parts // DAY_MS
+        return np.bincount(of.astype(np.intp), minlength=self.parts) / len(of)
+
+    def joined(self, other: Season) -> Self:
+        """Return the season with the columns of `other`, which has the same parts, behind its own."""
+        unit = max(self.unit, other.unit)
+        counts = [each.counts * (unit // each.unit) for each in (self, other)]
+        return replace(
+            self,
+            columns=self.columns + other.columns,
+            bins=self.bins + other.bins,
+            counts=np.concatenate(counts, axis=1),
+            unit=unit,
+        )
+
+    def renamed(self, name: str) -> Self:
+        """Return the season with another name of the first column."""
+        return replace(self, columns=(name, *self.columns[1:]))
+
+    def located(self, columns: Sequence[ColumnProfile]) -> list[tuple[int, np.ndarray]]:
+        """Return the places of the seasonal columns among `columns`, increasing, and their counts (parts, b).
+
+        Columns that are not there are left out. Of two with the same name, an input and an output, the last
+        one that has reference rows is meant.
+        """
+        names = [column.name if column.counts.any() else None for column in columns]
+        found: list[tuple[int, np.ndarray]] = []
+        own = np.split(self.counts, np.cumsum(self.bins)[:-1], axis=1)
+        for name, counts in zip(reversed(self.columns), reversed(own), strict=True):
+            end = found[-1][0] if found else len(names)
+            place = next((i for i in range(end - 1, -1, -1) if names[i] == name), None)
+            if place is not None:
+                found.append((place, counts))
+        return found[::-1]
 
     def by_column(self) -> dict[str, np.ndarray]:
         """Return the counts (parts, b) of each column."""
@@ -98,9 +137,9 @@ class Season:
 
     @cached_property
     def rows(self) -> np.ndarray:
-        """(parts,) reference rows."""
-        # Each row is counted once in each column.
-        return np.asarray(self.counts.sum(axis=1) // len(self.columns))
+        """(parts,) reference rows, in the unit of the counts."""
+        # Each row is counted once in the first column.
+        return np.asarray(self.counts[:, : self.bins[0]].sum(axis=1))
 
     @cached_property
     def _known(self) -> np.ndarray:
@@ -112,13 +151,16 @@ class Season:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, JSON-able."""
-        return {
+        fields = {
             "parts": self.parts,
             "columns": list(self.columns),
             "bins": list(self.bins),
             "counts": self.counts.tolist(),
             "why_not": self.why_not,
         }
+        if self.unit != 1:
+            fields["unit"] = self.unit
+        return fields
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
@@ -127,4 +169,16 @@ class Season:
             return cls.none(fields["why_not"])
         counts = np.array(fields["counts"], dtype=np.int64)
         columns, bins = tuple(fields["columns"]), tuple(fields["bins"])
-        return cls(fields["parts"], columns, bins, counts, fields["why_not"])
+        return cls(fields["parts"], columns, bins, counts, fields["why_not"], fields.get("unit", 1))
+
+
+def is_cyclic(season: Season | None) -> TypeGuard[Season]:
+    """Whether there is a daily cycle."""
+    return season is not None and season.parts > 0
+
+
+def _spread(from_ms: int, to_ms: int) -> np.ndarray:
+    """Return moments that stand for a span of time: of a day or more, for a whole day."""
+    length = min(max(to_ms - from_ms, 0), DAY_MS)
+    points = 1 + length // _STEP_MS
+    return np.asarray(from_ms + (np.arange(points) + 0.5) / points * length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from streamapp.profile.column import ColumnProfile
 from streamapp.profile.measures import Measures
 from streamapp.profile.season import DAY_MS, Season
 
-__all__ = ["fit_season", "read_row_times"]
+__all__ = ["MIN_DAYS", "count_parts", "fit_season", "read_row_times", "too_short", "whole_days"]
 
 MIN_DAYS = 3
 """Whole days from which on a cycle can be told from chance."""
@@ -78,31 +79,46 @@ def fit_season(columns: tuple[ColumnProfile, ...], codes: np.ndarray, times_ms: 
     ----------
     .. [1] H. O. Hartley, "Tests of significance in harmonic analysis", Biometrika 36, 1949.
     """
-    first, length = int(times_ms.min()), int(np.ptp(times_ms))
-    # The last row of a whole day comes a little before its end.
-    days = (length + DAY_MS // _HOURS) // DAY_MS
+    days = whole_days(int(np.ptp(times_ms)))
     if days < MIN_DAYS:
-        return Season.none(
-            f"it covers {length / DAY_MS:.1f} days, and a daily cycle needs {MIN_DAYS} whole ones"
-        )
+        return Season.none(too_short(int(np.ptp(times_ms))))
     parts, is_known = _cut(times_ms)
     if not parts:
         return Season.none(
             f"parts of the day have fewer than {PART_ROWS} rows, or rows of fewer than {MIN_DAYS} days"
         )
     measures = Measures(columns)
-    seasonal = _columns_with_cycle(measures, codes, times_ms, (times_ms - first) // DAY_MS, days)
+    day = (times_ms - int(times_ms.min())) // DAY_MS
+    seasonal = _columns_with_cycle(measures, codes, times_ms, day, days)
     if not seasonal:
         return Season.none(f"no column has a daily cycle beyond doubt in {days} days")
+    chosen = tuple(columns[i] for i in seasonal)
+    season = count_parts(chosen, codes[seasonal] - measures.starts[seasonal, None], times_ms, parts)
+    return replace(season, counts=np.where(is_known[:, None], season.counts, 0))
+
+
+def count_parts(
+    columns: tuple[ColumnProfile, ...], codes: np.ndarray, times_ms: np.ndarray, parts: int
+) -> Season:
+    """Return the season of some columns with these parts of the day; `codes` (c, m) from 0 in each column."""
     of = times_ms % DAY_MS * parts // DAY_MS
     counts = []
-    for i in seasonal:
-        bins = len(columns[i].counts)
-        flat = of * bins + codes[i] - measures.starts[i]
-        own = np.bincount(flat.astype(np.intp), minlength=parts * bins).reshape(parts, bins)
-        counts.append(np.where(is_known[:, None], own, 0))
-    names = tuple(columns[i].name for i in seasonal)
-    return Season(parts, names, tuple(own.shape[1] for own in counts), np.concatenate(counts, axis=1), "")
+    for column, own in zip(columns, codes, strict=True):
+        bins = len(column.counts)
+        flat = np.bincount((of * bins + own).astype(np.intp), minlength=parts * bins)
+        counts.append(flat.reshape(parts, bins))
+    names, bins_of = tuple(column.name for column in columns), tuple(len(c.counts) for c in columns)
+    return Season(parts, names, bins_of, np.concatenate(counts, axis=1), "")
+
+
+def whole_days(length_ms: int) -> int:
+    """Return how many whole days a span covers: the last row of a day comes a little before its end."""
+    return (length_ms + DAY_MS // _HOURS) // DAY_MS
+
+
+def too_short(length_ms: int) -> str:
+    """Say that a span does not cover enough whole days."""
+    return f"it covers {length_ms / DAY_MS:.1f} days, and a daily cycle needs {MIN_DAYS} whole ones"
 
 
 def _cut(times_ms: np.ndarray) -> tuple[int, np.ndarray]:

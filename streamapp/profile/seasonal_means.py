@@ -8,7 +8,7 @@ from streamapp.profile.column import ColumnProfile
 from streamapp.profile.measures import Measures
 from streamapp.profile.season import Season
 
-__all__ = ["SeasonalMeans", "rank_means"]
+__all__ = ["SeasonalMeans", "block_moments", "rank_means"]
 
 _LEAST = 0.1
 """Part of a variance that the season never explains: an hour that is a column of its own has none left."""
@@ -39,17 +39,17 @@ class SeasonalMeans:
     """
 
     def __init__(self, measures: Measures, season: Season) -> None:
-        names = [column.name for column in measures.columns]
-        own = [names.index(name) for name in season.columns]
-        self.columns = np.array(own, dtype=np.intp)
+        own = season.located(measures.columns)
+        self.columns = np.array([i for i, _ in own], dtype=np.intp)
         self.counts = np.zeros((season.parts, len(measures.reference_counts)), np.int64)
-        for i, counts in zip(own, season.by_column().values(), strict=True):
+        for i, counts in own:
             start = int(measures.starts[i])
             self.counts[:, start : start + counts.shape[1]] = counts
         self.components = at = np.flatnonzero(np.isin(measures.column_of, self.columns))
         mean, variance, kurtosis, _ = measures.reference
         sums, every = measures.sums(self.counts)
-        self.rows = rows = every[:, at]
+        rows = every[:, at]
+        self.rows = rows / season.unit
         self.means = np.where(rows > 0, measures.means(sums, every)[:, at], mean[at])
         self.variance, self.kurtosis = variance.copy(), kurtosis.copy()
         weight = rows / np.maximum(rows.sum(axis=0), 1)
@@ -68,6 +68,17 @@ class SeasonalMeans:
             self.variance[k] = max(within, _LEAST * variance[k])
 
 
+def block_moments(measures: Measures, season: Season, mixes: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return what is expected in blocks of rows, (b, L), and variance and kurtosis within the parts, (L,).
+
+    `mixes` (b, parts) are the weights of the parts in each block; a block's sum to 1.
+    """
+    seasonal = SeasonalMeans(measures, season)
+    expected = np.tile(measures.reference[0], (len(mixes), 1))
+    expected[:, seasonal.components] = mixes @ seasonal.means
+    return expected, seasonal.variance, seasonal.kurtosis
+
+
 def rank_means(columns: tuple[ColumnProfile, ...], ranks: np.ndarray, season: Season) -> np.ndarray:
     """Return the mean rank of each column by part of the day, (parts, columns); 0 where there is no season.
 
@@ -80,13 +91,9 @@ def rank_means(columns: tuple[ColumnProfile, ...], ranks: np.ndarray, season: Se
     season
         An adopted one.
     """
-    names = [column.name for column in columns]
     means = np.zeros((season.parts, len(columns)))
     starts = np.cumsum([0, *(len(column.counts) for column in columns)])
-    for name, counts in season.by_column().items():
-        if name not in names:  # of a mixture
-            continue
-        i = names.index(name)
+    for i, counts in season.located(columns):
         present = counts[:, :-1]
         total = present @ ranks[starts[i] : starts[i] + present.shape[1]]
         rows = present.sum(axis=1)

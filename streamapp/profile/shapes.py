@@ -9,6 +9,7 @@ import numpy as np
 
 from streamapp.errors import ProfileError
 from streamapp.profile.pairs import PairProfile
+from streamapp.profile.season import is_cyclic
 
 if TYPE_CHECKING:
     from streamapp.profile.column import ColumnProfile
@@ -26,9 +27,17 @@ def check_shapes(profile: Profile) -> None:
             raise ProfileError(f"{what} of shapes {', '.join(str(array.shape) for array in arrays)}")
     for column in _columns(profile):
         _check_column(column)
-    season, labelled = profile.season, profile.labelled
-    if season is not None and season.parts:
+    labelled = profile.labelled
+    beside = [None if own is None else own.season for own in (profile.outputs, labelled)]
+    for season in filter(is_cyclic, (profile.season, *beside)):
         _check_matrix("counts by the hour", season.counts, (season.parts, sum(season.bins)))
+        if season.unit < 1:
+            raise ProfileError(f"counts by the hour in units of 1 / {season.unit} rows")
+    of_outputs = beside[0]
+    if is_cyclic(profile.season) and is_cyclic(of_outputs) and of_outputs.parts != profile.season.parts:
+        raise ProfileError(
+            f"outputs by {of_outputs.parts} parts of the day, inputs by {profile.season.parts}"
+        )
     if labelled is not None and labelled.classes:
         bins = sum(len(column.counts) for column in profile.readable)
         _check_matrix("counts by class", labelled.counts, (len(labelled.classes), bins))

@@ -13,17 +13,17 @@ from streamapp.profile.labelled import LabelledReference
 from streamapp.profile.outputs import OutputProfile
 from streamapp.profile.pairs import PairProfile
 from streamapp.profile.policy import read_policy, write_policy
-from streamapp.profile.season import Season
+from streamapp.profile.season import Season, is_cyclic
 
 if TYPE_CHECKING:
     from streamapp.profile.profile import Profile
 
 __all__ = ["read_fields", "write_profile"]
 
-_FORMAT, _SEASONAL = 2, 3
-_READ = (1, 2, 3)
-"""Format 1 knew fewer kinds of columns, and nothing by class; what it has means the same in format 2. One of
-format 3 is compared by the hour of the day, which versions that read 2 would not do."""
+_READ = (1, 2, 3, 4)
+"""Format 1 knew fewer kinds of columns, and nothing by class; what it has means the same in format 2. The
+inputs of one of format 3 are compared by the hour of the day, which versions that read 2 would not do; of
+format 4 outputs or labels as well."""
 
 
 def write_profile(profile: Profile) -> bytes:
@@ -34,7 +34,7 @@ def write_profile(profile: Profile) -> bytes:
     return orjson.dumps(
         {
             **policy,
-            "format": _SEASONAL if profile.is_seasonal else _FORMAT,
+            "format": _format(profile),
             "rows": profile.rows,
             "ordered": profile.ordered,
             "columns": [column.to_dict() for column in profile.columns],
@@ -84,6 +84,13 @@ def read_fields(data: bytes) -> dict[str, Any]:
         }
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ConfigError) as exc:
         raise ProfileError(f"not a profile: {exc!r}") from exc
+
+
+def _format(profile: Profile) -> int:
+    beside = (None if own is None else own.season for own in (profile.outputs, profile.labelled))
+    if any(map(is_cyclic, beside)):
+        return 4
+    return 3 if is_cyclic(profile.season) else 2
 
 
 def _finite(blocks: np.ndarray) -> list[float | None]:

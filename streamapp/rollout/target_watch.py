@@ -135,7 +135,7 @@ class TargetWatch:
 
     def _begin(self, champion: Candidate) -> TargetMonitor | None:
         profile, signature = champion.profile, champion.signature
-        if profile is None or profile.target is None or signature is None:
+        if profile is None or signature is None or profile.of_labels() is None:
             return None
         return TargetMonitor(
             with_policy(profile, self._policy, only_known=True),

@@ -312,9 +312,9 @@ def _pack(job: Job, champion: Bundle, chosen: Chosen[_Fitted], examples: Example
             *examples.part(fitted),
             name=job.deployment,
             format=chosen.model.format,
-            holdout=examples.part(slice(chosen.held, None)),
+            holdout=(*examples.part(slice(chosen.held, None)), _dates(examples.times_ms[chosen.held :])),
             sibling=chosen.sibling.estimator if has_all else None,
-            time=examples.times_ms[fitted].astype("datetime64[ms]"),
+            time=_dates(examples.times_ms[fitted]),
             like=champion,
             loss_scale=champion.manifest.loss_scale or job.loss_scale,
             created_at_ms=job.trained_at_ms,
@@ -328,6 +328,10 @@ def _pack(job: Job, champion: Bundle, chosen: Chosen[_Fitted], examples: Example
         raise
     except StreamappError as exc:
         raise TrainingError(f"the new model was fitted and cannot be packed: {in_one_line(exc)}") from exc
+
+
+def _dates(times_ms: Ints) -> Any:
+    return times_ms.astype("datetime64[ms]")
 
 
 @contextmanager

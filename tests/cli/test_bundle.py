@@ -364,9 +364,13 @@ def test_inspect_says_whether_there_is_a_daily_cycle(folder: Path) -> None:
     table["label"] = np.where(table.temp > 0, "busy", "calm")
     table.to_csv("train.csv", index=False)
     _run(*BUNDLE, "--time", "when")
-    says = "the reference is compared by the hour of the day, UTC: hour; not outputs, nor labels"
+    says = "the reference is compared by the hour of the day, UTC: hour; so are labels"
+    says += "; so are outputs once live rows cover three days"
     assert f"daily cycle  {says}" in _run("inspect", "b").stdout
     assert json.loads(_run("inspect", "b", "--json").stdout)["season"] == says
+    # A holdout with the same column of times tells that of the answers.
+    _run(*BUNDLE, "--time", "when", "--holdout", "train.csv")
+    assert "UTC: hour; so are outputs and labels\n" in _run("inspect", "b").stdout
 
 
 def test_inspect_of_what_is_not_trusted_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

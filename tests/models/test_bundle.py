@@ -171,20 +171,6 @@ def test_time_orders_the_rows_and_dates_the_newest(frame: pd.DataFrame) -> None:
     assert again.signature.names == ("hour",)
 
 
-def test_dates_tell_of_a_daily_cycle_and_numbers_do_not() -> None:
-    rng = np.random.default_rng(0)
-    times = pd.date_range("2011-01-01", periods=2_400, freq="10min")
-    X = pd.DataFrame({"temp": np.sin(times.hour / 24 * 2 * np.pi) + rng.normal(size=2_400)})
-    X["wind"] = rng.normal(size=2_400)
-    model = LinearRegression().fit(X, X.temp)
-    bundle = Bundle.create(model, X, X.temp, name="m", time=times)
-    assert bundle.profile.season is not None
-    assert bundle.profile.season.columns == ("temp",)
-    loaded = Bundle.create(model, X, X.temp, name="m", like=bundle, time=times.to_numpy()).profile
-    assert loaded.digest == bundle.profile.digest
-    assert Bundle.create(model, X, X.temp, name="m", time=np.arange(2_400)).profile.season is None
-
-
 @pytest.mark.parametrize(
     ("y", "says"),
     [

@@ -38,8 +38,8 @@ def test_what_is_no_profile_is_refused(data: bytes) -> None:
 
 
 def test_a_later_format_is_refused() -> None:
-    data = Profile.fit({"x": X}).to_bytes().replace(b'"format":2', b'"format":4')
-    with pytest.raises(ProfileError, match="format 4; this version reads 1 to 3"):
+    data = Profile.fit({"x": X}).to_bytes().replace(b'"format":2', b'"format":5')
+    with pytest.raises(ProfileError, match="format 5; this version reads 1 to 4"):
         Profile.from_bytes(data)
 
 

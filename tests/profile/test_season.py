@@ -19,10 +19,7 @@ def test_columns_with_a_daily_cycle_and_no_others_are_compared_by_the_hour() -> 
     season = Profile.fit(table, times=times).season
     assert season is not None
     assert (season.parts, season.columns) == (24, ("c0", "c1", "c2"))
-    assert (
-        season.why
-        == "the reference is compared by the hour of the day, UTC: c0, c1, c2; not outputs, nor labels"
-    )
+    assert season.why == "the reference is compared by the hour of the day, UTC: c0, c1, c2"
 
 
 @pytest.mark.parametrize("dependence", [0.0, 0.97])

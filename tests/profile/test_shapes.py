@@ -48,6 +48,16 @@ def fields() -> dict[str, Any]:
         (lambda f: f["labelled"].update(counts=[[1, 2]]), "counts by class of shape"),
         (lambda f: f.update(season=dict(_SEASON, parts=10**12)), "counts by the hour of shape"),
         (lambda f: f.update(season=dict(_SEASON, bins=[10**12])), "counts by the hour of shape"),
+        (lambda f: f.update(season=dict(_SEASON, unit=0)), "in units of 1 / 0 rows"),
+        (lambda f: f["outputs"].update(season=dict(_SEASON, parts=7)), "counts by the hour of shape"),
+        (lambda f: f["labelled"].update(season=dict(_SEASON, parts=7)), "counts by the hour of shape"),
+        (
+            lambda f: (
+                f.update(season=_SEASON),
+                f["outputs"].update(season=dict(_SEASON, parts=2, counts=[[1], [1]])),
+            ),
+            "outputs by 2 parts of the day, inputs by 1",
+        ),
     ],
 )
 def test_it_is_refused(fields: dict[str, Any], spoil: Callable[[Any], object], says: str) -> None:

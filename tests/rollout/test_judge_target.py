@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -313,3 +314,14 @@ def test_rows_that_lack_a_personal_column_are_watched_in_the_others() -> None:
         judged = judge.fold(log.rows(begin))
         assert bool(judged.alerts) == (world != USUAL)
     assert (opened(judged).kind, opened(judged).subject) == ("target", "temp|busy")
+
+
+def test_labels_whose_hours_are_not_known_are_left_alone_where_inputs_follow_the_hour() -> None:
+    rng, times = np.random.default_rng(0), np.arange(3_000) * 5 * MINUTE_MS
+    temp = np.sin(times / 86_400_000 * 2 * np.pi) + rng.normal(size=3_000)
+    X, y = {"temp": temp}, np.where(temp > 0, "busy", "calm").astype(object)
+    profile = Profile.fit(X, y=y, classes=CLASSES, times=times)
+    assert judge_of(candidate("old", **(HERE | {"profile": profile}))).has_target_baseline
+    assert profile.labelled is not None
+    whole = replace(profile, labelled=replace(profile.labelled, season=None))
+    assert not judge_of(candidate("old", **(HERE | {"profile": whole}))).has_target_baseline

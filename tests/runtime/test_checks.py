@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from streamapp.errors import BrokerError
 from streamapp.messages import Champion
@@ -162,3 +162,28 @@ def test_a_regressor_has_a_baseline_once_monitor_has_told_its_scale(
     models = Models({made.version: record}, [Champion(version=made.version, at=0)])
     case = Case(SETTINGS, bundle=made, models=models)
     assert [line[1] for line in said([Check("baseline", baseline)], case)] == [status]
+
+
+def test_outputs_that_wait_for_the_hours_of_live_rows_are_said_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def many(_: Case) -> int:
+        return 2_000
+
+    monkeypatch.setattr(serving, "_answers", many)
+    monkeypatch.setattr(serving, "_labelled", many)
+    rng, times = np.random.default_rng(0), np.arange(2_400) * 600_000
+    X = {"temp": np.sin(times / 86_400_000 * 2 * np.pi) + rng.normal(size=2_400)}
+    y, days = X["temp"] + rng.normal(size=2_400) > 0, times.astype("datetime64[ms]")
+    model, rows = LogisticRegression().fit(X["temp"][:, None], y), {"temp": X["temp"][:80]}
+    wait = (
+        "accuracy is watched; outputs once live rows cover three days, since inputs have a daily cycle, and "
+        "no holdout tells that of outputs"
+    )
+    for held, says in (
+        ((X, y, days), "2,400 holdout rows: outputs and accuracy are watched"),
+        ((rows, y[:80], days[:80]), f"80 holdout rows: {wait}"),
+        (None, f"its first 2,000 live rows: {wait}"),
+    ):
+        bundle = Bundle.create(model, X, y, name="bikes", time=days, holdout=held, created_at_ms=0)
+        assert said([Check("baseline", baseline)], Case(SETTINGS, bundle=bundle)) == [
+            ("baseline", "ok", says)
+        ]

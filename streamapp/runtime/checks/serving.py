@@ -10,6 +10,8 @@ from streamapp.models import Bundle, Keys
 from streamapp.models.folder import Folder
 from streamapp.models.formats import load_format
 from streamapp.models.loading import model_files, strange_types
+from streamapp.profile import Profile
+from streamapp.profile.season import is_cyclic
 from streamapp.runtime.answered_rows import read_newest
 from streamapp.runtime.checks.case import Case, Line
 from streamapp.runtime.checks.offsets import offset_bounds
@@ -115,10 +117,10 @@ async def baseline(case: Case) -> list[Line]:
     """Whether there is something to compare outputs and losses with."""
     assert case.bundle is not None
     if case.bundle.baseline is not None:
-        return [Line("ok", f"{case.bundle.baseline.rows:,} holdout rows: outputs and accuracy are watched")]
+        return [Line("ok", f"{case.bundle.baseline.rows:,} holdout rows: {_watched(case.bundle.profile)}")]
     answers, labelled = await _answers(case), await _labelled(case)
     if min(answers, labelled) >= _BASELINE_ROWS and not _awaits_scale(case):
-        return [Line("ok", f"its first {_BASELINE_ROWS:,} live rows: outputs and accuracy are watched")]
+        return [Line("ok", f"its first {_BASELINE_ROWS:,} live rows: {_watched(case.bundle.profile)}")]
     return [
         Line(
             "warn",
@@ -128,6 +130,14 @@ async def baseline(case: Case) -> list[Line]:
             mistake="no-baseline",
         )
     ]
+
+
+def _watched(profile: Profile) -> str:
+    outputs = profile.judged_outputs
+    if (outputs is not None and outputs.has_baseline) or not is_cyclic(profile.season):
+        return "outputs and accuracy are watched"
+    why = "inputs have a daily cycle, and no holdout tells that of outputs"
+    return f"accuracy is watched; outputs once live rows cover three days, since {why}"
 
 
 def _awaits_scale(case: Case) -> bool:
