@@ -46,6 +46,7 @@ class SeasonalReference:
         # Where a component is of all rows, the weights are too: the last ones.
         self._place = np.where(measures.is_missing[self.components], len(known.columns), place)
         self._inverse_rows = 1 / np.maximum(known.rows, 1)
+        self._inverse_level = 1 / season.level_rows if season.level_rows else 0.0
         self._smooth = np.flatnonzero(~measures.is_share[self.components])
         aspects = [measures.components[k].aspect for k in self.components.tolist()]
         self._located = np.array([i for i, aspect in enumerate(aspects) if aspect == "location"], np.intp)
@@ -147,7 +148,8 @@ class SeasonalReference:
         weights = vectors[:, -self._weights :].reshape(-1, *self._shape)
         total = np.maximum(weights.sum(axis=1), 1)
         shares = (weights / total[:, None])[:, :, self._place]
-        return (shares * self.means.means).sum(axis=1), (shares**2 * self._inverse_rows).sum(axis=1)
+        inverse = (shares**2 * self._inverse_rows).sum(axis=1) + self._inverse_level
+        return (shares * self.means.means).sum(axis=1), inverse
 
     def steps(self, vectors: np.ndarray) -> np.ndarray:
         """Return how far a mean may be from what is expected, if the reference changes in steps, (w, k)."""

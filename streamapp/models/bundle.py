@@ -155,7 +155,7 @@ class Bundle:
         like
             Earlier bundle of the same deployment: its signature (kinds, what may be missing, bounds, closed
             levels, personal columns), categories, chosen kinds, drift policy, segments, loss and scale are
-            kept, so `X` may be columns as they travel.
+            kept, so `X` may be columns as they travel; so is its daily cycle if `time` covers too few days.
         sibling
             Estimator that answers the holdout in the model's place: fitted like it, on fewer rows, with the
             same classes. The model may then be fitted on the holdout, too.
@@ -199,6 +199,7 @@ class Bundle:
             target=target or getattr(y, "name", None),
             classes=None if classes is None else tuple(classes),
             signature=None if like is None else like.signature,
+            earlier=None if like is None else like.profile.of_version(like.version),
             model_files=model_files,
             sibling=sibling,
         )

@@ -71,6 +71,7 @@ class Choices:
     target: str | None = None
     classes: tuple[Label, ...] | None = None
     signature: Signature | None = None
+    earlier: Profile | None = None
     model_files: Mapping[str, bytes] | None = None
     sibling: Any = None
 
@@ -126,6 +127,7 @@ def pack(
         kinds=choices.kinds,
         times=times_ms,
         personal=signature.withheld,
+        like=choices.earlier,
     )
     loss, scale = check_loss(choices.loss, signature.task), choices.loss_scale
     baseline = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,10 @@ from streamapp.profile.placing import placed_codes
 from streamapp.profile.season import Season, is_cyclic
 from streamapp.profile.season_fit import MIN_DAYS, count_parts, fit_season, too_short, whole_days
 from streamapp.profile.seasonal_means import block_moments, rank_means
+from streamapp.profile.takeover import take_over
+
+if TYPE_CHECKING:
+    from streamapp.profile.profile import Profile
 
 __all__ = ["Cycle", "Watched", "fit_cycle_beside", "fit_watched"]
 
@@ -78,12 +83,15 @@ class Watched(NamedTuple):
     """None if the rows' times are not known."""
     cycle: Cycle | None
     """None if the rows have none."""
+    taken: frozenset[str]
+    """Columns in the bins of an earlier reference."""
 
 
 def fit_watched(
     fitted: tuple[ColumnProfile, ...],
     columns: Columns,
     times_ms: np.ndarray | None,
+    like: Profile | None,
 ) -> Watched:
     """Add the mixtures of columns, and the season.
 
@@ -95,14 +103,35 @@ def fit_watched(
         The reference rows, (m,) each.
     times_ms
         Their event times (m,); None if they are not known.
+    like
+        Of an earlier reference of the same stream. A column that had a cycle there has one here; where these
+        rows cannot tell what it is like, it is that one, and so are the column's bins.
     """
     mixtures = _mixtures(fitted, columns)
     if times_ms is None:
-        return Watched(fitted, mixtures, None, None)
+        return Watched(fitted, mixtures, None, None, frozenset())
+    earlier = like.season if like is not None and is_cyclic(like.season) else None
     coder = Coder(fitted + mixtures)
-    season = fit_season(coder.columns, placed_codes(coder, columns), times_ms)
+    season = fit_season(
+        coder.columns,
+        placed_codes(coder, columns),
+        times_ms,
+        known=() if earlier is None else earlier.columns,
+    )
+    taken: dict[str, ColumnProfile] = {}
+    if not season.parts and like is not None and earlier is not None:
+        known = {column.name for column in fitted} & set(earlier.columns)
+        of = {column.name: column for column in like.columns}
+        before = tuple(of[column.name] for column in fitted if column.name in known & of.keys())
+        if before:
+            own, season = take_over(earlier, before, columns, times_ms)
+            taken = {column.name: column for column in own}
+            fitted = tuple(
+                replace(taken.get(column.name, column), is_personal=column.is_personal) for column in fitted
+            )
+            mixtures = _mixtures(fitted, columns)
     cycle = Cycle(season, times_ms) if season.parts else None
-    return Watched(fitted, mixtures, season, cycle)
+    return Watched(fitted, mixtures, season, cycle, frozenset(taken))
 
 
 def fit_cycle_beside(

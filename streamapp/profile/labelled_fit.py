@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from streamapp.profile.outputs import block_inflation
 from streamapp.profile.placing import codes_of, placed_codes
 from streamapp.profile.season import Season, is_cyclic
 from streamapp.profile.season_fit import count_parts
+from streamapp.profile.takeover import take_over
+
+if TYPE_CHECKING:
+    from streamapp.profile.profile import Profile
 
 __all__ = ["CLASS_ROWS", "MAX_CLASSES", "MAX_GIVEN", "Inputs", "fit_labelled"]
 
@@ -38,6 +42,14 @@ class Inputs(NamedTuple):
     """(m,) event times of the rows, None if they are not known."""
     season: Season | None
     """Of the profile."""
+    taken: frozenset[str]
+    """Columns in the bins of an earlier reference."""
+
+    @property
+    def known_times(self) -> np.ndarray:
+        """The event times, where there must be some."""
+        assert self.times_ms is not None  # there is no season without
+        return self.times_ms
 
 
 class _Rows(NamedTuple):
@@ -56,9 +68,9 @@ class _Rows(NamedTuple):
 
 
 def fit_labelled(
-    target: ColumnProfile, labels: np.ndarray, inputs: Inputs, *, ordered: bool
-) -> LabelledReference:
-    """Count the reference rows by class.
+    target: ColumnProfile, labels: np.ndarray, inputs: Inputs, *, ordered: bool, like: Profile | None = None
+) -> tuple[ColumnProfile, LabelledReference]:
+    """Count the reference rows by class, and return the target and what is known by its labels.
 
     Parameters
     ----------
@@ -70,9 +82,16 @@ def fit_labelled(
         The input columns of the same rows.
     ordered
         Whether rows are in the order of time; else nothing is known of dependence.
+    like
+        Of an earlier reference of the same stream. Where the cycle of inputs was taken over from it, that of
+        the target is as well. That of inputs given a class hangs on the level of the others: there are none.
     """
     values, each = {target.name: labels}, len(inputs.columns)
-    chosen, season = _conditions(target, each), None
+    season, chosen = None, []
+    if earlier := _earlier(inputs, like):
+        (target,), season = take_over(earlier.season, (earlier.target,), values, inputs.known_times)
+    else:
+        chosen = _conditions(target, each)
     coder, bins = Coder((target,)), sum(len(column.counts) for column in inputs.columns)
     of = codes_of(coder, values)[0]
     rows = [np.flatnonzero(of == level) for level in chosen]
@@ -87,7 +106,7 @@ def fit_labelled(
     given = [
         _Rows(tuple(columns[i * each : (i + 1) * each]), inputs.codes[:, at], at) for i, at in enumerate(rows)
     ]
-    if inputs.times_ms is not None:
+    if season is None and inputs.times_ms is not None:
         placed = placed_codes(coder, values)
         season, _ = fit_cycle_beside((target,), placed, inputs.times_ms, inputs.season)
         if is_cyclic(season):
@@ -97,11 +116,25 @@ def fit_labelled(
     found = replace(found, season=season)
     length = block_length(len(of)) if ordered else 0
     if not length:
-        return found
+        return target, found
     every = [_Rows((target,), of[None], np.arange(len(of))), *given]
     inflations = [_inflation(own, length, len(of) // length, season, inputs.times_ms) for own in every]
     factor, blocks = (np.concatenate(parts) for parts in zip(*inflations, strict=True))
-    return replace(found, factor=factor, blocks=blocks)
+    return target, replace(found, factor=factor, blocks=blocks)
+
+
+class _Earlier(NamedTuple):
+    target: ColumnProfile
+    season: Season
+
+
+def _earlier(inputs: Inputs, like: Profile | None) -> _Earlier | None:
+    """Return the target whose cycle is to be taken over."""
+    if not is_cyclic(inputs.season) or not inputs.season.level_rows or inputs.times_ms is None:
+        return None
+    if like is None or like.target is None or like.labelled is None or not is_cyclic(like.labelled.season):
+        return None
+    return _Earlier(like.target, like.labelled.season)
 
 
 def _conditions(target: ColumnProfile, inputs: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 
 import numpy as np
 
@@ -26,14 +27,14 @@ def codes_of(coder: Coder, columns: Columns) -> np.ndarray:
     return codes
 
 
-def placed_codes(coder: Coder, columns: Columns) -> np.ndarray:
+def placed_codes(coder: Coder, columns: Columns, *, but: Collection[str] = ()) -> np.ndarray:
     """Return the bins (c, m) of the reference rows, each placed as if it were new to the others.
 
-    See :class:`~streamapp.profile.ColumnProfile`.
+    See :class:`~streamapp.profile.ColumnProfile`. Not those of `but`, columns in the bins of other rows.
     """
     codes = codes_of(coder, columns)
     for column, start, own in zip(coder.columns, coder.starts.tolist(), codes, strict=True):
-        if column.kind is not ColumnKind.MIXTURE:
+        if column.kind is not ColumnKind.MIXTURE and column.name not in but:
             _place_extremes(column, start, columns[column.name], own)
     return codes
 

@@ -102,6 +102,7 @@ class Profile:
         policy: Mapping[str, ColumnPolicy | Mapping[str, Any]] | None = None,
         times: Any = None,
         personal: Collection[str] = (),
+        like: Profile | None = None,
     ) -> Self:
         """Freeze reference rows.
 
@@ -136,6 +137,9 @@ class Profile:
             the same hours (UTC); see :attr:`season`.
         personal
             Columns whose levels alerts do not name, and which labelled rows will lack.
+        like
+            Profile of earlier rows of the same stream. Columns that had a daily cycle there have one here. If
+            these rows are too few days to tell what it is like, it is that one, moved to their level.
 
         Raises
         ------
@@ -166,16 +170,16 @@ class Profile:
         if personal:
             fitted = tuple(replace(column, is_personal=column.name in personal) for column in fitted)
         times_ms = None if times is None else read_row_times(times, rows)
-        fitted, mixtures, season, cycle = fit_watched(fitted, columns, times_ms)
+        fitted, mixtures, season, cycle, taken = fit_watched(fitted, columns, times_ms, like)
         coder = Coder(fitted + mixtures)
         numbers, names, _ = coder.codes(columns)
         target, labelled = None, None
         if y is not None:
             target, labels = fit_target(y, rows, classes)
             if readable := _readable(fitted):
-                codes = placed_codes(Coder(readable), columns)
-                inputs = Inputs(readable, codes, times_ms, season)
-                labelled = fit_labelled(target, labels, inputs, ordered=ordered)
+                codes = placed_codes(Coder(readable), columns, but=taken)
+                inputs = Inputs(readable, codes, times_ms, season, taken)
+                target, labelled = fit_labelled(target, labels, inputs, ordered=ordered, like=like)
         pairs = fit_pairs(fitted, coder, numbers, cycle)
         inflations = fit_inflation(
             fitted + mixtures, coder, numbers, names, pairs, ordered=ordered, cycle=cycle
@@ -270,6 +274,12 @@ class Profile:
         if self.outputs is None:
             raise ProfileError("a profile that knows nothing of outputs; fit it with y, classes or outputs")
         return replace(self, outputs=self.outputs.with_live(blocks, by_part, mixes))
+
+    def of_version(self, version: str) -> Self:
+        """Return the profile with `version` as that whose rows told its cycle, unless they were another's."""
+        if self.season is None or self.season.level_rows:
+            return self
+        return replace(self, season=replace(self.season, origin=version))
 
     def of_labels(self, name: str = "target") -> Profile | None:
         """Return the reference of labelled rows; None without a target, or with one that is of no use.

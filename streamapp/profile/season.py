@@ -47,6 +47,10 @@ class Season:
     why_not: str
     """Why there is no cycle, for people; empty if there is one."""
     unit: int = 1
+    origin: str = ""
+    """The version whose reference rows told the cycle; empty if it was those of the profile."""
+    level_rows: int = 0
+    """Reference rows to whose level a cycle of other rows was moved; 0 if it is their own."""
 
     @classmethod
     def none(cls, why_not: str) -> Self:
@@ -62,7 +66,11 @@ class Season:
         what = "the hour of the day" if step == 1 else f"{step}-hour parts of the day"
         shown = ", ".join(self.columns[:_NAMED])
         more = f" and {len(self.columns) - _NAMED} more" if len(self.columns) > _NAMED else ""
-        return f"the reference is compared by {what}, UTC: {shown}{more}"
+        whose = ""
+        if self.level_rows:
+            rows = f"the {self.level_rows:,} rows here, which are too few days to tell one"
+            whose = f"; the cycle is that of version {self.origin or 'before'}, at the level of {rows}"
+        return f"the reference is compared by {what}, UTC: {shown}{more}{whose}"
 
     def places(self, times_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the parts before and after each of some times (n,), and the weight of the latter."""
@@ -92,6 +100,12 @@ class Season:
         mix[at, after] += weight
         rate = mix @ self.rows
         return mix, rate / rate.sum()
+
+    def mix(self, times_ms: np.ndarray) -> np.ndarray:
+        """Return the mean weight of each part over some times (n,), (parts,)."""
+        before, after, weight = self.places(times_ms)
+        mix = np.bincount(before, 1 - weight, minlength=self.parts)
+        return np.asarray(mix + np.bincount(after, weight, minlength=self.parts)) / max(len(times_ms), 1)
 
     def shares(self, from_ms: int, to_ms: int) -> np.ndarray:
         """Return the share of a pane's time in each part of the day, (parts,)."""
@@ -160,6 +174,8 @@ class Season:
         }
         if self.unit != 1:
             fields["unit"] = self.unit
+        if self.level_rows:
+            fields |= {"origin": self.origin, "level_rows": self.level_rows}
         return fields
 
     @classmethod
@@ -169,7 +185,8 @@ class Season:
             return cls.none(fields["why_not"])
         counts = np.array(fields["counts"], dtype=np.int64)
         columns, bins = tuple(fields["columns"]), tuple(fields["bins"])
-        return cls(fields["parts"], columns, bins, counts, fields["why_not"], fields.get("unit", 1))
+        whose = {name: fields[name] for name in ("unit", "origin", "level_rows") if name in fields}
+        return cls(fields["parts"], columns, bins, counts, fields["why_not"], **whose)
 
 
 def is_cyclic(season: Season | None) -> TypeGuard[Season]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -56,7 +57,13 @@ def read_row_times(times: Any, rows: int) -> np.ndarray:
     return np.asarray(array, dtype=np.int64)
 
 
-def fit_season(columns: tuple[ColumnProfile, ...], codes: np.ndarray, times_ms: np.ndarray) -> Season:
+def fit_season(
+    columns: tuple[ColumnProfile, ...],
+    codes: np.ndarray,
+    times_ms: np.ndarray,
+    *,
+    known: Collection[str] = (),
+) -> Season:
     """Return the daily cycle of the reference rows, or why there is none.
 
     Parameters
@@ -67,6 +74,8 @@ def fit_season(columns: tuple[ColumnProfile, ...], codes: np.ndarray, times_ms: 
         (c, m) bins of the reference rows, those of all columns numbered through.
     times_ms
         (m,) their event times.
+    known
+        Columns that are known to have a cycle: for these no proof is needed.
 
     Notes
     -----
@@ -89,7 +98,8 @@ def fit_season(columns: tuple[ColumnProfile, ...], codes: np.ndarray, times_ms: 
         )
     measures = Measures(columns)
     day = (times_ms - int(times_ms.min())) // DAY_MS
-    seasonal = _columns_with_cycle(measures, codes, times_ms, day, days)
+    found = _columns_with_cycle(measures, codes, times_ms, day, days)
+    seasonal = [i for i, column in enumerate(columns) if i in found or column.name in known]
     if not seasonal:
         return Season.none(f"no column has a daily cycle beyond doubt in {days} days")
     chosen = tuple(columns[i] for i in seasonal)

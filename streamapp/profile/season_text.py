@@ -23,6 +23,8 @@ def explain_season(profile: Profile) -> str:
     has_outputs = outputs is not None and is_cyclic(outputs.season)
     has_labels = labels is not None and is_cyclic(labels.season)
     also = " and ".join(name for name, has in (("outputs", has_outputs), ("labels", has_labels)) if has)
+    if has_labels and labels is not None and labels.season is not None and labels.season.level_rows:
+        also += " by themselves, inputs given a label are not watched"
     if not is_cyclic(profile.season):
         why = "" if profile.season is None else profile.season.why
         return f"{why}; but {also} by the hour of the day, UTC" if also else why

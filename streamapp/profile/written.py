@@ -23,7 +23,7 @@ __all__ = ["read_fields", "write_profile"]
 _READ = (1, 2, 3, 4)
 """Format 1 knew fewer kinds of columns, and nothing by class; what it has means the same in format 2. The
 inputs of one of format 3 are compared by the hour of the day, which versions that read 2 would not do; of
-format 4 outputs or labels as well."""
+format 4 outputs or labels as well, or by a cycle that was taken over."""
 
 
 def write_profile(profile: Profile) -> bytes:
@@ -90,7 +90,9 @@ def _format(profile: Profile) -> int:
     beside = (None if own is None else own.season for own in (profile.outputs, profile.labelled))
     if any(map(is_cyclic, beside)):
         return 4
-    return 3 if is_cyclic(profile.season) else 2
+    if not is_cyclic(profile.season):
+        return 2
+    return 4 if profile.season.level_rows else 3
 
 
 def _finite(blocks: np.ndarray) -> list[float | None]:

@@ -1,4 +1,4 @@
-"""Outputs and labels against those of the same hours."""
+"""Outputs and labels against those of the same hours, and heirs against the cycle of their champion."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from streamapp.profile.season_text import explain_season
 from tests.drift.seasons import START_MS, cyclic
 
 CLASSES = ("no", "yes")
+CYCLIC = {"c0", "c1", "c2"}
 
 
 @dataclass(frozen=True)
@@ -252,3 +253,21 @@ def test_labels_with_a_cycle_that_no_input_has_are_compared_by_the_hour() -> Non
     labels = np.where(rng.random(len(day)) < 0.5 + 0.3 * day, "yes", "no").astype(object)
     columns = {name: live.columns[name] for name in ("c5", "c6")}
     assert labelled(watch_labels(profile), replace(live, columns=columns, labels=labels)) == []
+
+
+@pytest.mark.parametrize("up", [0.0, 1.5])
+def test_an_heir_of_half_a_day_is_as_quiet_at_night_as_its_champion(up: float) -> None:
+    learned = rows(12, 0.5, per_day=4_000, first=25.2, up=up)
+    quiet = rows(13, 2, per_day=4_000, first=26.1, up=up)
+    heir = fit(learned, times=learned.times, like=PROFILE)
+    assert opened(DriftMonitor(heir), quiet) == []
+    assert labelled(watch_labels(heir), as_labelled(quiet)) == []
+    assert explain_season(heir).endswith(
+        "; so are labels by themselves, inputs given a label are not watched; so are outputs once live rows "
+        "cover three days"
+    )
+    orphan = fit(learned, times=learned.times)
+    assert CYCLIC & {f.name for a in opened(DriftMonitor(orphan), quiet) for f in a.features}
+    moved = replace(quiet, columns=quiet.columns | {"c0": quiet.columns["c0"] + 0.6})
+    alert = opened(DriftMonitor(heir), moved)[0]
+    assert (alert.kind, alert.subject) == ("input", "c0")

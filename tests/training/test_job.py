@@ -12,10 +12,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.tree import DecisionTreeClassifier
 
+from streamapp.drift import DriftMonitor
 from streamapp.errors import StoreError, TrainingError
 from streamapp.messages import Model
 from streamapp.models import Bundle
 from streamapp.profile.policy import write_policy
+from streamapp.profile.season_text import explain_season
 from streamapp.training import Trained, train
 
 from .conftest import MakeJob, frame_of, pack_champion, times_of, values_of
@@ -60,6 +62,22 @@ def test_the_reference_has_the_times_of_its_requests(make_job: MakeJob, home: Pa
     season = load(train(make_job()), home).profile.season
     assert season is not None
     assert season.why_not == "it covers 0.0 days, and a daily cycle needs 3 whole ones"
+
+
+def test_an_heir_of_too_few_days_takes_the_daily_cycle_of_its_champion(make_job: MakeJob, home: Path) -> None:
+    X, y = frame_of(3_000, seed=7)
+    times_ms = np.arange(3_000) * 300_000  # ten days
+    X["temp"] += 2 * np.sin(times_ms / 86_400_000 * 2 * np.pi)
+    model = LogisticRegression().fit(X[["temp"]], y)
+    champion = pack_champion(model, X[["temp"]], y, home, time=times_ms.astype("datetime64[ms]"))
+    X, y = frame_of(900, seed=8)
+    profile = load(train(make_job(values_of(X[["temp"]], y), bundle=champion)), home).profile
+    assert profile.season is not None
+    assert profile.season.columns == ("temp",)
+    assert (profile.season.origin, profile.season.level_rows) == (champion.version, 900)
+    assert f"the cycle is that of version {champion.version}" in explain_season(profile)
+    # The holdout tells nothing of the hours of answers.
+    assert not DriftMonitor(profile).has_output_baseline
 
 
 def test_the_baseline_is_of_rows_that_were_not_fitted_on(make_job: MakeJob, home: Path) -> None:
