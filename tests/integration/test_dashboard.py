@@ -50,6 +50,7 @@ def shows(page: Running, name: str, pattern: str) -> bool:
 
 
 @pytest.mark.broker
+@pytest.mark.timeout(300)
 def test_a_page_follows_its_topics_writes_nothing_and_outlives_an_outage(tmp_path: Path) -> None:
     with Broker(data_dir=tmp_path / "broker") as broker, making(broker, tmp_path) as make:
         deployment, beside = make(), make()
