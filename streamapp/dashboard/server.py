@@ -9,16 +9,14 @@ from functools import partial
 from typing import Any
 
 import uvicorn
-import uvloop
 
 from streamapp.dashboard.boards import Boards
 from streamapp.dashboard.guard import Guard
 from streamapp.dashboard.page import create_app
 from streamapp.dashboard.reading import deployments, follow
 from streamapp.errors import BrokerError
-from streamapp.runtime.access import check_bind, read_token
 from streamapp.runtime.client import existing_topics
-from streamapp.runtime.listening import WebServer, address_of, listen
+from streamapp.runtime.listening import WebServer, address_of, run_listening
 from streamapp.runtime.logs import LogStyle, set_up_logging
 from streamapp.settings import Settings
 
@@ -44,21 +42,15 @@ def run(settings: Settings, names: Sequence[str], *, say: Callable[[str], Any]) 
     BrokerError
         If no broker answers, or there is no such deployment.
     """
-    token = read_token(settings, "dashboard")
-    check_bind(settings.dashboard_bind, token, "dashboard")
-    with (
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-        listen(settings.dashboard_bind, settings.dashboard_port) as listening,
-    ):
-        runner.run(_serve(settings, names, token, listening, say))
+    run_listening(settings, "dashboard", partial(_serve, settings, names, say))
 
 
 async def _serve(
     settings: Settings,
     names: Sequence[str],
-    token: str | None,
-    listening: socket.socket,
     say: Callable[[str], Any],
+    listening: socket.socket,
+    token: str | None,
 ) -> None:
     found = await _existing(settings, names)
     set_up_logging(LogStyle.of_server(settings, "dashboard"))

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from streamapp.drift.detector import KINDS, Sighting
 from streamapp.drift.effects import severity_of
 from streamapp.drift.findings import Finding, drifted_features, sentence
 from streamapp.drift.span import Span
 from streamapp.messages import Alert, ModelRef, caused_id
-from streamapp.messages.alert import AlertKind, Severity
+from streamapp.messages.alert import AlertKind, Resolution, Severity
 
 __all__ = ["QUIET", "AlertBook", "Attribute", "Say", "event_id"]
 
@@ -197,21 +197,18 @@ class AlertBook:
             }
         )
 
-    def _resolve(self, kind: AlertKind, span: Span, how: Literal["cleared", "rebased"]) -> Alert:
+    def _resolve(self, kind: AlertKind, span: Span, how: Resolution) -> Alert:
         alert = self._open[kind].alert
         why = (
             f"nothing of its kind has drifted for {self.clear_after:,} {self._events_are}"
             if how == "cleared"
             else "a version with a new profile has taken over"
         )
-        return alert.model_copy(
+        resolved = alert.resolved(how, at_ms=span.to_ms, summary=f"{alert.subject}: {why}")
+        return resolved.model_copy(
             update={
-                "state": "resolved",
-                "resolution": how,
-                "summary": f"{alert.subject}: {why}",
                 "features": [],
                 "window": span.window(),
                 "clear_after": self.clear_after or alert.clear_after,  # 0: a book that only ends alerts
-                "updated_at": max(alert.updated_at, span.to_ms),
             }
         )

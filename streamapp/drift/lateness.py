@@ -60,14 +60,8 @@ class Lateness:
                 return self.alert
         elif self.alert is not None and at_ms - self._breached_ms >= _CLEAR_MS:
             alert, self.alert = self.alert, None
-            return alert.model_copy(
-                update={
-                    "state": "resolved",
-                    "resolution": "cleared",
-                    "summary": "requests have been answered in time for five minutes",
-                    "updated_at": at_ms,
-                }
-            )
+            in_time = "requests have been answered in time for five minutes"
+            return alert.resolved("cleared", at_ms=at_ms, summary=in_time)
         return None
 
     def _count(self, step: int, pane: Distribution) -> tuple[int, int]:

@@ -53,14 +53,7 @@ class Silence:
         self._heard_ms, self._model = max(now_ms, self._heard_ms or 0), model
         if self.alert is None:
             return None
-        resolved = self.alert.model_copy(
-            update={
-                "state": "resolved",
-                "resolution": "cleared",
-                "summary": "requests are answered again",
-                "updated_at": max(now_ms, self.alert.updated_at),
-            }
-        )
+        resolved = self.alert.resolved("cleared", at_ms=now_ms, summary="requests are answered again")
         self.alert = None
         return resolved
 

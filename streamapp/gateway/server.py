@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import uvicorn
-import uvloop
 
 from streamapp.gateway.api import create_api
 from streamapp.gateway.kafka import connect
-from streamapp.runtime.access import check_bind, read_token
-from streamapp.runtime.listening import WebServer, address_of, listen
+from streamapp.runtime.listening import WebServer, address_of, run_listening
 from streamapp.runtime.logs import LogStyle, set_up_logging
 from streamapp.settings import Settings
 
@@ -43,17 +41,11 @@ def run(settings: Settings, *, say: Callable[[str], Any]) -> None:
     BrokerError
         If no broker answers, or there is no such deployment.
     """
-    token = read_token(settings, "gateway")
-    check_bind(settings.gateway_bind, token, "gateway")
-    with (
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-        listen(settings.gateway_bind, settings.gateway_port) as listening,
-    ):
-        runner.run(_serve(settings, token, listening, say))
+    run_listening(settings, "gateway", partial(_serve, settings, say))
 
 
 async def _serve(
-    settings: Settings, token: str | None, listening: socket.socket, say: Callable[[str], Any]
+    settings: Settings, say: Callable[[str], Any], listening: socket.socket, token: str | None
 ) -> None:
     async with connect(settings) as connection:
         set_up_logging(LogStyle.of_server(settings, "gateway"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ __all__ = [
     "AlertState",
     "DriftedFeature",
     "InputShare",
+    "Resolution",
     "Severity",
     "Verdict",
     "Window",
@@ -25,6 +26,7 @@ AlertKind = Literal[
     "latency", "no-data", "stale-model", "model-refused",
 ]  # fmt: skip
 AlertState = Literal["opened", "updated", "resolved"]
+Resolution = Literal["cleared", "rebased"]
 Severity = Literal["info", "warning", "critical"]
 
 
@@ -125,7 +127,7 @@ class Alert(Message):
     )
     verdict: Verdict | None = None
     caused_by: str | None = None
-    resolution: Literal["cleared", "rebased"] | None = None
+    resolution: Resolution | None = None
     from_clock: bool = False
     opened_at: Time
     updated_at: Time
@@ -134,3 +136,14 @@ class Alert(Message):
     def key(self) -> bytes:
         """The record key: ``KIND/SUBJECT``."""
         return f"{self.kind}/{self.subject}".encode()
+
+    def resolved(self, resolution: Resolution, *, at_ms: int = 0, summary: str | None = None) -> Self:
+        """Return its end, at `at_ms` but not before what was said last; without `summary` as it read."""
+        return self.model_copy(
+            update={
+                "state": "resolved",
+                "resolution": resolution,
+                "summary": self.summary if summary is None else summary,
+                "updated_at": max(self.updated_at, at_ms),
+            }
+        )

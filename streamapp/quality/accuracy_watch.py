@@ -191,7 +191,7 @@ class AccuracyWatch:
         if self.alert is None or quiet_at >= until:
             return
         index = quiet_at + shift
-        resolved = self._resolved(self.alert, "cleared", int(rows.times_ms[index]))
+        resolved = self.alert.resolved("cleared", at_ms=int(rows.times_ms[index]))
         changes.append(AlertChange(index, resolved.id, resolved))
         self.alert = None
 
@@ -199,17 +199,9 @@ class AccuracyWatch:
         """Return the resolution of the open alert, now that another version takes over, if one is."""
         if self.alert is None:
             return None
-        resolved = self._resolved(self.alert, "rebased", self.alert.updated_at if now_ms is None else now_ms)
+        resolved = self.alert.resolved("rebased", at_ms=now_ms or 0)
         self.alert = None
         return resolved
-
-    def _resolved(self, alert: Alert, resolution: str, now_ms: int) -> Alert:
-        update = {
-            "state": "resolved",
-            "resolution": resolution,
-            "updated_at": max(alert.updated_at, now_ms),
-        }
-        return alert.model_copy(update=update)
 
     def _open(self, alarm: LossAlarm, places: Ints, offset: int) -> Alert:
         assert self._monitor is not None

@@ -71,7 +71,8 @@ class Age:
         """Return what is to be said at `now_ms`, while `champion` serves."""
         aged = Aged()
         if self.alert is not None and self.alert.model != self._ref(champion):
-            aged.alerts.append(self._resolved(self.alert, champion.version, now_ms))
+            serves = f"{champion.version} serves now"
+            aged.alerts.append(self.alert.resolved("rebased", at_ms=now_ms, summary=serves))
             self.alert = None
         data_ms = champion.newest_training_data_at
         newest_ms = champion.trained_at if data_ms is None else data_ms
@@ -109,17 +110,6 @@ class Age:
             from_clock=True,
             opened_at=newest_ms + after_ms,
             updated_at=newest_ms + after_ms,
-        )
-
-    @staticmethod
-    def _resolved(alert: Alert, version: str, now_ms: int) -> Alert:
-        return alert.model_copy(
-            update={
-                "state": "resolved",
-                "resolution": "rebased",
-                "summary": f"{version} serves now",
-                "updated_at": max(now_ms, alert.updated_at),
-            }
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -53,4 +53,4 @@ def rollback_alerts(deployment: str, decision: Decision, loss: str) -> list[Aler
         opened_at=decision.at_ms,
         updated_at=decision.at_ms,
     )
-    return [opened, opened.model_copy(update={"state": "resolved", "resolution": "rebased"})]
+    return [opened, opened.resolved("rebased")]

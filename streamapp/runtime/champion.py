@@ -179,4 +179,4 @@ class ServedModel:
     async def _resolve(self) -> None:
         for version, alert in list(self._refused.items()):
             del self._refused[version]
-            await self._raise_alert(alert.model_copy(update={"state": "resolved", "resolution": "cleared"}))
+            await self._raise_alert(alert.resolved("cleared"))

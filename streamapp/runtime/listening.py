@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
+import uvloop
 
 from streamapp.errors import ConfigError
+from streamapp.runtime.access import Served, check_bind, read_token
+from streamapp.settings import Settings
 
-__all__ = ["WebServer", "address_of", "listen"]
+__all__ = ["WebServer", "address_of", "listen", "run_listening"]
 
 
 class WebServer(uvicorn.Server):
@@ -42,6 +45,34 @@ class WebServer(uvicorn.Server):
         await serving
         if other.done():
             other.result()
+
+
+def run_listening(
+    settings: Settings,
+    server: Served,
+    serve: Callable[[socket.socket, str | None], Coroutine[Any, Any, None]],
+) -> None:
+    """Listen where the settings of a server say, and run what serves there in a loop of its own.
+
+    Parameters
+    ----------
+    settings
+        Say where, and what token lets other machines in.
+    server
+        Whose settings.
+    serve
+        Called with the socket and the token, which is None where none is asked for.
+
+    Raises
+    ------
+    ConfigError
+        If the address cannot be listened on, or lets others in without a token.
+    """
+    token = read_token(settings, server)
+    bind, port = getattr(settings, f"{server}_bind"), getattr(settings, f"{server}_port")
+    check_bind(bind, token, server)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, listen(bind, port) as listening:
+        runner.run(serve(listening, token))
 
 
 def listen(bind: str, port: int) -> socket.socket:

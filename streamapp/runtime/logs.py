@@ -10,12 +10,13 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Self, TextIO
+from typing import Any, Self, TextIO
 
 import orjson
 
 from streamapp.errors import shown
 from streamapp.messages import format_time
+from streamapp.runtime.access import Served
 from streamapp.runtime.log_fields import IDS
 from streamapp.runtime.repeats import Repeats
 from streamapp.settings import Settings
@@ -51,10 +52,9 @@ class LogStyle:
         return cls(settings.role, settings.name, settings.member_id, settings.log_format, settings.log_level)
 
     @classmethod
-    def of_server(cls, settings: Settings, server: Literal["gateway", "dashboard"]) -> Self:
+    def of_server(cls, settings: Settings, server: Served) -> Self:
         """Return that of a web server beside the roles."""
-        port = settings.gateway_port if server == "gateway" else settings.dashboard_port
-        instance = f"{socket.gethostname()}-{server}-{port}"
+        instance = f"{socket.gethostname()}-{server}-{getattr(settings, f'{server}_port')}"
         return cls(server, settings.name, instance, settings.log_format, settings.log_level)
 
 
