@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.signal import lfilter
@@ -11,6 +12,26 @@ from streamapp.profile import Columns
 from streamapp.profile.season import DAY_MS
 
 START_MS = 1_700_000_000_000
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a stream, with their times, answers and labels."""
+
+    columns: Columns
+    times: np.ndarray
+    outputs: np.ndarray
+    labels: np.ndarray
+
+    def part(self, at: slice | np.ndarray) -> Rows:
+        """Return some of them."""
+        columns = {name: own[at] for name, own in self.columns.items()}
+        return Rows(columns, self.times[at], self.outputs[at], self.labels[at])
+
+    def tables(self, size: int = 1_280) -> Iterator[Rows]:
+        """Yield them in tables."""
+        for at in range(0, len(self.times), size):
+            yield self.part(slice(at, at + size))
 
 
 def cyclic(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import orjson
@@ -21,26 +21,15 @@ from streamapp.messages import Alert
 from streamapp.profile import Columns, Profile
 from streamapp.profile.season import DAY_MS
 from streamapp.profile.season_text import explain_season
-from tests.drift.seasons import START_MS, cyclic
+from tests.drift.seasons import START_MS, Rows, cyclic
 
 CLASSES = ("no", "yes")
 CYCLIC = {"c0", "c1", "c2"}
 
 
-@dataclass(frozen=True)
-class Rows:
-    columns: Columns
-    times: np.ndarray
-    outputs: np.ndarray
-    labels: np.ndarray
-
-    def part(self, at: slice | np.ndarray) -> Rows:
-        columns = {name: own[at] for name, own in self.columns.items()}
-        return Rows(columns, self.times[at], self.outputs[at], self.labels[at])
-
-    def after(self, change: np.ndarray) -> Rows:
-        """Return the rows with the logit of the answers higher by `change`."""
-        return replace(self, outputs=answers(self.columns, change))
+def after(own: Rows, change: np.ndarray) -> Rows:
+    """Return the rows with the logit of the answers higher by `change`."""
+    return replace(own, outputs=answers(own.columns, change))
 
 
 def answers(columns: Columns, up: np.ndarray | float = 0.0) -> np.ndarray:
@@ -92,7 +81,7 @@ def test_answers_that_follow_the_hour_are_no_drift_and_a_shift_on_top_is() -> No
     quiet = rows(3, 3, per_day=4_000, first=25.3)
     assert opened(DriftMonitor(PROFILE, clear_after=500), quiet) == []
     assert "output" in {alert.kind for alert in opened(DriftMonitor(POOLED, clear_after=500), quiet)}
-    moved = quiet.after(np.where(np.arange(len(quiet.times)) >= 4_000, 0.5, 0.0))
+    moved = after(quiet, np.where(np.arange(len(quiet.times)) >= 4_000, 0.5, 0.0))
     (alert,) = opened(DriftMonitor(PROFILE), moved)
     assert (alert.kind, alert.subject) in {("output", "probability:yes"), ("output", "confidence")}
 
@@ -122,7 +111,7 @@ def test_without_a_baseline_live_rows_of_three_days_are_one() -> None:
         assert opened(monitor, stream.part((own >= hours) & (own < hours + 6))) == []
         assert monitor.has_output_baseline == (hours >= 60)
     late = rows(5, 1, per_day=2_000, first=31.6)
-    assert "output" in {alert.kind for alert in opened(monitor, late.after(np.array(0.8)))}
+    assert "output" in {alert.kind for alert in opened(monitor, after(late, np.array(0.8)))}
 
 
 def test_a_restored_monitor_goes_on_gathering_and_judging_as_if_it_had_never_stopped() -> None:

@@ -19,7 +19,7 @@ and a fifth of one class is labelled as the other; the delay is counted from the
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -31,6 +31,7 @@ from streamapp.drift.target import TargetMonitor
 from streamapp.messages import Alert
 from streamapp.profile import Columns, Profile
 from streamapp.profile.season import DAY_MS
+from tests.drift.seasons import Rows
 
 EVERY = 10_000
 START_MS = 1_700_000_000_000
@@ -40,26 +41,6 @@ HEIRS = ("heir that takes the cycle over", "heir that does not")
 HEIR_ROWS, MOVED = 2_000, 1.0
 CLASSES = ("no", "yes")
 DAYS = 5
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows of the stream."""
-
-    columns: Columns
-    times: np.ndarray
-    outputs: np.ndarray
-    labels: np.ndarray
-
-    def part(self, at: slice | np.ndarray) -> Rows:
-        """Return some of them."""
-        columns = {name: own[at] for name, own in self.columns.items()}
-        return Rows(columns, self.times[at], self.outputs[at], self.labels[at])
-
-    def tables(self, size: int = 1_280) -> Iterable[Rows]:
-        """Yield them in tables."""
-        for at in range(0, len(self.times), size):
-            yield self.part(slice(at, at + size))
 
 
 @dataclass
