@@ -24,8 +24,10 @@ from streamapp.connection import Connection
 __all__ = ["refusal"]
 
 _TIMEOUT_S = 5.0
+_ALERT_S = 1.0
 # X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL's x509_vfy.h
 _OTHER_HOST = {62, 64}
+_HANGS_UP = (KafkaConnectionError, ConnectionResetError, EOFError, ssl.SSLError)
 
 
 async def refusal(connection: Connection, *, timeout_s: float = _TIMEOUT_S) -> str | None:
@@ -36,7 +38,10 @@ async def refusal(connection: Connection, *, timeout_s: float = _TIMEOUT_S) -> s
             async with asyncio.timeout(timeout_s):
                 await _enter(host, port, connection)
         except (OSError, KafkaError) as exc:
-            found = found or _why(exc, connection)
+            cause = _innermost(exc)
+            if connection.ssl_context is not None and isinstance(cause, _HANGS_UP):
+                cause = await _alert(host, port, connection.ssl_context) or cause
+            found = found or _why(cause, connection)
         else:
             return None
     return found
@@ -53,10 +58,34 @@ async def _enter(host: str, port: int, connection: Connection) -> None:
         conn.close()
 
 
+async def _alert(host: str, port: int, context: ssl.SSLContext) -> ssl.SSLError | None:
+    """Return what TLS has against us, if it says so; to hear that, say nothing.
+
+    Since TLS 1.3 a client's certificate is judged after the handshake. Something has been sent by then, and
+    may be answered with a reset before the reason is read.
+    """
+    try:
+        async with asyncio.timeout(_ALERT_S):
+            reader, writer = await asyncio.open_connection(host, port, ssl=context)
+            try:
+                await reader.read(1)
+            finally:
+                writer.close()
+    except ssl.SSLError as exc:
+        return exc
+    except OSError:  # a timeout, too: it waits for us to speak
+        pass
+    return None
+
+
+def _innermost(exc: BaseException) -> BaseException:
+    """Return the cause of an error that was the first to know."""
+    while exc.__cause__ is not None:
+        exc = exc.__cause__
+    return exc
+
+
 def _why(exc: BaseException, connection: Connection) -> str | None:
-    cause: BaseException | None = exc
-    while cause is not None:  # the innermost is the first to know
-        exc, cause = cause, cause.__cause__
     match exc:
         case SaslAuthenticationFailed():
             why = f"does not take the password of {connection.user} with {connection.sasl_mechanism}"
@@ -76,7 +105,7 @@ def _why(exc: BaseException, connection: Connection) -> str | None:
         case ssl.SSLError() if "ALERT" in (exc.reason or ""):
             why = f"does not take our certificate ({str(exc.reason).replace('_', ' ').lower()})"
             remedy = "STREAMAPP_SSL_CERTFILE and STREAMAPP_SSL_KEYFILE to one that it trusts"
-        case KafkaConnectionError() | ConnectionResetError() | EOFError() | ssl.SSLError():
+        case _ if isinstance(exc, _HANGS_UP):
             why = f"hangs up on {connection.security_protocol}"
             remedy = "STREAMAPP_SECURITY_PROTOCOL to what it speaks on this port"
         case _:  # nobody is there
