@@ -74,7 +74,7 @@ class DriftFold:
         known = self._known_of(pane.version)
         if known is not None and pane.summary is not None:
             try:
-                self._panes.add(pane, Summary.from_dict(pane.summary, known.profile))
+                self._panes.add(pane, Summary.from_dict(pane.summary, known.profile.empty()))
             except (ProfileError, KeyError, TypeError, ValueError):
                 return
         judged, monitor = self._watch.counts["judged"], self._watch.monitor

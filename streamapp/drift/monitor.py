@@ -269,7 +269,7 @@ class DriftMonitor:
         )
         monitor.rounds = snapshot["judged"]
         panes = [
-            Pane(partition, Span.from_list(span), Summary.from_dict(summary, profile))
+            Pane(partition, Span.from_list(span), Summary.from_dict(summary, profile.empty()))
             for partition, span, summary in snapshot["panes"]
         ]
         monitor._rounds = Rounds(frozenset(snapshot["active"]), panes)

@@ -78,7 +78,7 @@ class TableCutter:
     def load(self, state: Mapping[str, Any]) -> None:
         """Take over the state of :meth:`to_dict`."""
         self._rows = state["rows"]
-        self._rest = Summary.from_dict(state["rest"], self._profile)
+        self._rest = Summary.from_dict(state["rest"], self._profile.empty())
         times, held = state.get("times"), self._rest.rows
         if times is None and held:  # of a version that knew row numbers alone
             times = self._rows - held, self._rows - 1

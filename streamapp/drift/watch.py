@@ -143,7 +143,7 @@ class Watch:
             self._waiting = ("", 0)
         assert self.monitor is not None
         try:
-            summary = Summary.from_dict(distribution.summary or {}, self.monitor.profile)
+            summary = Summary.from_dict(distribution.summary or {}, self.monitor.profile.empty())
         except (ProfileError, KeyError, TypeError, ValueError):
             self._skip("other-layout")
             return alerts

@@ -19,6 +19,7 @@ __all__ = [
     "Row",
     "Rows",
     "Treatment",
+    "Values",
     "as_label",
     "is_missing",
 ]
@@ -34,6 +35,9 @@ Row = dict[str, Any]
 """A row as it stands in requests and answers: column to value, None or absent for missing."""
 
 Rows = list[Row]
+
+Values = tuple[Any, ...]
+"""A row in the order of its reader: None where null was sent, ``msgspec.UNSET`` where nothing was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from streamapp.profile.coder import Coder
 from streamapp.profile.column import ColumnProfile
 from streamapp.profile.columns import Columns
+from streamapp.profile.fields import ProfileFields
 from streamapp.profile.measures import Measures
 from streamapp.profile.mixtures import fit_mixtures
 from streamapp.profile.pairs import rank_table
@@ -18,9 +19,6 @@ from streamapp.profile.season import Season, is_cyclic
 from streamapp.profile.season_fit import MIN_DAYS, count_parts, fit_season, too_short, whole_days
 from streamapp.profile.seasonal_means import block_moments, rank_means
 from streamapp.profile.takeover import take_over
-
-if TYPE_CHECKING:
-    from streamapp.profile.profile import Profile
 
 __all__ = ["Cycle", "Watched", "fit_cycle_beside", "fit_watched"]
 
@@ -91,7 +89,7 @@ def fit_watched(
     fitted: tuple[ColumnProfile, ...],
     columns: Columns,
     times_ms: np.ndarray | None,
-    like: Profile | None,
+    like: ProfileFields | None,
 ) -> Watched:
     """Add the mixtures of columns, and the season.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from streamapp.profile.coder import Coder
 from streamapp.profile.column import ColumnProfile
 from streamapp.profile.cycle import Cycle, fit_cycle_beside
+from streamapp.profile.fields import ProfileFields
 from streamapp.profile.inflation import block_length
 from streamapp.profile.labelled import LabelledReference
 from streamapp.profile.measures import Measures
@@ -18,9 +19,6 @@ from streamapp.profile.placing import codes_of, placed_codes
 from streamapp.profile.season import Season, is_cyclic
 from streamapp.profile.season_fit import count_parts
 from streamapp.profile.takeover import take_over
-
-if TYPE_CHECKING:
-    from streamapp.profile.profile import Profile
 
 __all__ = ["CLASS_ROWS", "MAX_CLASSES", "MAX_GIVEN", "Inputs", "fit_labelled"]
 
@@ -68,14 +66,19 @@ class _Rows(NamedTuple):
 
 
 def fit_labelled(
-    target: ColumnProfile, labels: np.ndarray, inputs: Inputs, *, ordered: bool, like: Profile | None = None
+    target: ColumnProfile,
+    labels: np.ndarray,
+    inputs: Inputs,
+    *,
+    ordered: bool,
+    like: ProfileFields | None = None,
 ) -> tuple[ColumnProfile, LabelledReference]:
     """Count the reference rows by class, and return the target and what is known by its labels.
 
     Parameters
     ----------
     target
-        Profile of the labels.
+        ProfileFields of the labels.
     labels
         (m,) as `target` was fitted on.
     inputs
@@ -128,7 +131,7 @@ class _Earlier(NamedTuple):
     season: Season
 
 
-def _earlier(inputs: Inputs, like: Profile | None) -> _Earlier | None:
+def _earlier(inputs: Inputs, like: ProfileFields | None) -> _Earlier | None:
     """Return the target whose cycle is to be taken over."""
     if not is_cyclic(inputs.season) or not inputs.season.level_rows or inputs.times_ms is None:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,15 +16,15 @@ from streamapp.profile.coder import Coder
 from streamapp.profile.column import ColumnProfile
 from streamapp.profile.columns import Columns, as_columns, row_count
 from streamapp.profile.cycle import fit_watched
+from streamapp.profile.fields import ProfileFields, readable_of
 from streamapp.profile.fitting import fit_column
 from streamapp.profile.kinds import read_kinds
-from streamapp.profile.labelled import LabelledReference
 from streamapp.profile.labelled_fit import Inputs, fit_labelled
 from streamapp.profile.outputs import OutputProfile, fit_outputs, provisional_outputs
 from streamapp.profile.pair_products import PairProducts, none_apart
 from streamapp.profile.pairs import PairProfile
 from streamapp.profile.placing import placed_codes
-from streamapp.profile.policy import ColumnPolicy, DriftPolicy, read_policy
+from streamapp.profile.policy import ColumnPolicy, read_policy
 from streamapp.profile.reference import (
     fit_baseline,
     fit_inflation,
@@ -47,7 +47,7 @@ __all__ = ["Profile"]
 
 
 @dataclass(frozen=True, eq=False)
-class Profile:
+class Profile(ProfileFields):
     """Reference rows as bins, ranks and correlations; no row is kept, and no rare name.
 
     Edges of bins of numbers are values of reference rows, the smallest and the largest among them.
@@ -66,27 +66,6 @@ class Profile:
     >>> Profile.from_bytes(profile.to_bytes()).digest == profile.digest
     True
     """
-
-    columns: tuple[ColumnProfile, ...]
-    pairs: PairProfile
-    outputs: OutputProfile | None
-    target: ColumnProfile | None
-    rows: int
-    ordered: bool
-    factor: np.ndarray = field(repr=False)
-    """(L,) variance inflation of the components of `watched`; empty means 1."""
-    blocks: np.ndarray = field(repr=False)
-    """(L,) blocks that each inflation was estimated from; infinite where it is 1."""
-    pair_factor: np.ndarray = field(repr=False)
-    pair_blocks: np.ndarray = field(repr=False)
-    labelled: LabelledReference | None = field(default=None, repr=False)
-    """What is known of the inputs given each class; None without a target, and in profiles of format 1."""
-    mixtures: tuple[ColumnProfile, ...] = field(default=(), repr=False)
-    """Random sums of the columns of numbers, if these are too many for every pair to be watched."""
-    policy: DriftPolicy = field(default_factory=dict)
-    """What was chosen of how drift is judged; nothing of it changes what is summed up."""
-    season: Season | None = field(default=None, repr=False)
-    """The daily cycle of the reference, or why it has none; None if the times of its rows are not known."""
 
     @classmethod
     def fit(
@@ -176,7 +155,7 @@ class Profile:
         target, labelled = None, None
         if y is not None:
             target, labels = fit_target(y, rows, classes)
-            if readable := _readable(fitted):
+            if readable := readable_of(fitted):
                 codes = placed_codes(Coder(readable), columns, but=taken)
                 inputs = Inputs(readable, codes, times_ms, season, taken)
                 target, labelled = fit_labelled(target, labels, inputs, ordered=ordered, like=like)
@@ -200,16 +179,6 @@ class Profile:
             known = times_ms if times_ms is not None and len(np.asarray(outputs)) == rows else None
             profile = profile.with_outputs(outputs, classes, known)
         return with_policy(profile, read_policy(policy))
-
-    @property
-    def watched(self) -> tuple[ColumnProfile, ...]:
-        """Columns and mixtures: what a summary has counts of."""
-        return self.columns + self.mixtures
-
-    @property
-    def readable(self) -> tuple[ColumnProfile, ...]:
-        """Columns whose values answers, and so labelled rows, have as the model saw them."""
-        return _readable(self.columns)
 
     @property
     def is_seasonal(self) -> bool:
@@ -388,10 +357,6 @@ class Profile:
     @cached_property
     def _pair_products(self) -> PairProducts:
         return PairProducts(self.columns, self.pairs, self._coder)
-
-
-def _readable(columns: tuple[ColumnProfile, ...]) -> tuple[ColumnProfile, ...]:
-    return tuple(column for column in columns if not column.is_personal)
 
 
 def _bins(column: ColumnProfile) -> list[Any]:

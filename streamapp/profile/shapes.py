@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from streamapp.errors import ProfileError
+from streamapp.profile.column import ColumnProfile
+from streamapp.profile.fields import ProfileFields
 from streamapp.profile.pairs import PairProfile
 from streamapp.profile.season import is_cyclic
-
-if TYPE_CHECKING:
-    from streamapp.profile.column import ColumnProfile
-    from streamapp.profile.profile import Profile
 
 __all__ = ["check_shapes"]
 
 
-def check_shapes(profile: Profile) -> None:
+def check_shapes(profile: ProfileFields) -> None:
     """Raise ProfileError if arrays of `profile` are no vectors, or of other lengths than belong together."""
     if type(profile.rows) is not int or profile.rows < 1:
         raise ProfileError(f"a reference of {profile.rows!r} rows")
@@ -43,7 +40,7 @@ def check_shapes(profile: Profile) -> None:
         _check_matrix("counts by class", labelled.counts, (len(labelled.classes), bins))
 
 
-def _together(profile: Profile) -> Iterator[tuple[str, list[np.ndarray]]]:
+def _together(profile: ProfileFields) -> Iterator[tuple[str, list[np.ndarray]]]:
     for inflated in (profile, profile.outputs, profile.labelled):
         if inflated is not None:
             yield "inflations", [inflated.factor, inflated.blocks]
@@ -61,7 +58,7 @@ def _check_column(column: ColumnProfile) -> None:
         raise ProfileError(f"levels of {column.name!r} that are no text")
 
 
-def _columns(profile: Profile) -> Iterator[ColumnProfile]:
+def _columns(profile: ProfileFields) -> Iterator[ColumnProfile]:
     yield from profile.watched
     if profile.outputs is not None:
         yield from profile.outputs.columns

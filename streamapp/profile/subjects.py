@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from streamapp.errors import ConfigError
 from streamapp.profile.column import ColumnProfile
+from streamapp.profile.fields import ProfileFields
 from streamapp.profile.measures import Measures
 from streamapp.profile.mixtures import EACH_OTHER
 from streamapp.profile.policy import ColumnPolicy, DriftPolicy, override
 
-if TYPE_CHECKING:
-    from streamapp.profile.profile import Profile
-
 __all__ = ["policy_given", "unknown_subjects", "with_policy"]
 
-_P = TypeVar("_P", bound="Profile")
+_P = TypeVar("_P", bound=ProfileFields)
 
 
 def with_policy(profile: _P, policy: DriftPolicy, *, only_known: bool = False) -> _P:
@@ -55,7 +53,7 @@ def with_policy(profile: _P, policy: DriftPolicy, *, only_known: bool = False) -
     return replace(profile, policy=override(profile.policy, policy)) if policy else profile
 
 
-def unknown_subjects(profile: Profile, policy: DriftPolicy) -> frozenset[str]:
+def unknown_subjects(profile: ProfileFields, policy: DriftPolicy) -> frozenset[str]:
     """Return the names in `policy` that nothing in `profile` has."""
     return frozenset(policy.keys() - _subjects(profile).keys()) if policy else frozenset()
 
@@ -68,7 +66,7 @@ def policy_given(
     return {f"{name}|{label}": choices for label in classes for name, choices in own}
 
 
-def _subjects(profile: Profile) -> dict[str, list[str]]:
+def _subjects(profile: ProfileFields) -> dict[str, list[str]]:
     """Return names to their aspects; those of outputs are not known without a baseline."""
     columns = profile.columns + (() if profile.outputs is None else profile.outputs.columns)
     names = [column.name for column in columns]

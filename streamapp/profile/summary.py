@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from streamapp.errors import ProfileError
-
-if TYPE_CHECKING:
-    from streamapp.profile.profile import Profile
 
 __all__ = ["Summary"]
 
@@ -87,27 +84,31 @@ class Summary:
         return fields
 
     @classmethod
-    def from_dict(cls, fields: dict[str, Any], profile: Profile) -> Self:
+    def from_dict(cls, fields: dict[str, Any], zero: Summary) -> Self:
         """Return the summary of :meth:`to_dict`.
+
+        Parameters
+        ----------
+        fields
+            As they were written.
+        zero
+            Of no rows, against the profile that the summary was made against.
 
         Raises
         ------
         ProfileError
-            If it was not made against `profile`, or is of a newer format.
+            If it was made against another profile, or is of a newer format.
         """
         if fields.get("v") != _FORMAT:
             raise ProfileError(f"summary of format {fields.get('v')!r}; this version reads {_FORMAT}")
-        if fields.get("layout") != profile.layout:
-            raise ProfileError(
-                f"summary of layout {fields.get('layout')!r} for a profile of {profile.layout!r}"
-            )
-        empty = profile.empty()
+        if fields.get("layout") != zero.layout:
+            raise ProfileError(f"summary of layout {fields.get('layout')!r} for a profile of {zero.layout!r}")
         arrays = {
-            name: _array(fields.get(name), getattr(empty, name))
+            name: _array(fields.get(name), getattr(zero, name))
             for name in ("counts", "pairs", "apart", "outputs")
         }
         return cls(
-            layout=profile.layout,
+            layout=zero.layout,
             rows=int(fields["rows"]),
             output_rows=int(fields.get("output_rows", 0)),
             **arrays,

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import orjson
 
 from streamapp.errors import ConfigError, ProfileError
 from streamapp.profile.column import ColumnProfile
+from streamapp.profile.fields import ProfileFields
 from streamapp.profile.labelled import LabelledReference
 from streamapp.profile.outputs import OutputProfile
 from streamapp.profile.pairs import PairProfile
 from streamapp.profile.policy import read_policy, write_policy
 from streamapp.profile.season import Season, is_cyclic
-
-if TYPE_CHECKING:
-    from streamapp.profile.profile import Profile
 
 __all__ = ["read_fields", "write_profile"]
 
@@ -26,7 +24,7 @@ inputs of one of format 3 are compared by the hour of the day, which versions th
 format 4 outputs or labels as well, or by a cycle that was taken over."""
 
 
-def write_profile(profile: Profile) -> bytes:
+def write_profile(profile: ProfileFields) -> bytes:
     """Return a profile as canonical JSON: equal profiles are equal bytes."""
     # Profiles without choices, or without times, are the same bytes as before there were any.
     policy = {"policy": write_policy(profile.policy)} if profile.policy else {}
@@ -86,7 +84,7 @@ def read_fields(data: bytes) -> dict[str, Any]:
         raise ProfileError(f"not a profile: {exc!r}") from exc
 
 
-def _format(profile: Profile) -> int:
+def _format(profile: ProfileFields) -> int:
     beside = (None if own is None else own.season for own in (profile.outputs, profile.labelled))
     if any(map(is_cyclic, beside)):
         return 4

@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 from msgspec import UNSET, UnsetType
 
-from streamapp.models.column import Row
+from streamapp.models.column import Row, Values
 from streamapp.profile.columns import Columns, take_rows
 from streamapp.serving.layouts import Layouts
 from streamapp.serving.tensor_rows import TensorReader
@@ -29,10 +29,7 @@ if TYPE_CHECKING:
 
     from streamapp.models.signature import Column, Signature
 
-__all__ = ["ReadRows", "RowReader", "Values"]
-
-Values = tuple[Any, ...]
-"""One row in the order of :attr:`RowReader.order`: None where null was sent, UNSET where nothing was."""
+__all__ = ["ReadRows", "RowReader"]
 
 _TYPES: dict[str, Any] = {"float": float, "integer": float, "boolean": bool, "string": str}
 

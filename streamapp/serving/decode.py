@@ -11,9 +11,9 @@ import numpy as np
 
 from streamapp.messages import Framing, Record, event_time_ms, record_time, unframed
 from streamapp.messages.base import FIRST_MS, LAST_MS
-from streamapp.profile.columns import Columns
+from streamapp.models.column import Columns, Values
 from streamapp.serving.body import MAX_ID_BYTES, default_id, find_exact_fault, read_request
-from streamapp.serving.columns import RowReader, Values
+from streamapp.serving.columns import RowReader
 from streamapp.serving.dialects import V1, Asked
 from streamapp.serving.faults import Fault
 

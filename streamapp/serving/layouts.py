@@ -18,11 +18,11 @@ import orjson
 
 from streamapp.serving.answer_headers import literal
 from streamapp.serving.dialects import Asked
+from streamapp.serving.tensor_rows import TensorBody
 from streamapp.serving.tensors import FLOATS
 
 if TYPE_CHECKING:
     from streamapp.models.signature import Signature
-    from streamapp.serving.tensor_rows import TensorBody
 
 __all__ = ["Layouts"]
 

@@ -118,7 +118,7 @@ class Pane:
         if (profile is None) != (self.summary is None):
             raise ProfileError(f"the pane of {self.version} was begun with another idea of its profile")
         if profile is not None and isinstance(self.summary, dict):
-            self.summary = Summary.from_dict(self.summary, profile)
+            self.summary = Summary.from_dict(self.summary, profile.empty())
         self.profile = profile
 
     def distribution(self) -> Distribution:

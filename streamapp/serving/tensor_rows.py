@@ -28,8 +28,8 @@ from streamapp.serving.tensor_types import (
 from streamapp.serving.tensors import FLOATS, INTEGERS
 
 if TYPE_CHECKING:
+    from streamapp.models.column import Values
     from streamapp.models.signature import Column, Signature
-    from streamapp.serving.columns import Values
 
 __all__ = ["TensorBody", "TensorReader"]
 

@@ -34,7 +34,7 @@ def test_the_log_says_what_a_monitor_of_the_same_panes_says() -> None:
     direct: list[Alert] = []
     for each in history:
         span = Span(each.from_, each.to, each.events, {0: (each.first_offset, each.next_offset)})
-        direct += monitor.add(Pane(0, span, Summary.from_dict(each.summary or {}, V1)))
+        direct += monitor.add(Pane(0, span, Summary.from_dict(each.summary or {}, V1.empty())))
     assert direct == said
     assert watch.counts == {"judged": 60}
 

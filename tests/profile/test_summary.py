@@ -50,7 +50,7 @@ def test_the_sum_of_parts_is_the_summary_of_the_whole(seed: int, n: int, cuts: l
     assert total == whole
     assert whole - total == PROFILE.empty()
     fields = orjson.loads(orjson.dumps(whole.to_dict()))
-    assert Summary.from_dict(fields, PROFILE) == whole
+    assert Summary.from_dict(fields, PROFILE.empty()) == whole
 
 
 def test_summaries_differ_where_rows_do() -> None:
@@ -102,8 +102,8 @@ def test_summaries_against_other_profiles_cannot_be_added_or_read() -> None:
     with pytest.raises(ProfileError, match="different profiles"):
         ours + theirs
     with pytest.raises(ProfileError, match="layout"):
-        Summary.from_dict(theirs.to_dict(), PROFILE)
+        Summary.from_dict(theirs.to_dict(), PROFILE.empty())
     with pytest.raises(ProfileError, match="format 7"):
-        Summary.from_dict(ours.to_dict() | {"v": 7}, PROFILE)
+        Summary.from_dict(ours.to_dict() | {"v": 7}, PROFILE.empty())
     with pytest.raises(ProfileError, match=r"\(3,\)"):
-        Summary.from_dict(ours.to_dict() | {"counts": [1, 2, 3]}, PROFILE)
+        Summary.from_dict(ours.to_dict() | {"counts": [1, 2, 3]}, PROFILE.empty())

@@ -210,7 +210,7 @@ def answers(bundle: Bundle, first: int, count: int) -> Answers:
 def summary_of(save: Save, profile: Profile) -> Summary:
     assert save.distribution is not None
     assert save.distribution.summary is not None
-    return Summary.from_dict(save.distribution.summary, profile)
+    return Summary.from_dict(save.distribution.summary, profile.empty())
 
 
 def test_a_pane_is_the_summary_of_its_rows_through_saves_and_restores(bundle: Bundle) -> None:
