@@ -243,7 +243,7 @@ class Bundle:
         IntegrityError
             If hashes, seal or types do not fit, or it can run code and no trusted key has sealed it.
         StoreError
-            If the store does not answer.
+            If the store does not answer, or nothing lies there though `sha256` is known.
         """
         keys, header = Keys(trust), read_header(url, sha256=sha256)
         status = keys.status(header.seal)

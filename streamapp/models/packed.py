@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from streamapp.errors import BundleError, IntegrityError, shown
+from streamapp.errors import BundleError, IntegrityError, StoreError, shown
 from streamapp.models.folder import Folder
 from streamapp.models.manifest import Manifest
 from streamapp.models.seal import Seal
@@ -101,22 +101,28 @@ def read_header(url: str | os.PathLike[str], *, sha256: str | None = None) -> He
     url
         Folder of the bundle.
     sha256
-        What the manifest's hash must be.
+        What the manifest's hash must be, if a bundle was announced there.
 
     Raises
     ------
     BundleError
-        If there is no bundle, or one of another format version.
+        If there is no bundle, and none was announced, or one of another format version.
     IntegrityError
         If manifest or seal are not what they must be, or do not fit each other.
     StoreError
-        If the store does not answer.
+        If the store does not answer, or has nothing where a bundle was announced: an empty folder is all that
+        is left of a store that is not mounted.
     """
     folder = Folder(url)
     where = folder.url
     data = folder.read(MANIFEST, limit=_MAX_MANIFEST)
     if data is None:
         folder.names()  # a store that is not there at all says so
+        if sha256 is not None:
+            raise StoreError(
+                f"no bundle at {where}, where version {sha256[:12]} was announced: mount the store, or put "
+                "the bundle back"
+            )
         raise BundleError(f"no bundle at {where}: it has no {MANIFEST}; make one with `streamapp bundle`")
     if len(data) > _MAX_MANIFEST:
         raise IntegrityError(

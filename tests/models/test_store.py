@@ -40,6 +40,18 @@ def test_what_was_cut_short_is_no_bundle_and_can_be_put_again(bundle: Bundle, ur
     Bundle.load(where).check_golden()
 
 
+def test_where_a_bundle_was_announced_nothing_is_a_store_that_is_away(bundle: Bundle, url: str) -> None:
+    """An empty folder is what is left of a store that is not mounted: whoever follows `models` waits."""
+    where = Store(url).url_of("bikes", bundle.version)
+    for read in (Bundle.inspect, Bundle.load):
+        with pytest.raises(
+            StoreError, match=f"no bundle at .*, where version {bundle.version} was announced"
+        ):
+            read(where, sha256=bundle.sha256)
+        with pytest.raises(BundleError, match=r"no manifest\.json"):
+            read(where)
+
+
 def test_another_writers_unfinished_file_disturbs_nobody(bundle: Bundle, tmp_path: Path) -> None:
     bundle.save(tmp_path / "b")
     (tmp_path / "b" / "model.joblib.123.part").write_text("half")

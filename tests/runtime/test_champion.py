@@ -28,7 +28,12 @@ def test_a_record_names_the_version_that_lies_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "waits"), [("bad", [5, 10, 20, 40, 60, 60, 5]), ("away", [5, 5, 5, 5, 5, 5, 5])]
+    ("fault", "waits"),
+    [
+        ("bad", [5, 10, 20, 40, 60, 60, 5]),
+        ("away", [5, 5, 5, 5, 5, 5, 5]),
+        ("not-mounted", [5, 5, 5, 5, 5, 5, 5]),
+    ],
 )
 def test_a_champion_that_is_bad_is_looked_at_more_and_more_rarely_until_models_says_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, waits: list[float]
@@ -41,7 +46,8 @@ def test_a_champion_that_is_bad_is_looked_at_more_and_more_rarely_until_models_s
         (tmp_path / "b" / "manifest.json").write_text("{}")
     else:
         (tmp_path / "b").rename(tmp_path / "elsewhere")
-        (tmp_path / "b").touch()
+        if fault == "away":
+            (tmp_path / "b").touch()
     alerts: list[Alert] = []
     asked: list[float] = []
 

@@ -317,6 +317,8 @@ def test_a_store_that_does_not_answer_may_do_so_later(make_job: MakeJob, tmp_pat
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError):
         train(replace(make_job(), store=(tmp_path / "file" / "store").as_uri()))
+    with pytest.raises(StoreError, match="no bundle at"):  # as where nothing is mounted
+        train(replace(make_job(), bundle=tmp_path.as_uri()))
 
 
 def test_threads_are_bounded_while_it_fits(make_job: MakeJob, home: Path) -> None:
