@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-from streamapp.agents.admission import Admission
 from streamapp.agents.estimate import ShownEstimate
 from streamapp.agents.fold import FoldState
+from streamapp.agents.lineup import Lineup, Lineups
 from streamapp.agents.notes import note_alerts, note_retrain, note_state
 from streamapp.agents.relearn import by_original, relearn
 from streamapp.agents.versions import Versions
 from streamapp.agents.watch import alert_record, retrain_record
 from streamapp.messages import Model, ModelState, OffsetRange, event_time_ms
-from streamapp.models import Bundle
-from streamapp.models.lineage import awaits_snapshot, first_snapshot, next_snapshot, original, served_last
+from streamapp.models.lineage import original, served_last
 from streamapp.profile.policy_text import parse_policy
-from streamapp.quality import OnlineLearner
 from streamapp.quality.estimate import EstimatedAccuracy
 from streamapp.quality.labelled_rows import LabelledRows
 from streamapp.quality.shown import gauges, page, segment_gauges
-from streamapp.rollout import Candidate, Decision, Judge, Judged
+from streamapp.rollout import Decision, Judge, Judged
 from streamapp.rollout.states import changed, effective_state, outdated, retired
 from streamapp.runtime.host import Host, StateTable
 from streamapp.runtime.metrics import set_all
 from streamapp.runtime.transport import RecordBatch
+from streamapp.settings import Settings
 
-__all__ = ["JudgeAgent"]
+__all__ = ["JudgeAgent", "judge_limits"]
 
 _ROWS_AT_ONCE = 500
 """After a promotion the rest of a fold counts for no gate: folds are short."""
-_RETRY_S = 30.0
-"""Until a challenger is looked at again whose bundle could not be had."""
 
 
 class JudgeAgent:
@@ -57,31 +52,11 @@ class JudgeAgent:
         settings = host.settings
         self._host = host
         self._versions = versions
-        self._admission = Admission(host, versions)
+        self._lineups = Lineups(host, versions)
         self._estimate = estimate
-        self._limits: dict[str, Any] = {
-            "accuracy_false_alarm_every": settings.accuracy_false_alarm_every,
-            "gate": settings.gate,
-            "gate_alpha": settings.gate_alpha,
-            "gate_margin": settings.gate_margin,
-            "gate_margin_in_alarm": settings.gate_margin_in_alarm,
-            "gate_min_rows": settings.gate_min_rows,
-            "gate_max_rows": settings.gate_max_rows,
-            "gate_segment_margin": settings.gate_segment_margin,
-            "gate_segment_rows": settings.gate_segment_rows,
-            "keep_champions": settings.keep_champions,
-            "rollback_alpha": settings.rollback_alpha,
-            "rollback_rows": settings.rollback_rows,
-            "rollback_cooldown_rows": settings.rollback_cooldown_rows,
-            "retrain_every_ms": _ms(settings.retrain_every_s),
-            "retrain_every_rows": settings.retrain_every_rows,
-            "retrain_cooldown_rows": settings.retrain_cooldown_rows,
-            "clear_after": settings.clear_after,
-            "policy": parse_policy(settings.drift),
-        }
+        self._limits = judge_limits(settings)
         self._judge = Judge(settings.name, **self._limits)
-        self._followed: object = None
-        self._look_again_at = math.inf
+        self._followed: Lineup | None = None
         self._state = FoldState(host, folds, "judge", restore=self._restore, snapshot=self._snapshot)
         self._is_shown = False
         self._shown_estimate: EstimatedAccuracy | None = None
@@ -89,29 +64,38 @@ class JudgeAgent:
         host.every(1.0, self._show)
         host.agent("judge", [host.topics.labelled], self.handle)
 
+    @property
+    def waits_for(self) -> str | None:
+        """Version whose bundle the store has not given yet: until then nothing is judged."""
+        return self._lineups.patience.waits_for
+
     async def handle(self, batches: Sequence[RecordBatch]) -> Sequence[Awaitable[Any]]:
         """Judge a batch of labelled rows; what they cause is delivered when this returns."""
-        decided = False
-        async with self._state.turn(batches) as records:
-            for at in range(0, len(records), _ROWS_AT_ONCE):
-                part = records[at : at + _ROWS_AT_ONCE]
-                await self._follow()
-                await relearn(self._host, self._versions.log, self._judge.online, part[0].offset)
-                rows = LabelledRows.read(
-                    [record.value for record in part],
-                    [record.offset for record in part],
-                    [event_time_ms(record.headers, record.timestamp)[0] for record in part],
-                )
-                self._estimate.verify(rows)
-                rows = by_original(rows, self._versions.log.versions)
-                judged = await self._fold(rows)
-                await self._note_scale()
-                await self._carry_out(judged)
-                decided = decided or judged.promoted is not None
-            self._is_shown = False
-        if decided:  # at once: a crash must not leave an alert open that the promotion has resolved
-            await self._state.save()
+        for part in _parts(batches):
+            async with self._state.turn([]):
+                pass  # restored: it knows who has served
+            lineup = await self._lineups.newest(self._judge)
+            async with self._state.turn([part]) as records:
+                judged = await self._take(records, lineup) if records else Judged()
+            if judged.promoted:  # at once: a crash must not leave an alert open that the promotion resolved
+                await self._state.save()
         return []
+
+    async def _take(self, records: Sequence[Any], lineup: Lineup | None) -> Judged:
+        """Judge rows, and return what they have caused, which is carried out."""
+        await self._follow(lineup)
+        await relearn(self._host, self._versions.log, self._judge.online, records[0].offset)
+        rows = LabelledRows.read(
+            [record.value for record in records],
+            [record.offset for record in records],
+            [event_time_ms(record.headers, record.timestamp)[0] for record in records],
+        )
+        self._estimate.verify(rows)
+        judged = await self._fold(by_original(rows, self._versions.log.versions))
+        await self._note_scale()
+        await self._carry_out(judged)
+        self._is_shown = False
+        return judged
 
     async def _fold(self, rows: LabelledRows) -> Judged:
         """Fold in a thread: learning takes milliseconds a row, and a loop that waits loses partitions."""
@@ -133,55 +117,24 @@ class JudgeAgent:
         for each in judged:
             await models.update(each, lambda record: record.model_copy(update={"loss_scale": scale}))
 
-    async def _follow(self) -> None:
-        """Tell the judge what ``models`` says, if it says something new."""
-        models, clock = self._versions.log, asyncio.get_running_loop().time
-        await models.caught_up.wait()
+    async def _follow(self, lineup: Lineup | None) -> None:
+        """Tell the judge who takes part, if that is new, and have records say what the pointer does."""
+        if lineup is None or lineup is self._followed:
+            return
+        self._judge.follow(lineup.champion, lineup.challengers, lineup.former)
+        self._followed = lineup
+        models = self._versions.log
         pointer = models.champion
-        while pointer is not None and (later := next_snapshot(pointer.version, models.versions)) is not None:
-            await models.point_at(later.version, later.newest_training_data_at or pointer.at)
-            await models.update(later.version, lambda record: changed(record, "champion", note=record.note))
-            pointer = models.champion
-        challengers = sorted(v for v, model in models.versions.items() if model.state == "challenger")
-        now = (pointer and pointer.version, tuple(challengers))
-        if pointer is None or (now == self._followed and clock() < self._look_again_at):
+        if pointer is None or pointer.version != lineup.serving:
             return
-        # A snapshot is judged as what it is a snapshot of: gates, alerts and baseline go on.
-        first = original(pointer.version, models.versions)
-        champion = await self._versions.bundle(first)
-        if champion is None:
-            return
-        admitted = [await self._admission.admit(version, champion) for version in challengers]
-        former = await self._former(champion, pointer.version)
-        self._judge.follow(
-            _champion(champion, pointer.version, models.versions),
-            {each.version: _candidate(each, online=self._host.settings.online) for each in admitted if each},
-            {version: replace(_candidate(bundle), version=version) for version, bundle in former.items()},
-        )
-        self._versions.forget({first, *challengers, *(bundle.version for bundle in former.values())})
-        self._followed = now
-        self._look_again_at = clock() + _RETRY_S if None in admitted else math.inf
         for stale in outdated(models.versions, pointer):
             await models.update(
                 stale.version, lambda record: changed(record, effective_state(record, pointer))
             )
 
-    async def _former(self, champion: Bundle, serving: str) -> dict[str, Bundle]:
-        """Return, by the version that JUDGE knows, what would serve if one of the last champions came back.
-
-        None as long as what serves is not what has won: TRAIN publishes that once it has learned it again.
-        What needs personal columns is left out: rows do not show these.
-        """
-        first, records = champion.version, self._versions.log.versions
-        packed, is_online = champion.manifest.training_data, self._host.settings.online
-        if serving == first and is_online and awaits_snapshot(first, packed, records):
-            return {}
-        found = {}
-        for version in self._judge.shadows(first):
-            bundle = await self._versions.bundle(served_last(version, records))
-            if bundle is not None and not bundle.signature.lacking(champion.signature.withheld):
-                found[version] = bundle
-        return found
+    def _follow_anew(self) -> None:
+        self._followed = None
+        self._lineups.forget()
 
     async def _carry_out(self, judged: Judged) -> None:
         name, topics, metrics = self._host.settings.name, self._host.topics, self._host.metrics
@@ -199,7 +152,7 @@ class JudgeAgent:
         if judged.promoted is not None:
             await self._promote(judged.promoted)
         if judged.rejected or judged.promoted:
-            self._followed = None
+            self._follow_anew()
 
     async def _promote(self, decision: Decision) -> None:
         await self._note_learned(decision)
@@ -245,7 +198,8 @@ class JudgeAgent:
         self._judge = (
             Judge(name, **self._limits) if data is None else Judge.restore(data, name, **self._limits)
         )
-        self._followed, self._is_shown = None, False
+        self._follow_anew()
+        self._is_shown = False
 
     def _snapshot(self) -> bytes:
         return self._judge.snapshot()
@@ -273,31 +227,35 @@ class JudgeAgent:
             set_all(metrics.segments, segment_gauges(quality))
 
 
-def _candidate(bundle: Bundle, *, online: bool = False) -> Candidate:
-    manifest = bundle.manifest
-    learns = online and manifest.format == "river"
-    return Candidate(
-        version=bundle.version,
-        predict=bundle.predict,
-        loss=manifest.loss,
-        loss_scale=manifest.loss_scale,
-        classes=bundle.signature.classes,
-        newest_training_data_at_ms=manifest.newest_training_data_at_ms,
-        baseline=bundle.baseline,
-        profile=bundle.profile,
-        signature=bundle.signature,
-        segments=bundle.segments,
-        learner=partial(OnlineLearner.of, bundle) if learns else None,
-    )
+def judge_limits(settings: Settings) -> dict[str, Any]:
+    """Return what a :class:`~streamapp.rollout.Judge` is given of the settings."""
+    return {
+        "accuracy_false_alarm_every": settings.accuracy_false_alarm_every,
+        "gate": settings.gate,
+        "gate_alpha": settings.gate_alpha,
+        "gate_margin": settings.gate_margin,
+        "gate_margin_in_alarm": settings.gate_margin_in_alarm,
+        "gate_min_rows": settings.gate_min_rows,
+        "gate_max_rows": settings.gate_max_rows,
+        "gate_segment_margin": settings.gate_segment_margin,
+        "gate_segment_rows": settings.gate_segment_rows,
+        "keep_champions": settings.keep_champions,
+        "rollback_alpha": settings.rollback_alpha,
+        "rollback_rows": settings.rollback_rows,
+        "rollback_cooldown_rows": settings.rollback_cooldown_rows,
+        "retrain_every_ms": _ms(settings.retrain_every_s),
+        "retrain_every_rows": settings.retrain_every_rows,
+        "retrain_cooldown_rows": settings.retrain_cooldown_rows,
+        "clear_after": settings.clear_after,
+        "policy": parse_policy(settings.drift),
+    }
 
 
-def _champion(bundle: Bundle, serving: str, records: Mapping[str, Model]) -> Candidate:
-    """Return the champion; of one that learns, only what snapshots have answered is compared."""
-    champion = _candidate(bundle)
-    begun = None if serving == bundle.version else first_snapshot(bundle.version, records)
-    if begun is None or begun.newest_training_data_at is None:
-        return champion
-    return replace(champion, newest_training_data_at_ms=begun.newest_training_data_at)
+def _parts(batches: Sequence[RecordBatch]) -> Iterator[RecordBatch]:
+    """Yield `batches` in parts of some rows."""
+    for batch in batches:
+        for at in range(0, len(batch.records), _ROWS_AT_ONCE):
+            yield batch._replace(records=batch.records[at : at + _ROWS_AT_ONCE])
 
 
 def _ms(seconds: float | None) -> int | None:

@@ -28,15 +28,16 @@ class Monitor:
         estimate = ShownEstimate(host, versions)
         JoinAgent(host, versions)
         self._watch = WatchAgent(host, folds, versions, estimate)
-        JudgeAgent(host, folds, versions, estimate)
+        self._judge = JudgeAgent(host, folds, versions, estimate)
         AgeAgent(host, folds, versions)
         host.every(1.0, self._tick)
         self._host = host
 
     async def _tick(self) -> None:
         host = self._host
-        if self._watch.waits_for is not None:
-            host.health.stand_still(f"the store, which has the bundle of version {self._watch.waits_for}")
+        waits_for = self._watch.waits_for or self._judge.waits_for
+        if waits_for is not None:
+            host.health.stand_still(f"the store, which has the bundle of version {waits_for}")
         elif host.assigned():
             host.health.go_on()
         # Both logs have one partition, so the group gives them to one process; another may have them now.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple, Self, TypeVar
 
 from streamapp.errors import StreamappError
 from streamapp.messages import Model
 from streamapp.models import Baseline, Bundle, Signature
 from streamapp.models.golden import Golden
+from streamapp.models.lineage import original
 from streamapp.models.loading import model_files
 from streamapp.profile import Profile
 from streamapp.runtime.host import Host
@@ -23,10 +25,14 @@ _RETRY_S = 5.0
 """Until a store that gave no answer is asked again."""
 _GIVE_UP_S = 600.0
 """Until the store of a version that serves no more is asked no longer."""
+_LOOK_AGAIN_S = 30.0
+"""Until a champion is looked at again whose bundle was bad: all of it is read."""
 _KEPT = 8
 """Versions of which something is kept: around a change answers of two or three are read at once."""
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Watched(NamedTuple):
@@ -38,6 +44,11 @@ class Watched(NamedTuple):
     baseline: Baseline | None
     files: frozenset[str]
     """SHA-256 of the model's own."""
+
+    @classmethod
+    def read(cls, url: str, **options: Any) -> Self:
+        """Read what is kept of the bundle at `url`; options and errors as of ``Bundle.inspect``."""
+        return cls.of(Bundle.inspect(url, **options))
 
     @classmethod
     def of(cls, bundle: Bundle) -> Self:
@@ -65,7 +76,8 @@ class Versions:
         self.log = ModelsLog(host)
         self._bundles: dict[str, Bundle] = {}
         self._watched: dict[str, Watched | None] = {}
-        self._inspections: dict[str, asyncio.Task[Watched | None]] = {}
+        self._refused_until: dict[str, float] = {}
+        self._questions: dict[tuple[str, str], asyncio.Task[Any]] = {}
         host.task(self.log.run)
 
     async def record(self, version: str) -> Model | None:
@@ -87,42 +99,76 @@ class Versions:
         if version in self._watched:
             self._watched[version] = found = self._watched.pop(version)  # the newest
             return found
-        inspection = self._inspections.get(version)
-        if inspection is None:
-            inspection = self._inspections[version] = asyncio.create_task(self._inspect(version))
-            inspection.add_done_callback(lambda _: self._inspections.pop(version, None))
-        return await asyncio.shield(inspection)
+        return await self._once("watched", version, self._inspect)
 
     async def _inspect(self, version: str) -> Watched | None:
+        self._watched[version] = found = await self._read("watched", version, Watched.read)
+        return found
+
+    async def bundle(self, version: str) -> Bundle | None:
+        """Return the bundle of `version`, verified and loaded; None if it has no record, or a bad bundle.
+
+        The store is asked as by :meth:`watched`. But None is final only of a version that serves no more: a
+        champion may be mended, or its key trusted, and is looked at again now and then.
+        """
+        if version in self._bundles:
+            return self._bundles[version]
+        clock = asyncio.get_running_loop().time
+        looked = self._refused_until.get(version)
+        if looked is not None and (clock() < looked or not self._serves(version)):
+            return None
+        return await self._once("judged", version, self._load)
+
+    async def _load(self, version: str) -> Bundle | None:
+        bundle = await self._read("judged", version, Bundle.load)
+        if bundle is None:
+            self._refused_until[version] = asyncio.get_running_loop().time() + _LOOK_AGAIN_S
+        else:
+            self._refused_until.pop(version, None)
+            self._bundles[version] = bundle
+        return bundle
+
+    async def _once(self, what: str, version: str, ask: Callable[[str], Coroutine[Any, Any, T]]) -> T:
+        """Return what `ask` finds, which goes on when whoever has called gives up, for the next one."""
+        question = self._questions.get((what, version))
+        if question is None:
+            question = self._questions[what, version] = asyncio.create_task(ask(version))
+            question.add_done_callback(lambda _: self._questions.pop((what, version), None))
+        found: T = await asyncio.shield(question)
+        return found
+
+    async def _read(self, what: str, version: str, read: Callable[..., T]) -> T | None:
         await self.record(version)
         clock = asyncio.get_running_loop().time
-        found, is_said, until = None, False, clock() + _GIVE_UP_S
+        is_said, until = False, clock() + _GIVE_UP_S
         while (record := self.log.versions.get(version)) is not None:  # its bundle may lie elsewhere by now
             try:
-                keys = self._host.settings.keys
-                bundle = await asyncio.to_thread(
-                    Bundle.inspect, record.bundle, trust=keys, sha256=record.sha256
-                )
-                found = Watched.of(bundle)
-                break
+                return await self._of_store(read, record)
             except StreamappError as exc:
                 if not exc.retriable or (clock() >= until and not self._serves(version)):
-                    log.warning("a version cannot be watched: %s", cause(exc), extra={"version": version})
-                    break
+                    log.warning("a version cannot be %s: %s", what, cause(exc), extra={"version": version})
+                    return None
                 if not is_said:
                     log.warning(
                         "the bundle of a version is waited for: %s", cause(exc), extra={"version": version}
                     )
                 is_said = True
                 await asyncio.sleep(_RETRY_S)
-        else:
-            log.warning("a version cannot be watched: it has no record", extra={"version": version})
-        self._watched[version] = found
-        return found
+        log.warning("a version cannot be %s: it has no record", what, extra={"version": version})
+        return None
+
+    async def _of_store(self, read: Callable[..., T], record: Model) -> T:
+        """Return what `read`, a reader of bundles, makes of that of `record`."""
+        keys = self._host.settings.keys
+        return await asyncio.to_thread(read, record.bundle, trust=keys, sha256=record.sha256)
 
     def _serves(self, version: str) -> bool:
-        """Return whether `version` may be the champion."""
-        return self.log.champion is None or self.log.champion.version == version
+        """Return whether `version` may be the champion, or what that is a snapshot of."""
+        champion = self.log.champion
+        return champion is None or version in {
+            champion.version,
+            original(champion.version, self.log.versions),
+        }
 
     def known(self, version: str) -> Watched | None:
         """Return what :meth:`watched` has fetched of `version`, if it is not forgotten."""
@@ -140,23 +186,10 @@ class Versions:
         await self.log.update(version, lambda record: record.model_copy(update={"since": named}))
 
     async def load(self, record: Model) -> Bundle:
-        """Return the bundle of `record`, verified and loaded; raise StreamappError if that fails."""
+        """Return the bundle of `record`, verified and loaded; raise StreamappError if that fails now."""
         if record.version not in self._bundles:
-            self._bundles[record.version] = await asyncio.to_thread(
-                Bundle.load, record.bundle, trust=self._host.settings.keys, sha256=record.sha256
-            )
+            self._bundles[record.version] = await self._of_store(Bundle.load, record)
         return self._bundles[record.version]
-
-    async def bundle(self, version: str) -> Bundle | None:
-        """Return the bundle of `version`, verified and loaded; None, and say so, if that fails."""
-        record = await self.record(version)
-        if record is None:
-            return None
-        try:
-            return await self.load(record)
-        except StreamappError as exc:
-            log.warning("a version cannot be judged: %s", cause(exc), extra={"version": version})
-            return None
 
     def forget(self, keep: set[str]) -> None:
         """Let go of the bundles of all versions but `keep`."""

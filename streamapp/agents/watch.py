@@ -12,6 +12,7 @@ import orjson
 from streamapp.agents.estimate import ShownEstimate
 from streamapp.agents.fold import FoldState
 from streamapp.agents.notes import note_alerts, note_retrain
+from streamapp.agents.patience import Patience
 from streamapp.agents.verdicts import Verdicts
 from streamapp.agents.versions import Versions
 from streamapp.drift import Lateness, Silence, Watch, event_id
@@ -36,7 +37,6 @@ __all__ = ["WatchAgent", "alert_record", "retrain_record"]
 
 log = logging.getLogger(__name__)
 
-_LOOK_EVERY_S = 1.0
 _NO_SKIPS = frozenset({"judged", "anew"})
 
 
@@ -65,12 +65,16 @@ class WatchAgent:
         self._watch, self._silence, self._lateness = self._begin()
         self._state = FoldState(host, folds, "watch", restore=self._restore, snapshot=self._snapshot)
         self._waiting = asyncio.Lock()
+        self._patience = Patience(host)
         self._is_judging = False
-        self.waits_for: str | None = None
-        """Version whose bundle the store has not given yet: until then nothing is judged."""
         estimate.kept_by(self._state.mark)
         host.agent("watch", [host.topics.distributions], self.handle)
         host.every(1.0, self._tick)
+
+    @property
+    def waits_for(self) -> str | None:
+        """Version whose bundle the store has not given yet: until then nothing is judged."""
+        return self._patience.waits_for
 
     async def handle(self, batches: Sequence[RecordBatch]) -> Sequence[Awaitable[Any]]:
         """Judge a batch of panes; what they cause is delivered when this returns."""
@@ -84,9 +88,7 @@ class WatchAgent:
     async def _judge(self, batches: Sequence[RecordBatch]) -> None:
         name, topics = self._host.settings.name, self._host.topics
         panes = _decoded(batches)
-        if not await self._know(pane.version for pane in panes.values()):
-            # A rebalance would wait for these panes, and what was not judged must not be committed.
-            self._host.fatal("panes cannot be judged", StoreError("the store is away, and partitions move"))
+        await self._know(pane.version for pane in panes.values())
         async with self._state.turn(batches) as records:
             for record in records:
                 pane = panes.get(record.offset)
@@ -113,37 +115,27 @@ class WatchAgent:
                     note_retrain(self._host, event)
             self._show()
 
-    async def _know(self, versions: Iterable[str]) -> bool:
-        """Wait until the store has given what `versions` are compared with; return False if partitions move.
+    async def _know(self, versions: Iterable[str]) -> None:
+        """Wait until the store has given what `versions` are compared with, and the version in force.
 
-        The fold must say the same whenever it reads the log, so it does not go on without. It waits before
-        its turn: what others have done is saved, and committed, meanwhile.
+        StoreError if partitions move meanwhile.
         """
         async with self._waiting:
             snapshot = self._state.unread()
             in_force = None if snapshot is None else _watch_state(orjson.loads(snapshot))["version"]
             for version in sorted({in_force or NO_VERSION, *versions} - {NO_VERSION}):
-                while not await self._is_known(version):
-                    if self._host.app.rebalancing:
-                        self.waits_for = None
-                        return False
-                    self.waits_for = version
-                self.waits_for = None
-            return True
-
-    async def _is_known(self, version: str) -> bool:
-        try:
-            await asyncio.wait_for(self._versions.watched(version), _LOOK_EVERY_S)
-        except TimeoutError:
-            return False
-        return True
+                await self._patience.ask(self._versions.watched, version)
 
     async def _tick(self) -> None:
         """Say it when nothing comes any more: the one thing here that the clock decides."""
         if not self._is_judging:  # a batch needs all versions that it has waited for
             self._versions.forget_watched()
         is_mine = self._host.assigned(self._host.topics.distributions)
-        if not is_mine or self._waiting.locked() or not await self._know(()):
+        if not is_mine or self._waiting.locked():
+            return
+        try:
+            await self._know(())
+        except StoreError:  # whoever has the partition next waits for it
             return
         async with self._state.turn([]):
             alert = self._silence.tick(self._host.now_ms())

@@ -181,6 +181,11 @@ class Judge:
         """The champion and its loss's scale, where rows have told that and not its bundle."""
         return None if self._champion is None else self._champion.found_scale
 
+    @property
+    def champion(self) -> str | None:
+        """The version that was followed last, or promoted since; after :meth:`restore`, too."""
+        return self._reigns.champion
+
     def shadows(self, champion: str) -> tuple[str, ...]:
         """Return the former champions that are to be followed beside `champion`, the present or the next."""
         return self._reigns.shadows(champion)
@@ -261,8 +266,7 @@ class Judge:
         self._rows = int(counts[-1])
         if self._champion is None:
             now_ms, due = self._schedule.see(rows.times_ms)
-            causes: list[Cause] = [(row, None) for row in due]
-            judged.retrains = self._reasons.ask(causes, rows.offsets, now_ms, counts)
+            judged.retrains = self._reasons.ask([(row, None) for row in due], rows.offsets, now_ms, counts)
         else:
             self._judge(self._champion, rows, is_first, counts, judged)
         return judged
@@ -317,12 +321,8 @@ class Judge:
                 self._trials.drop(decision.version)
                 self._rejected[decision.version] = None
         rest_ms, rest_due = self._schedule.see(rows.times_ms[end:])
-        causes: list[Cause] = [
-            *changes,
-            *followed,
-            *((row, None) for row in due),
-            *((end + row, None) for row in rest_due),
-        ]
+        causes: list[Cause] = [*changes, *followed, *((row, None) for row in due)]
+        causes += [(end + row, None) for row in rest_due]
         now_ms = np.concatenate((now_ms, rest_ms))
         judged.retrains = self._reasons.ask(causes, rows.offsets, now_ms, counts)
         if judged.promoted is not None:

@@ -4,64 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from streamapp.agents import versions
 from streamapp.agents.versions import Versions
-from streamapp.messages import Champion, Model
-from streamapp.models import Bundle, Keys
-from streamapp.runtime.host import Host
-from streamapp.settings import Settings
+from streamapp.messages import Champion
+from tests.agents.conftest import SOON_S, Store, ask, break_
 from tests.integration.conftest import make_bundle
-
-SOON_S = 0.05
-
-
-class Store:
-    """A folder that can be away."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder / "store"
-        self.settings = Settings.of(
-            name="it", role="monitor", store=str(self._folder), keys=folder / "keys", state_dir=folder
-        )
-
-    def put(self, bundle: Bundle) -> Model:
-        where = self._folder / bundle.version
-        return bundle.record(bundle.save(where, key=Keys(self.settings.keys).local()[0]), "champion")
-
-    def leave(self) -> None:
-        """Let a file stand where the folder was: whatever is asked of it is an error of the store."""
-        self._folder.rename(self._folder.with_name("away"))
-        self._folder.touch()
-
-    def come_back(self) -> None:
-        self._folder.unlink()
-        self._folder.with_name("away").rename(self._folder)
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    monkeypatch.setattr(versions, "_RETRY_S", SOON_S / 10)
-    monkeypatch.setattr(versions, "_PATIENCE_S", 0.0)
-    return Store(tmp_path)
-
-
-def ask(store: Store, record: Model | None, question: Callable[[Versions], Awaitable[None]]) -> None:
-    """Ask of versions among which `record` serves."""
-
-    async def run() -> None:
-        asked = Versions(Host(store.settings))
-        if record is not None:
-            asked.log.versions[record.version] = record
-            asked.log.champion = Champion(version=record.version, at=0)
-        asked.log.caught_up.set()
-        await question(asked)
-
-    asyncio.run(run())
 
 
 async def gives_up(asked: Versions, version: str) -> bool:
@@ -72,9 +24,12 @@ async def gives_up(asked: Versions, version: str) -> bool:
     return False
 
 
-def test_a_store_that_is_away_is_waited_for(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("leave", [Store.leave, Store.leave_a_mount_point])
+def test_a_store_that_is_away_is_waited_for(
+    store: Store, caplog: pytest.LogCaptureFixture, leave: Callable[[Store], None]
+) -> None:
     record = store.put(make_bundle())
-    store.leave()
+    leave(store)
 
     async def question(asked: Versions) -> None:
         assert await gives_up(asked, record.version)
@@ -86,7 +41,7 @@ def test_a_store_that_is_away_is_waited_for(store: Store, caplog: pytest.LogCapt
         assert asked.profile_of(record.version) is found.profile
 
     with caplog.at_level(logging.WARNING):
-        ask(store, record, question)
+        ask(store, [record], question)
     (said,) = caplog.messages
     assert said.startswith("the bundle of a version is waited for: ")
 
@@ -102,14 +57,14 @@ def test_a_bad_bundle_stays_bad_because_a_log_is_folded_with_it(store: Store) ->
         manifest.write_bytes(good)
         assert await asked.watched(record.version) is None
 
-    ask(store, record, question)
+    ask(store, [record], question)
 
 
 def test_a_version_without_a_record_cannot_be_watched(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     async def question(asked: Versions) -> None:
         assert await asked.watched("0123456789ab") is None
 
-    ask(store, None, question)
+    ask(store, [], question)
     assert caplog.messages == ["a version cannot be watched: it has no record"]
 
 
@@ -126,7 +81,7 @@ def test_a_version_that_serves_no_more_is_given_up_with_its_store(
         asked.log.champion = Champion(version="another", at=0)
         assert await asked.watched(record.version) is None
 
-    ask(store, record, question)
+    ask(store, [record], question)
 
 
 def test_whoever_asks_meanwhile_waits_for_the_same_answer(store: Store) -> None:
@@ -136,7 +91,7 @@ def test_whoever_asks_meanwhile_waits_for_the_same_answer(store: Store) -> None:
         first, second = await asyncio.gather(*[asked.watched(record.version) for _ in range(2)])
         assert first is second is not None
 
-    ask(store, record, question)
+    ask(store, [record], question)
 
 
 def test_what_is_known_of_the_newest_versions_that_were_asked_for_is_kept(store: Store) -> None:
@@ -157,4 +112,91 @@ def test_what_is_known_of_the_newest_versions_that_were_asked_for_is_kept(store:
         assert await asked.watched("v5") is not None
         assert asked.profile_of("v5") is not None
 
-    ask(store, record, question)
+    ask(store, [record], question)
+
+
+async def is_waited_for(asked: Versions, version: str) -> bool:
+    """Whether the store has not given the bundle soon."""
+    try:
+        await asyncio.wait_for(asked.bundle(version), SOON_S)
+    except TimeoutError:
+        return True
+    return False
+
+
+def test_the_bundle_of_the_champion_is_waited_for_however_long(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "_GIVE_UP_S", 0.0)
+    record = store.put(make_bundle())
+    store.leave()
+
+    async def question(asked: Versions) -> None:
+        assert await is_waited_for(asked, record.version)
+        store.come_back()
+        found = await asked.bundle(record.version)
+        assert found is not None
+        assert found.version == record.version
+        found.check_golden()
+        assert await asked.bundle(record.version) is found
+
+    ask(store, [record], question)
+
+
+def test_so_is_what_the_champion_is_a_snapshot_of(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its bundle is what JUDGE compares with, though it is not what the pointer names."""
+    monkeypatch.setattr(versions, "_GIVE_UP_S", 0.0)
+    first = store.put(make_bundle())
+    latest = first.model_copy(update={"version": "snapshot", "caused_by": first.version})
+    store.leave()
+
+    async def question(asked: Versions) -> None:
+        assert await is_waited_for(asked, first.version)
+
+    ask(store, [latest, first], question)
+
+
+def test_a_bad_champion_is_not_waited_for(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    record = store.put(make_bundle())
+    mend = break_(record)
+
+    async def question(asked: Versions) -> None:
+        assert await asked.bundle(record.version) is None
+        mend()
+        assert await asked.bundle(record.version) is None, "not read every time: it may be large"
+
+    with caplog.at_level(logging.WARNING):
+        ask(store, [record], question)
+    (said,) = caplog.messages
+    assert said.startswith("a version cannot be judged: ")
+
+
+def test_a_bad_champion_that_was_mended_is_had(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "_LOOK_AGAIN_S", 0.0)
+    record = store.put(make_bundle())
+    mend = break_(record)
+
+    async def question(asked: Versions) -> None:
+        assert await asked.bundle(record.version) is None
+        mend()
+        assert await asked.bundle(record.version) is not None
+
+    ask(store, [record], question)
+
+
+def test_a_former_champion_whose_store_is_gone_for_good_is_given_up_until_it_serves_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "_GIVE_UP_S", 0.0)
+    monkeypatch.setattr(versions, "_LOOK_AGAIN_S", 0.0)
+    serves, former = store.put(make_bundle()), store.put(make_bundle(2))
+    store.leave()
+
+    async def question(asked: Versions) -> None:
+        assert await asked.bundle(former.version) is None
+        store.come_back()
+        assert await asked.bundle(former.version) is None
+        asked.log.champion = Champion(version=former.version, at=0)
+        assert await asked.bundle(former.version) is not None
+
+    ask(store, [serves, former], question)
