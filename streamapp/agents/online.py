@@ -56,24 +56,25 @@ class OnlineAgent:
                     generation = self._host.assignments
                     self._own.clear()
                 try:
-                    await self._go_on(labelled)
+                    await self.go_on(labelled)
                 except (KafkaError, StoreError) as exc:  # nothing is lost: it goes on from where it was
                     log.warning("learning waits: %s", cause(exc))
                     await asyncio.sleep(_RETRY_S)
 
-    async def _go_on(self, labelled: LabelledLog) -> None:
-        """Learn what is there, and publish what is due."""
+    async def go_on(self, labelled: LabelledLog) -> None:
+        """Learn what is there, and publish what is due; StoreError if the store does not answer."""
         champion = self._models.serving
         if champion is None or champion.format != "river" or champion.withheld:
             self._online, self._own = None, set()
             return
         begin, end = await labelled.bounds()
         online = await self._follow(end)
-        while online is not None and online.offset < end:
+        while online is not None and (online.offset < end or online.is_due(end)):
             online.skip_to(begin)
             start = online.offset
             until = min(start + _ROWS_AT_ONCE, end)
-            await asyncio.to_thread(online.learn, await labelled.table(start, until), until)
+            if start < until:
+                await asyncio.to_thread(online.learn, await labelled.table(start, until), until)
             if online.is_due(end):
                 await self._publish(online)
             online = await self._follow(end)
@@ -117,6 +118,7 @@ class OnlineAgent:
             key = Keys(settings.keys).local()[0]
             url = await asyncio.to_thread(lambda: Store(settings.store).put(bundle, key=key))
         except StoreError:
+            online.take_back()
             raise
         except StreamappError as exc:
             log.warning("what was learned is not published: %s", cause(exc), extra={"offset": online.offset})

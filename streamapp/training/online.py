@@ -52,6 +52,7 @@ class OnlineChampion:
         self._learner = OnlineLearner.of(bundle)
         self._recent = RecentRequests()
         self._published = 0
+        self._before_last = (self._published, self._is_behind)
         self._before = list(bundle.manifest.training_data)
         self.offset = start
 
@@ -119,6 +120,7 @@ class OnlineChampion:
 
     def publish(self, at_ms: int) -> Bundle:
         """Return what has been learned as a bundle; errors as of ``models.snapshot.snapshot``."""
+        self._before_last = self._published, self._is_behind
         self._published, self._is_behind = self._learner.learned, False
         return snapshot(
             self._bundle,
@@ -128,6 +130,10 @@ class OnlineChampion:
             training_data=_joined(self._before, self._learned()),
             caused_by=self._first,
         )
+
+    def take_back(self) -> None:
+        """Note that what was published last did not arrive: a snapshot is as due as it was before."""
+        self._published, self._is_behind = self._before_last
 
 
 def _joined(before: list[OffsetRange], learned: OffsetRange) -> list[OffsetRange]:

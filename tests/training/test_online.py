@@ -98,6 +98,22 @@ def test_what_won_learns_the_rows_of_its_trial_first_and_is_published_at_once(
     assert not learner.is_due(95)
 
 
+def test_what_did_not_arrive_is_due_again(bundle: Bundle, rows: LabelledRows) -> None:
+    """Also what has won and is behind, which is due once."""
+    learner = online(bundle, record(bundle))
+    give(learner, rows, 101)
+    learner.publish(7)
+    learner.take_back()
+    assert learner.is_due(600)
+    assert learner.publish(8).manifest.training_data == [part(0, 101)]
+    assert not learner.is_due(101)
+    won = online(bundle, record(bundle, training_data=[part(50, 80)]), end=600)
+    give(won, rows, 95)
+    won.publish(7)
+    won.take_back()
+    assert won.is_due(95)
+
+
 def test_what_was_deployed_as_champion_learns_from_now_on(bundle: Bundle) -> None:
     assert online(bundle, record(bundle), end=77).offset == 77
 
