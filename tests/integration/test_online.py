@@ -48,7 +48,8 @@ def test_it_learns_wins_and_goes_on_learning(make: Make, bundle: Bundle) -> None
         role.wait_ready()
     world = World(deployment, turns=0)
     world.go_on(120)
-    until(partial(is_all_judged, deployment), what="the first rows judged")
+    until(lambda: deployment.count("labelled") > 0, what="the first rows joined")
+    until(partial(is_all_judged, deployment), what="and judged")
     assert champion(deployment).version == bundle.version
 
     # What it has learned is nowhere but in the rows, and the gate's state too.
