@@ -13,6 +13,7 @@ from streamapp.connection import Connection
 from streamapp.messages import OffsetRange, event_time_ms
 from streamapp.quality.labelled_rows import LabelledRows
 from streamapp.runtime.client import next_batch
+from streamapp.runtime.metadata import ask_seldom
 
 __all__ = ["LabelledLog", "log_consumer", "read_to_end"]
 
@@ -29,6 +30,7 @@ async def log_consumer(connection: Connection) -> AsyncIterator[AIOKafkaConsumer
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=8 << 20,
     )
+    ask_seldom(consumer)
     await consumer.start()
     try:
         yield consumer

@@ -16,6 +16,7 @@ from streamapp.connection import Connection
 from streamapp.errors import AccessError, BrokerError, ConfigError, MessageError
 from streamapp.messages import CHAMPION_KEY, Champion, Message, Model, event_headers
 from streamapp.runtime.broker_errors import TIMEOUT_S, broker_errors, hidden_from
+from streamapp.runtime.metadata import ask_seldom
 from streamapp.runtime.refusal import refusal
 from streamapp.topics import TopicNames
 
@@ -125,6 +126,7 @@ async def _start(client: Any, connection: Connection) -> None:
 @asynccontextmanager
 async def _started(client: Any, connection: Connection, timeout_s: float) -> AsyncIterator[Any]:
     """Start and stop an aiokafka client; only its own errors are mapped, not those of the block."""
+    ask_seldom(client)
     try:
         with broker_errors(connection, timeout_s=timeout_s):
             async with asyncio.timeout(timeout_s):

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streamapp.errors import MessageError
 from streamapp.messages import CHAMPION_KEY, Champion, Model, OutRecord, caused_id, event_headers
 from streamapp.runtime.host import Host
+from streamapp.runtime.metadata import ask_seldom
 
 __all__ = ["ModelsLog"]
 
@@ -68,6 +69,7 @@ class ModelsLog:
             auto_offset_reset="earliest",
             enable_auto_commit=False,
         )
+        ask_seldom(consumer)
         await consumer.start()
         try:
             # Asked before anything is fetched: the answer would wait behind a fetch that waits for records.

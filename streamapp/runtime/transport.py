@@ -36,6 +36,7 @@ from mode.utils.futures import maybe_async
 
 from streamapp.errors import BrokerError
 from streamapp.messages import OutRecord, encode_batches
+from streamapp.runtime.metadata import ask_seldom
 
 __all__ = ["BatchTransport", "RecordBatch"]
 
@@ -135,6 +136,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         # those that have just been read, and have more, must wait with it.
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
         consumer._isolation_level = "read_committed"
+        ask_seldom(consumer)
         return consumer
 
     def read_to(self, tp: TP) -> int | None:
@@ -324,6 +326,11 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
 
 class _Producer(driver.Producer):  # type: ignore[misc]
     """Faust's producer, with prepared batches to known partitions."""
+
+    def _new_producer(self, transactional_id: str | None = None) -> Any:
+        producer = super()._new_producer(transactional_id)
+        ask_seldom(producer)
+        return producer
 
     async def send_records(
         self, topic: str, records: Iterable[OutRecord], *, max_batch_bytes: int

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 import uuid
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -15,6 +16,7 @@ from streamapp.runtime.admin import create_topics
 from streamapp.runtime.broker import Broker
 from streamapp.runtime.client import (
     Publication,
+    admin_client,
     latest_models,
     partition_counts,
     producer,
@@ -220,3 +222,34 @@ def test_errors_of_the_block_pass_unchanged(broker: Broker) -> None:
 
     with pytest.raises(FileNotFoundError, match="mine"):
         asyncio.run(run())
+
+
+def test_partitions_without_a_leader_are_asked_for_seldom(broker: Broker, names: TopicNames) -> None:
+    """For ten questions at once there is a start; then there are two a second."""
+
+    async def asked() -> tuple[int, float]:
+        times: list[float] = []
+        async with reader(broker.connection, [names.review]) as consumer:
+            async with admin_client(broker.connection) as admin:
+                await admin.delete_topics([names.review])
+            consumer._client.cluster.add_listener(lambda _: times.append(time.monotonic()))
+            began = time.monotonic()
+            while len(times) < 12:
+                await consumer.getmany(timeout_ms=100)
+            return len(times), time.monotonic() - began
+
+    questions, took_s = asyncio.run(asked())
+    assert questions <= 10 + 2 * took_s + 2
+
+
+def test_a_client_that_begins_may_ask_a_few_times_at_once(broker: Broker) -> None:
+    async def asked() -> list[float]:
+        waits = []
+        async with producer(broker.connection) as client:
+            for _ in range(8):
+                began = time.monotonic()
+                await client.client.force_metadata_update()
+                waits.append(time.monotonic() - began)
+        return waits
+
+    assert sorted(asyncio.run(asked()))[4] < 0.4

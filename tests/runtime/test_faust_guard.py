@@ -1,6 +1,6 @@
-"""The Faust internals that ``runtime/transport.py`` relies on, held by the hash of their source.
+"""The internals of Faust and aiokafka that ``runtime`` relies on, held by the hash of their source.
 
-When this fails, Faust has changed: read the change, run the tests in ``tests/integration``, and only then
+When this fails, one of them has changed: read the change, run the tests in ``tests/integration``, and only then
 write the new hashes (``python tests/runtime/test_faust_guard.py`` prints them).
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import faust.streams
 from aiokafka import AIOKafkaConsumer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from faust.app.base import App
 from faust.tables.recovery import Recovery
@@ -30,6 +31,8 @@ EXPECTED = {
     "App._stop_consumer": "55854a5de12c",
     "App.on_rebalance_end": "b7ff69e1e377",
     "App.on_rebalance_start": "5c1e23de3067",
+    "Client._md_synchronizer": "e0421bffa9a7",
+    "Client._metadata_update": "06dc51ed3e0d",
     "Consumer._add_gap": "4df2573ded7c",
     "Consumer._commit_offsets": "1a6979904118",
     "Consumer._commit_tps": "a20e230b05ae",
@@ -72,6 +75,7 @@ EXPECTED = {
 
 OWNERS: dict[str, Any] = {
     "App": App,
+    "Client": AIOKafkaClient,
     "Consumer": Consumer,
     "ConsumerThread": AIOKafkaConsumerThread,
     "Coordinator": GroupCoordinator,
