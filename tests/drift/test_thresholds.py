@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
+from streamapp.drift.delay import delay_ratio
 from streamapp.drift.thresholds import LOOKS, WEIGHTS, Thresholds, group_of
+from streamapp.profile import ColumnPolicy, Profile
 
 
 def spent(limits: np.ndarray, every: int) -> float:
@@ -95,3 +97,15 @@ def test_if_nothing_is_judged_nothing_is_spent() -> None:
     none = Thresholds(["location", "scale"], 10_000, np.zeros(2))
     assert np.isinf(none.at(64)).all()
     assert none.shares.tolist() == [0, 0]
+
+
+def test_rarer_false_alarms_cost_time_as_the_logarithm_of_their_number() -> None:
+    columns = {"temp": np.linspace(0, 1, 1_000)}
+    profile = Profile.fit(columns, ordered=False)
+    every = (10_000, 100_000, 1_000_000, 10_000_000)
+    ratios = np.array([delay_ratio(profile, 100_000, n) for n in every], dtype=float)
+    assert ratios[1] == 1.0
+    assert np.diff(ratios) == pytest.approx([0.2] * 3, abs=0.03)
+    assert delay_ratio(profile, 10_000_000, 100_000) == pytest.approx(1 / ratios[3], rel=0.01)
+    unwatched = Profile.fit(columns, ordered=False, policy={"temp": ColumnPolicy(watch=False)})
+    assert delay_ratio(unwatched, 100_000, 1_000_000) is None

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from streamapp.errors import ConfigError
 from streamapp.models import Baseline
 from streamapp.quality import LossMonitor
+from streamapp.quality.delay import measured_delay
 from streamapp.quality.e_detector import upper_bound
 
 Sampler = Callable[[np.random.Generator, int], npt.NDArray[np.float64]]
@@ -146,3 +147,22 @@ def test_settings_outside_their_bounds_are_refused() -> None:
         LossMonitor([0.0], false_alarm_every=1)
     with pytest.raises(ConfigError, match="reference_losses is empty"):
         LossMonitor([])
+
+
+@pytest.mark.parametrize("every", [10_000, 300_000])
+def test_labels_that_flip_are_found_about_when_it_is_said(every: int) -> None:
+    """Few runs of one error: the figure is that of four errors from 0.1 to 0.26."""
+    found = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        monitor = LossMonitor(coin(0.16)(rng, 4_000), every)
+        alarms = monitor.alarms(coin(0.16 + 0.1 * (1 - 2 * 0.16))(rng, 4_000))
+        found.append(alarms[0].index + 1 if alarms else np.inf)
+    assert measured_delay(every) == pytest.approx(np.median(found), rel=0.5)
+
+
+def test_what_was_not_measured_is_said_as_the_nearest_that_was() -> None:
+    delays = [measured_delay(every) for every in (2, 1_000, 10_000, 30_000, 100_000, 10**9, 10**12)]
+    assert delays == sorted(delays)
+    assert delays[:4] == [140, 140, 360, 510]
+    assert delays[-1] == delays[-2]

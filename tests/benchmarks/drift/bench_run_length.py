@@ -4,7 +4,8 @@ A stream of independent rows: a quarter of the columns normal and a quarter logn
 quarter counts, a quarter categories, some values missing, and a binary classifier's probabilities. References
 of 4,000 rows, of which each run has its own. The run length is events over tables of 1,280 with an alert
 opened; after one the monitor starts over. Drift begins after 4,000 quiet events; the delay is counted from
-there, at one false alarm per 100,000 events.
+there, at one false alarm per 100,000 events; with ``--every`` at some rates, beside what the thresholds say
+of it (:func:`streamapp.drift.delay.delay_ratio`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 import numpy as np
 
 from streamapp.drift import DriftMonitor
+from streamapp.drift.delay import delay_ratio
 from streamapp.drift.panes import TableCutter
 from streamapp.profile import Profile, as_columns
 
@@ -34,11 +36,15 @@ def main() -> None:
     parser.add_argument("--columns", type=int, default=20)
     parser.add_argument("--runs", type=int, default=20, help="runs per kind of drift")
     parser.add_argument("--skip-delays", action="store_true")
+    parser.add_argument("--every", type=int, nargs="+", help="delays at these rates of false alarms")
     options = parser.parse_args()
-    for every in (10_000, 100_000):
+    for every in options.every or (10_000, 100_000):
         alarms, runs = run_length(every, options.columns, options.events)
         length = f"{options.events / alarms:,.0f}" if alarms else f"> {options.events:,}"
         print(f"set {every:,}: {alarms} alarms in {options.events:,} events, {runs} references: {length}")
+    if options.every and not options.skip_delays:
+        rates(options.every, options.columns, options.runs)
+        return
     for kind in () if options.skip_delays else DRIFTS:
         delays, named, early = delay(kind, options.columns, options.runs)
         mean = f"{np.mean(delays):.0f}, worst {max(delays)}" if delays else "none"
@@ -47,6 +53,22 @@ def main() -> None:
         )
     print(f"{microseconds(options.columns):.1f} us per event in tables of 6,400, {options.columns} columns")
     print(f"{pane_microseconds(options.columns):.0f} us per closed pane of 64")
+
+
+def rates(all_every: list[int], columns: int, runs: int) -> None:
+    """Print how many were found, and the mean delay, by drift and rate; and what the thresholds say."""
+    profile = fitted(np.random.default_rng(7), columns)
+    print(f"{'':<10}" + "".join(f"{every:>18,}" for every in all_every))
+    computed = (delay_ratio(profile, all_every[0], every) for every in all_every)
+    print(f"{'computed':<10}" + "".join(f"{ratio:>18.2f}" for ratio in computed), flush=True)
+    for kind in DRIFTS:
+        line, first = f"{kind:<10}", None
+        for every in all_every:
+            delays, _, _ = delay(kind, columns, runs, every)
+            mean = float(np.mean(delays)) if delays else np.nan
+            first = first or mean
+            line += f"{len(delays):>4}/{runs}{mean:>6,.0f}{mean / first:>6.2f}"
+        print(line, flush=True)
 
 
 def rows(rng: np.random.Generator, n: int, columns: int) -> Table:
@@ -113,12 +135,12 @@ def run_length(every: int, columns: int, events: int) -> tuple[int, int]:
     return alarms, runs
 
 
-def delay(kind: str, columns: int, runs: int) -> tuple[list[int], int, int]:
+def delay(kind: str, columns: int, runs: int, every: int = 100_000) -> tuple[list[int], int, int]:
     """Return delays of the runs that found the drift, how many named the column, and early alarms."""
     delays, named, early = [], 0, 0
     for seed in range(runs):
         rng = np.random.default_rng([13, seed])
-        monitor = DriftMonitor(fitted(rng, columns))
+        monitor = DriftMonitor(fitted(rng, columns), false_alarm_every=every)
         early += len(monitor.update(*rows(rng, QUIET, columns)))
         table, changed = drifted(kind, rng, HORIZON, columns)
         opened = [alert for alert in monitor.update(*table) if alert.state == "opened"]
