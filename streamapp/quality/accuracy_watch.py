@@ -15,10 +15,18 @@ from streamapp.models.losses import Floats, scale_of_errors
 from streamapp.quality.labelled_rows import Ints, LabelledRows
 from streamapp.quality.segmented_monitor import LossAlarm, SegmentedLossMonitor
 
-__all__ = ["BASELINE_ROWS", "AccuracyWatch", "AlertChange"]
+__all__ = ["BASELINE_ROWS", "AccuracyWatch", "AlertChange", "quiet_rows"]
 
 BASELINE_ROWS = 2_000
 """Without a holdout so many labelled rows are what later ones are compared with."""
+
+
+def quiet_rows(false_alarm_every: int) -> int:
+    """Return after how many labelled rows without an alarm an alert is cleared.
+
+    Twice as many as the smallest shift takes that the bets are made for: while losses are high it stays open.
+    """
+    return false_alarm_every // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,7 @@ class AccuracyWatch:
 
     One alert is open at a time. While it is open the monitor, started afresh, goes on: when it alarms again
     the losses are still high, and when it was quiet for half of `false_alarm_every` rows the alert is
-    ``cleared``.
+    ``cleared``: see :func:`quiet_rows`.
 
     Parameters
     ----------
@@ -187,7 +195,7 @@ class AccuracyWatch:
 
     def _clear(self, until: int, rows: LabelledRows, shift: int, changes: list[AlertChange]) -> None:
         """Resolve the alert if it was quiet long enough before the row of number `until`."""
-        quiet_at = self._alarmed_at + self.false_alarm_every // 2
+        quiet_at = self._alarmed_at + quiet_rows(self.false_alarm_every)
         if self.alert is None or quiet_at >= until:
             return
         index = quiet_at + shift
