@@ -12,6 +12,7 @@ _FEATURES = 20
 _RANGES = 8
 _Facts = tuple[tuple[str, str], ...]
 _MEASURES = {"predict-ms": "time to predict a hundred rows, ms"}
+_OF_LABELS = frozenset({"accuracy", "target"})
 _IN_SD = frozenset({"location", "scale", "length", "length spread"})
 
 
@@ -43,7 +44,8 @@ def alert_evidence(
     if last.model is not None:
         facts.append(("Model", last.model.version))
     if first.false_alarm_every is not None:
-        facts.append(("Alarms are set to", f"one false alarm in {first.false_alarm_every:,}"))
+        counted = "labelled row" if first.kind in _OF_LABELS else "request"
+        facts.append(("Alarms are set to", f"one false alarm in {many(first.false_alarm_every, counted)}"))
     features = last.features or first.features  # of an alert that is over the last one names none
     return Evidence(
         tuple(facts), tuple(map(_feature, features[:_FEATURES])), found.bars, _part(first, found), related

@@ -112,6 +112,7 @@ def test_an_alert_opens_with_its_features_and_the_distributions_of_its_window(
     facts = dict(evidence.facts)
     assert facts["Offsets"] == "0: 6,400 to 6,464"
     assert "64 requests" in facts["Window"]
+    assert facts["Alarms are set to"] == "one false alarm in 100,000 requests"
 
 
 def test_an_alert_leads_to_its_training_and_that_to_the_promotion(
@@ -122,7 +123,9 @@ def test_an_alert_leads_to_its_training_and_that_to_the_promotion(
     alert = entries["alert:accuracy-1"]
     assert (alert.tone, alert.state) == ("info", "over: a new model")
     assert alert.text.startswith("zero-one loss is 0.371")  # what it was about, not how it ended
-    training = entries[evidence_of(story, alert.id).related[0][0]]
+    evidence = evidence_of(story, alert.id)
+    assert dict(evidence.facts)["Alarms are set to"] == "one false alarm in 10,000 labelled rows"
+    training = entries[evidence.related[0][0]]
     assert training.state == "trained"
     evidence = evidence_of(story, training.id)
     facts = dict(evidence.facts)
