@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -107,12 +107,13 @@ def command(
         ctx.exit(1)
 
 
-def _fields(line: Line) -> dict[str, str]:
+def _fields(line: Line) -> dict[str, Any]:
     return {
         "check": line.check,
         "status": line.status,
         "mistake": line.mistake,
         "message": line.message,
+        "figures": line.figures,
     }
 
 

@@ -127,7 +127,8 @@ def _say(bundle: Bundle, fields: dict[str, Any], policy: list[SubjectPolicy]) ->
         "segments": "; ".join(f"{name}: {', '.join(levels)}" for name, levels in fields["segments"].items())
         or None,
         "drift": f"{len(signature.columns)} columns as below, {_correlations(bundle)}; one false alarm in "
-        f"{fields['drift']['false_alarm_every']:,} requests",
+        f"{fields['drift']['false_alarm_every']:,} requests (in how many days: streamapp doctor "
+        f"{manifest.name})",
         "daily cycle": _season(bundle),
         "golden rows": str(len(bundle.golden.rows)),
         "personal": _personal(bundle),

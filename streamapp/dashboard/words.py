@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from streamapp.messages import format_time
-from streamapp.wording import many
+from streamapp.wording import lasting, many
 
 __all__ = ["ago", "between", "lasting", "many", "measured", "number", "percent", "ranged", "when"]
-
-_UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second"))
 
 
 def when(time_ms: int) -> str:
@@ -31,20 +29,6 @@ def between(from_ms: int, to_ms: int) -> str:
     """
     first, last = (format_time(each)[:19].replace("T", " ") for each in (from_ms, to_ms))
     return f"{first} to {last[11:]}" if first[:10] == last[:10] else f"{when(from_ms)} to {when(to_ms)}"
-
-
-def lasting(duration_ms: float) -> str:
-    """Return a duration in its largest unit.
-
-    Examples
-    --------
-    >>> lasting(90_000), lasting(3_600_000 * 30), lasting(20)
-    ('2 minutes', '30 hours', 'less than a second')
-    """
-    for size, unit in _UNITS:
-        if duration_ms >= 1.5 * size or (duration_ms >= size and unit == "second"):
-            return many(round(duration_ms / size), unit)
-    return "less than a second"
 
 
 def ago(time_ms: int, now_ms: int) -> str:

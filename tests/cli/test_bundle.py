@@ -261,7 +261,7 @@ def test_how_drift_is_judged_can_be_chosen_and_inspect_says_by_whom(
     ]
     shown = " ".join(_run("inspect", "b").stdout.split())
     for part in (
-        "one false alarm in 20,000 requests",
+        "one false alarm in 20,000 requests (in how many days: streamapp doctor bikes)",
         "nothing",
         "0 %",
         "floor=0.5 by settings",

@@ -27,9 +27,9 @@ pytestmark = pytest.mark.broker
 Cli = Callable[..., Result]
 
 
-def lines(cli: Cli, *arguments: object, status: int = 0) -> dict[str, list[dict[str, str]]]:
+def lines(cli: Cli, *arguments: object, status: int = 0) -> dict[str, list[dict[str, Any]]]:
     """Run doctor, and return its lines by check."""
-    found: dict[str, list[dict[str, str]]] = {}
+    found: dict[str, list[dict[str, Any]]] = {}
     for line in json.loads(cli("doctor", "--json", *arguments, status=status).stdout):
         found.setdefault(line["check"], []).append(line)
     return found
@@ -82,6 +82,7 @@ def test_a_new_deployment_is_well_but_for_what_does_not_run_yet(
         "roles": ["warn"] * 3,
         "clocks": ["ok"],
         "labels": ["ok"],
+        "false alarms": ["ok"] * 2,
     }
     assert all((line["status"] == "ok") == (not line["mistake"]) for own in found.values() for line in own)
     assert broker.bootstrap in found["broker"][0]["message"]
@@ -97,7 +98,7 @@ def test_a_new_deployment_is_well_but_for_what_does_not_run_yet(
 def test_a_person_sees_a_line_for_each_finding(cli: Cli, bundles: list[str]) -> None:
     cli("deploy", bundles[0])
     shown = cli("doctor").stdout.splitlines()
-    assert len(shown) == 16
+    assert len(shown) == 18
     assert shown[0].startswith("ok    broker          Kafka answers at")
     assert all(line.split()[0] in {"ok", "warn"} for line in shown)
 
@@ -311,7 +312,7 @@ def test_a_role_that_runs_is_known_by_its_group(
     write_answers(broker, name, versions[0], 12)
     names = TopicNames(name)
 
-    async def join_and_look() -> dict[str, list[dict[str, str]]]:
+    async def join_and_look() -> dict[str, list[dict[str, Any]]]:
         sources = [names.predictions, names.feedback, names.distributions, names.labelled]
         consumer = AIOKafkaConsumer(
             *sources,
@@ -350,7 +351,7 @@ def test_a_score_role_that_hangs_is_no_score_role(
         async with producer(broker.connection) as client:
             await client.send_and_wait(names.requests, b"{}", partition=partition, timestamp_ms=at_ms)
 
-    async def join_and_look() -> list[dict[str, str]]:
+    async def join_and_look() -> list[dict[str, Any]]:
         consumer = AIOKafkaConsumer(
             names.requests,
             bootstrap_servers=broker.bootstrap,
@@ -380,7 +381,7 @@ def test_partitions_that_a_role_does_not_read_are_named(
     cli("deploy", bundles[0])
     names = TopicNames(name)
 
-    async def join_and_look() -> dict[str, list[dict[str, str]]]:
+    async def join_and_look() -> dict[str, list[dict[str, Any]]]:
         consumer = AIOKafkaConsumer(
             names.models, bootstrap_servers=broker.bootstrap, group_id=names.app_id("train")
         )
@@ -424,3 +425,25 @@ def test_labels_and_clocks_are_read_from_the_topics(
     assert "labels have ids such as 'order-19'" in label["message"]
     assert (clock["status"], clock["mistake"]) == ("warn", "clock-skew")
     assert f"records of {names.requests} were written" in clock["message"]
+
+
+def test_false_alarms_that_come_more_than_once_a_day_are_a_warning(
+    broker: Broker, cli: Cli, name: str, bundles: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("deploy", bundles[0])
+    topic, now_ms = TopicNames(name).predictions, int(time.time() * 1000)
+
+    async def answer_for_two_hours() -> None:
+        async with producer(broker.connection) as client:
+            for minute in range(120, 0, -1):
+                await client.send(topic, b"{}", partition=0, timestamp_ms=now_ms - 60_000 * minute)
+
+    asyncio.run(answer_for_two_hours())
+    monkeypatch.setenv("STREAMAPP_FALSE_ALARM_EVERY", "300")
+    [drift, accuracy] = lines(cli)["false alarms"]
+    assert (drift["status"], drift["mistake"]) == ("warn", "false-alarms")
+    assert drift["message"].startswith("one false drift alarm in 5 hours, at ")
+    assert "STREAMAPP_FALSE_ALARM_EVERY=10000 for monitor sets it to one a week" in drift["message"]
+    assert "times as many requests to be found" in drift["message"]
+    assert drift["figures"]["one_a_week"] == 10_000
+    assert accuracy["message"].endswith("there were no labelled rows yet")

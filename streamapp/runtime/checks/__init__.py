@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from streamapp.errors import AccessError, BrokerError, StreamappError, in_one_line
+from streamapp.runtime.checks.alarms import false_alarms
 from streamapp.runtime.checks.answers import answers, features
 from streamapp.runtime.checks.case import Case, Line, Status
 from streamapp.runtime.checks.cluster import broker, topic_settings, topics
@@ -110,6 +111,7 @@ CHECKS: tuple[Check, ...] = (
     Check("roles", roles, _is_deployed),
     Check("clocks", clocks, _is_deployed),
     Check("labels", labels, _is_deployed),
+    Check("false alarms", false_alarms, _is_deployed),
 )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from streamapp.connection import Connection
 from streamapp.messages import Record
@@ -30,12 +31,15 @@ class Line:
         Who says it.
     mistake
         Which one it is, a key of ``MISTAKES``; empty if it is ok.
+    figures
+        What was measured, for programs: JSON-able values by name.
     """
 
     status: Status
     message: str
     check: str = ""
     mistake: str = ""
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamapp.connection import Connection
 from streamapp.runtime.broker_errors import TIMEOUT_S, broker_errors
 from streamapp.runtime.client import next_batch, reader
 
-__all__ = ["first_records", "offset_bounds"]
+__all__ = ["first_records", "offset_bounds", "read_first"]
 
 
 async def offset_bounds(
@@ -44,18 +44,25 @@ async def first_records(
     BrokerError
         If no broker answers, or a topic does not exist.
     """
-    found: dict[TopicPartition, Any] = {}
     # One byte: Kafka sends the batch that has the record, and no more.
     async with reader(connection, sorted({at.topic for at in offsets}), fetch_bytes=1) as consumer:
         with broker_errors(connection):
             async with asyncio.timeout(TIMEOUT_S):
-                begins = await consumer.beginning_offsets(list(offsets))
-                ends = dict.fromkeys(consumer.assignment(), 0) | await consumer.end_offsets(list(offsets))
-                for at, offset in offsets.items():
-                    consumer.seek(at, max(offset, begins[at]))
-                while batch := await next_batch(consumer, ends):
-                    for record in batch:
-                        found.setdefault(TopicPartition(record.topic, record.partition), record)
-                    ends |= dict.fromkeys(found, 0)
-                    consumer.pause(*found)
+                return await read_first(consumer, offsets)
+
+
+async def read_first(
+    consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, Any]:
+    """Return what :func:`first_records` does, by a consumer that is assigned to the partitions."""
+    found: dict[TopicPartition, Any] = {}
+    begins = await consumer.beginning_offsets(list(offsets))
+    ends = dict.fromkeys(consumer.assignment(), 0) | await consumer.end_offsets(list(offsets))
+    for at, offset in offsets.items():
+        consumer.seek(at, max(offset, begins[at]))
+    while batch := await next_batch(consumer, ends):
+        for record in batch:
+            found.setdefault(TopicPartition(record.topic, record.partition), record)
+        ends |= dict.fromkeys(found, 0)
+        consumer.pause(*found)
     return found
