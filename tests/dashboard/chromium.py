@@ -44,6 +44,7 @@ class Page:
         self.errors: list[str] = []
         for domain in ("Page", "Network", "Runtime", "Log"):
             self.call(f"{domain}.enable")
+        self.look(width=1400, height=1000)
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """Call the protocol, and take note of what happened until its reply."""
@@ -74,15 +75,13 @@ class Page:
 
     def look(self, *, width: int, height: int, dark: bool = False, phone: bool = False) -> None:
         """Be a window of that size, in that mode."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=phone,
-        )
+        self._size = {"width": width, "height": height, "mobile": phone}
+        self._be(**self._size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def _be(self, **size: int) -> None:
+        self.call("Emulation.setDeviceMetricsOverride", deviceScaleFactor=1, **size)
 
     def open(self, url: str, *, until: str) -> None:
         """Go to a page, and wait until an expression is true there."""
@@ -104,6 +103,10 @@ class Page:
             raise RuntimeError(f"{expression}: {found['exceptionDetails']}")
         return found["result"].get("value")
 
+    def settle(self) -> None:
+        """Wait until what has changed was drawn, and what follows from it: two frames."""
+        self.value("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def press(self, key: str, code: int) -> None:
         """Press a key."""
         text = {"text": "\r"} if key == "Enter" else {}
@@ -113,8 +116,16 @@ class Page:
             )
 
     def picture(self, *, whole: bool = True) -> bytes:
-        """Return a PNG of the page, or of the window."""
-        found = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        """Return a PNG of the page, or of the window.
+
+        For the page the window becomes as high as that. Chromium's own way to look beyond the window makes it
+        one pixel wide for a moment, and charts are drawn one frame after they have their place again.
+        """
+        if whole:
+            self._be(**self._size | {"height": self.value("document.documentElement.scrollHeight")})
+            self.settle()
+        found = self.call("Page.captureScreenshot", format="png")
+        self._be(**self._size)
         return base64.b64decode(found["data"])
 
 

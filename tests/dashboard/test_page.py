@@ -155,6 +155,56 @@ def test_keys_reach_an_entry_open_and_close_it_and_come_back(address: str, page:
     page.wait("document.activeElement.className.startsWith('entry')")
 
 
+FILLED = """
+(() => {
+  const charts = [...document.querySelectorAll('.chart')].filter(chart => chart.offsetWidth);
+  const reach = chart => {  // of the lines across it
+    const boxes = [...chart.querySelectorAll('path')].map(path => path.getBBox());
+    return Math.max(...boxes.filter(box => box.height < 1).map(box => box.x + box.width));
+  };
+  return charts.length >= 10
+    && charts.every(chart => chart.offsetHeight >= 130 && reach(chart) > chart.offsetWidth - 40);
+})()
+"""
+
+
+@needs_chromium
+def test_charts_fill_their_place_whatever_the_window_was_before(address: str, page: Page) -> None:
+    page.look(width=1, height=1)
+    page.open(f"{address}/drifting", until="document.querySelectorAll('.chart svg').length >= 10")
+    page.look(width=1400, height=1000)
+    page.wait(FILLED)
+    for width, height in ((390, 844), (844, 390)):
+        page.look(width=width, height=height, phone=True)
+        page.wait(f"innerWidth == {width} && {FILLED}")
+
+
+@needs_chromium
+def test_charts_fill_their_place_when_the_page_is_shown_late(address: str, page: Page) -> None:
+    hide = (
+        "new MutationObserver((_, seen) => {"
+        "  if (document.body) { document.body.hidden = true; seen.disconnect(); }"
+        "}).observe(document, {childList: true, subtree: true})"
+    )
+    script = page.call("Page.addScriptToEvaluateOnNewDocument", source=hide)
+    page.open(f"{address}/drifting", until="document.querySelectorAll('.chart svg').length >= 10")
+    page.call("Page.removeScriptToEvaluateOnNewDocument", **script)
+    assert page.value("document.body.hidden && document.querySelector('.chart').offsetWidth") == 0
+    page.value("document.body.hidden = false")
+    page.wait(FILLED)
+
+
+@needs_chromium
+def test_a_picture_leaves_the_window_as_wide_as_it_is(address: str, page: Page) -> None:
+    page.open(f"{address}/drifting", until=READY)
+    page.value("widths = []; addEventListener('resize', () => widths.push(innerWidth))")
+    for _ in range(3):
+        page.picture()
+    page.settle()
+    assert page.value("innerHeight") == 1000
+    assert set(page.value("widths")) == {1400}
+
+
 CONTRAST = """
 (() => {
   const numbers = text => text.match(/[\\d.]+/g).map(Number);
