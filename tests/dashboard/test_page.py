@@ -205,6 +205,18 @@ def test_a_picture_leaves_the_window_as_wide_as_it_is(address: str, page: Page) 
     assert set(page.value("widths")) == {1400}
 
 
+@needs_chromium
+def test_a_page_that_has_lost_the_dashboard_calls_itself_live_no_more(address: str, page: Page) -> None:
+    status = "getComputedStyle(document.querySelector('[role=status]'), '::after').content"
+    page.open(f"{address}/calm", until=READY)
+    page.wait(f"window.did_handshake && {status} == 'none'")
+    page.value("void socket.disconnect()")
+    page.wait(f"{status}.includes('No contact with the dashboard')")
+    assert page.value("getComputedStyle(document.querySelector('[role=status]')).fontSize") == "0px"
+    page.value("void socket.connect()")
+    page.wait(f"{status} == 'none'")
+
+
 CONTRAST = """
 (() => {
   const numbers = text => text.match(/[\\d.]+/g).map(Number);
