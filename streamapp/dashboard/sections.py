@@ -18,7 +18,7 @@ from streamapp.dashboard.view import (
     Traffic,
     VersionLine,
 )
-from streamapp.dashboard.words import ago, lasting, many, measured, number, percent, ranged, when
+from streamapp.dashboard.words import ago, estimated, lasting, many, measured, number, percent, ranged, when
 
 __all__ = [
     "AccuracySection",
@@ -282,9 +282,5 @@ def accuracy_note(accuracy: Accuracy) -> str:
     else:
         told.append(accuracy.unmeasured[0].upper() + accuracy.unmeasured[1:])
     if accuracy.estimate is not None:
-        mean, low, high, state = accuracy.estimate
-        told.append(
-            f"by confidence alone {percent(mean)} of the newest answers are right "
-            f"({ranged(low, high, is_share=True)}; {state})"
-        )
+        told.append(estimated(*accuracy.estimate))
     return "; ".join(told) + "."

@@ -16,7 +16,7 @@ from streamapp.dashboard.view import (
     View,
     WindowPoint,
 )
-from streamapp.dashboard.words import ago, between, many, measured, number, percent, ranged, when
+from streamapp.dashboard.words import ago, between, estimated, many, measured, number, percent, ranged, when
 from streamapp.messages import Alert
 
 __all__ = ["answer_all"]
@@ -174,6 +174,8 @@ def _unlabelled(accuracy: Accuracy) -> _Said:
     """Return what there is to say without a label of the champion's answers."""
     if accuracy.estimate is not None:
         mean, low, high, state = accuracy.estimate
+        if state == "invalid":
+            return "unknown", "too early", f"{accuracy.unmeasured}; {estimated(*accuracy.estimate)}"
         return (
             "unknown",
             f"estimated, {state}",

@@ -180,8 +180,8 @@ class Accuracy:
     label_age_ms
         Age by which half of the labels have come.
     estimate
-        What confidence tells without labels: mean, bounds, and how far that is confirmed; None where there is
-        none.
+        What confidence tells without labels: mean, bounds, and how far that is confirmed; where labels say
+        otherwise, what they say. None where there is none.
     segments
         Loss by level of the segment columns, the worst first: name, loss, rows.
     unmeasured

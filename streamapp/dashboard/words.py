@@ -5,7 +5,18 @@ from __future__ import annotations
 from streamapp.messages import format_time
 from streamapp.wording import lasting, many
 
-__all__ = ["ago", "between", "lasting", "many", "measured", "number", "percent", "ranged", "when"]
+__all__ = [
+    "ago",
+    "between",
+    "estimated",
+    "lasting",
+    "many",
+    "measured",
+    "number",
+    "percent",
+    "ranged",
+    "when",
+]
 
 
 def when(time_ms: int) -> str:
@@ -74,6 +85,26 @@ def ranged(low: float, high: float, *, is_share: bool) -> str:
     """
     first, last = (measured(each, is_share=is_share) for each in (low, high))
     return f"{first.removesuffix(' %')} to {last}"
+
+
+def estimated(accuracy: float, low: float, high: float, state: str) -> str:
+    """Return what the confidence of the newest answers tells of their accuracy, as far as labels bear it out.
+
+    Examples
+    --------
+    >>> estimated(0.84, 0.814, 0.865, "valid")
+    'by confidence alone 84.0 % of the newest answers are right (81.4 to 86.5 %), and labels agree'
+    >>> estimated(0.411, 0.39, 0.433, "invalid")
+    '41.1 % of the newest labelled answers are right (39.0 to 43.3 %), which their confidence does not tell'
+    """
+    shown = f"({ranged(low, high, is_share=True)})"
+    if state == "invalid":
+        return (
+            f"{percent(accuracy)} of the newest labelled answers are right {shown}, "
+            "which their confidence does not tell"
+        )
+    said = f"by confidence alone {percent(accuracy)} of the newest answers are right {shown}"
+    return f"{said}, and labels agree" if state == "valid" else f"{said}; labels have not confirmed it yet"
 
 
 def number(value: float) -> str:

@@ -14,7 +14,7 @@ from streamapp.dashboard.view import Answer, View
 from streamapp.messages import InRecord, Label, Labelled, ModelRef, RequestRef
 from streamapp.quality.labelled_rows import LabelledRows
 from tests.dashboard.bikes import bundle
-from tests.dashboard.scenes import NOW_MS, Story, answered, no_data
+from tests.dashboard.scenes import NOW_MS, Story, answered, no_data, told
 
 
 def right(story: Story) -> Answer:
@@ -168,3 +168,14 @@ def test_answers_of_an_earlier_reign_are_not_the_champion_s() -> None:
     snapshot = record.model_copy(update={"version": bundle(2).version, "caused_by": record.version})
     records[snapshot.version] = snapshot.model_copy(update={"since": {"0": 101}})
     assert answered_by(record.version, rows, records).tolist() == [False, True, True]
+
+
+def test_what_labels_say_is_not_called_what_confidence_says(view: View) -> None:
+    story = told("drifting")
+    accuracy = story.state.view(story.at_ms).accuracy
+    assert accuracy.estimate is not None
+    assert accuracy.estimate[3] == "invalid"
+    note = accuracy_note(accuracy)
+    assert "41.1 % of the newest labelled answers are right" in note
+    assert "by confidence alone" not in note
+    assert "by confidence alone 8" in accuracy_note(view.accuracy)
