@@ -77,6 +77,8 @@ def accuracy_chart(accuracy: Accuracy) -> Options:
             }
         )
     options = _frame([when(window.to_ms)[5:16] for window in windows], series)
+    if accuracy.is_share:
+        options["yAxis"]["axisLabel"]["formatter"] = "{value} %"
     options["yAxis"]["scale"] = True  # a few percent are much: the axis need not begin at 0
     return options
 

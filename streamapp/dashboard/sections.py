@@ -101,7 +101,9 @@ class AccuracySection:
 
     def __init__(self) -> None:
         with section("accuracy", "Accuracy", classes="accuracy"):
-            self._figures = _Figures("mature window", "95 % interval", "holdout", "have labels")
+            self._figures = _Figures(
+                "mature window", "95 % interval", "newest, early", "holdout", "have labels"
+            )
             self._chart = Chart()
             self._note = Text("p", classes="note")
             with box("details") as self._more:
@@ -114,9 +116,11 @@ class AccuracySection:
         shown = partial(measured, is_share=accuracy.is_share)
         last = accuracy.mature
         holdout = accuracy.on_holdout
+        early = accuracy.own[-1] if accuracy.own and not accuracy.own[-1].is_mature else None
         self._figures.show(
             "-" if last is None else shown(last.mean),
             "-" if last is None else ranged(last.low, last.high, is_share=accuracy.is_share),
+            "" if early is None else shown(early.mean),
             "-" if holdout is None else shown(holdout),
             "-" if accuracy.coverage is None else percent(accuracy.coverage),
         )
@@ -180,6 +184,7 @@ class TimelineSection:
         self._open = open_entry
         self._lines: dict[str, _Line] = {}
         with section("timeline", "What happened", classes="timeline") as self.made:
+            Text("p", "Times are in UTC.", classes="note")
             self._empty = Text("p", "Nothing yet: no alert, no training.", classes="note")
             self._list = box("ol")
 
@@ -223,18 +228,19 @@ class _Line:
 
 
 class _Figures:
-    """Large numbers in a row, each with what it is."""
+    """Large numbers in a row, each with what it is; those without a value are left out."""
 
     def __init__(self, *names: str) -> None:
         self._values = []
         with box("dl", classes="figures"):
             for name in names:
-                with box():
+                with box() as made:
                     Text("dt", name)
-                    self._values.append(Text("dd", "-"))
+                    self._values.append((made, Text("dd", "-")))
 
     def show(self, *values: str) -> None:
-        for element, value in zip(self._values, values, strict=True):
+        for (made, element), value in zip(self._values, values, strict=True):
+            made.set_visibility(bool(value))
             element.show(value)
 
 

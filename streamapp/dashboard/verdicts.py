@@ -72,7 +72,7 @@ def answer_all(view: View, alerts: Sequence[Alert], now_ms: int) -> tuple[Answer
     right = (
         _right(view.accuracy, view.drift.to_ms)
         if worse is None
-        else (_tone(worse), "less than it was", worse.summary)
+        else (_tone(worse), "less than it was", f"{worse.summary}; since {when(worse.opened_at)} UTC")
     )
     changed = [alert for alert in alerts if alert.kind in _CHANGED]
     return (

@@ -253,6 +253,18 @@ def test_text_has_the_contrast_that_wcag_aa_asks_for(
 
 
 @needs_chromium
+@pytest.mark.parametrize(("scene", "has_early"), [("drifting", True), ("no-data", False)])
+def test_a_window_whose_labels_are_still_out_has_its_number_too(
+    scene: str, has_early: bool, address: str, page: Page
+) -> None:
+    page.open(f"{address}/{scene}", until=READY)
+    figures = page.value("document.querySelector('.accuracy .figures').innerText").split("\n")
+    assert ("newest, early" in figures) == has_early
+    if has_early:
+        assert float(figures[figures.index("newest, early") + 1].removesuffix(" %")) < 40
+
+
+@needs_chromium
 def test_landmarks_headings_and_charts_have_names(address: str, page: Page) -> None:
     page.open(f"{address}/drifting", until=READY)
     page.wait("document.querySelectorAll('svg').length >= 10")
