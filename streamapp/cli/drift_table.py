@@ -138,8 +138,8 @@ def _say_table(detections: list[Detection]) -> None:
     from rich.table import Table  # noqa: PLC0415
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("column", "drift"):
-        table.add_column(title)
+    table.add_column("column", no_wrap=True)
+    table.add_column("drift")
     for title in ("found", "requests: median", "90 %"):
         table.add_column(title, justify="right")
     for title in ("alert", "named first"):

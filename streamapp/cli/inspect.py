@@ -102,7 +102,7 @@ def _say(bundle: Bundle, fields: dict[str, Any], policy: list[SubjectPolicy]) ->
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from streamapp.cli.policy_table import policy_table  # noqa: PLC0415
+    from streamapp.cli.policy_table import policy_tables  # noqa: PLC0415
 
     manifest, signature = bundle.manifest, bundle.signature
     classes = f" of {', '.join(map(str, signature.classes))}" if signature.classes else ""
@@ -146,8 +146,9 @@ def _say(bundle: Bundle, fields: dict[str, Any], policy: list[SubjectPolicy]) ->
         table.add_row(Text(shown(column["name"])), column["dtype"], Text(shown(_accepts(column), _LONGEST)))
     console.print(table, soft_wrap=False)
     console.print()
-    console.print(policy_table(policy), soft_wrap=False)
-    console.print()
+    for part in policy_tables(policy, width=console.width):
+        console.print(part, soft_wrap=False)
+        console.print()
     for path, entry in sorted(manifest.files.items()):
         console.print(Text(f"  {entry.sha256}  {entry.bytes:>10,} bytes  {path}"))
     console.print(Text(f"  {bundle.sha256}  {len(manifest.encode()):>10,} bytes  manifest.json"))

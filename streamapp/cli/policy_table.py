@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -11,34 +12,39 @@ from rich.text import Text
 from streamapp.drift.explain_policy import SMALLEST, AspectPolicy, Choice, SubjectPolicy
 from streamapp.errors import shown
 
-__all__ = ["policy_table"]
+__all__ = ["policy_tables"]
+
+_ONE_TABLE = 120
+_LONGEST = 4_000
 
 _SHOWN = ("location", "length", "levels", "hour", "dependence", "correlation", "missing")
 """Aspects of which it is said what the smallest window can show."""
 
+_Column = tuple[str, dict[str, Any], Callable[[SubjectPolicy], str]]
+"""A heading, how rich lays it out, and what stands below."""
 
-def policy_table(policy: Sequence[SubjectPolicy]) -> Table:
-    """Return a row per column, for correlations and per output; readable from 100 characters on."""
+
+def policy_tables(policy: Sequence[SubjectPolicy], *, width: int) -> list[Table]:
+    """Return a row per column, for correlations and per output.
+
+    Parameters
+    ----------
+    policy
+        Of a bundle.
+    width
+        Of the terminal: from 120 characters on it is one table, else two of the same rows.
+    """
+    if width >= _ONE_TABLE:
+        return [_table(policy, [*_WHAT, *_HOW, *_NUMBERS, *_WHY])]
+    return [_table(policy, [*_WHAT, *_NUMBERS, *_WHY]), _table(policy, [*_WHAT[:1], *_HOW])]
+
+
+def _table(policy: Sequence[SubjectPolicy], columns: Sequence[_Column]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("drift of", overflow="fold", max_width=22)
-    table.add_column("kind", overflow="fold", max_width=12)
-    table.add_column("tested, from ROWS on", ratio=4)
-    table.add_column(f"{SMALLEST} rows show", ratio=2)
-    table.add_column("floor", justify="right", no_wrap=True)
-    table.add_column("budget", justify="right", no_wrap=True)
-    table.add_column("|z|", justify="right", no_wrap=True)
-    table.add_column("why", ratio=5)
+    for title, options, _ in columns:
+        table.add_column(title, **options)
     for each in policy:
-        table.add_row(
-            Text(shown(each.name)),
-            Text(each.kind),
-            Text(_tested(each)),
-            Text(_shown(each)),
-            f"{each.floor:g}",
-            f"{100 * each.share:.2g} %" if each.share < 0.1 else f"{100 * each.share:.1f} %",
-            _limits(each),
-            Text(shown("; ".join([each.why, *map(_choice, each.choices)]))),
-        )
+        table.add_row(*(Text(shown(cell(each), _LONGEST)) for _, _, cell in columns))
     return table
 
 
@@ -92,3 +98,28 @@ def _choice(choice: Choice) -> str:
         ", ".join(value) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else value
     )
     return f"{choice.option}={text} by {choice.by}"
+
+
+def _budget(subject: SubjectPolicy) -> str:
+    return f"{100 * subject.share:.2g} %" if subject.share < 0.1 else f"{100 * subject.share:.1f} %"
+
+
+def _why(subject: SubjectPolicy) -> str:
+    return "; ".join([subject.why, *map(_choice, subject.choices)])
+
+
+_RIGHT = {"justify": "right", "no_wrap": True}
+_WHAT: list[_Column] = [
+    ("drift of", {"overflow": "fold", "max_width": 22}, lambda each: each.name),
+    ("kind", {"no_wrap": True}, lambda each: each.kind),
+]
+_HOW: list[_Column] = [
+    ("tested, from ROWS on", {"ratio": 4}, _tested),
+    (f"{SMALLEST} rows show", {"ratio": 2}, _shown),
+]
+_NUMBERS: list[_Column] = [
+    ("floor", _RIGHT, lambda each: f"{each.floor:g}"),
+    ("budget", _RIGHT, _budget),
+    ("|z|", _RIGHT, _limits),
+]
+_WHY: list[_Column] = [("why", {"ratio": 5}, _why)]

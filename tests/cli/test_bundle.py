@@ -20,7 +20,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
 from streamapp.cli import main
-from streamapp.cli.policy_table import policy_table
+from streamapp.cli.policy_table import policy_tables
 from streamapp.drift.explain_policy import explain_policy
 from streamapp.models import Bundle
 from streamapp.profile.policy_text import parse_choices
@@ -274,7 +274,7 @@ def test_inspect_fits_a_terminal_of_120_columns(folder: Path) -> None:
     _run(*BUNDLE, "--holdout", "test.csv")
     policy = explain_policy(Bundle.inspect("b").profile)
     console = Console(width=120, file=StringIO())
-    console.print(policy_table(policy))
+    console.print(*policy_tables(policy, width=120))
     assert isinstance(console.file, StringIO)
     lines = console.file.getvalue().splitlines()
     assert max(map(len, lines)) <= 120
@@ -284,6 +284,22 @@ def test_inspect_fits_a_terminal_of_120_columns(folder: Path) -> None:
     low, high = policy[0].thresholds or (0, 0)
     for word in ("location", "missing", "correlations", "probability:calm", f"{low:.1f}-{high:.1f}"):
         assert word in text
+
+
+def test_inspect_breaks_no_word_on_a_terminal_of_80_columns(folder: Path) -> None:
+    _run(*BUNDLE, "--holdout", "test.csv")
+    policy = explain_policy(Bundle.inspect("b").profile)
+    console = Console(width=80, file=StringIO())
+    for table in policy_tables(policy, width=80):
+        console.print(table)
+    assert isinstance(console.file, StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "…" not in console.file.getvalue()
+    words = console.file.getvalue().split()
+    for each in policy:
+        assert words.count(each.name) >= 2
+        assert each.kind in words
 
 
 @pytest.mark.parametrize(
