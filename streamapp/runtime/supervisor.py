@@ -43,7 +43,7 @@ def line_printer(roles: Sequence[str], *, stream: TextIO | None = None) -> Log:
         Where to; default standard output.
     """
     out = sys.stdout if stream is None else stream
-    coloured = out.isatty() and "NO_COLOR" not in os.environ
+    coloured = out.isatty() and not os.environ.get("NO_COLOR")
     width = max(map(len, roles), default=0)
     prefixes = {}
     for index, role in enumerate(roles):
