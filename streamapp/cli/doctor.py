@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamapp.cli.options import bootstrap_option, json_option, store_option
+from streamapp.cli.wrapping import hanging, terminal_width
 from streamapp.errors import shown
 
 if TYPE_CHECKING:
@@ -124,6 +125,12 @@ async def _examine(settings: Settings, *, as_json: bool) -> list[Line]:
     async for line in run_checks(Case(settings)):
         lines.append(line)
         if not as_json:
-            mark = click.style(f"{line.status:<4}", fg=_COLOURS[line.status])
-            click.echo(f"{mark}  {line.check:<14}  {shown(' '.join(line.message.split()), _LONGEST)}")
+            _say(line)
     return lines
+
+
+def _say(line: Line) -> None:
+    mark, text = f"{line.status:<4}", shown(" ".join(line.message.split()), _LONGEST)
+    label, width = f"{mark}  {line.check:<14}  ", terminal_width()
+    said = "\n".join(hanging(label, text, width)) if width else f"{label}{text}"
+    click.echo(click.style(mark, fg=_COLOURS[line.status]) + said.removeprefix(mark))

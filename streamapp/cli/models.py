@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ import click
 
 from streamapp.cli.models_story import age_lines, privacy_lines, story_lines, table_lines
 from streamapp.cli.options import bootstrap_option, json_option
+from streamapp.cli.wrapping import terminal_width
 from streamapp.errors import ConfigError, shown
 from streamapp.wording import many
 
@@ -121,4 +120,4 @@ def _show(name: str, models: Models, stories: list[VersionStory]) -> None:
 
 
 def _width() -> int:
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH
+    return terminal_width() or _WIDTH

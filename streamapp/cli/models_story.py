@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from streamapp.cli.wrapping import hanging
 from streamapp.errors import shown
 from streamapp.messages import format_time
 from streamapp.models.personal import not_learned_line
@@ -42,8 +42,7 @@ def table_lines(stories: Sequence[VersionStory], *, width: int) -> Iterator[str]
             f"{shown(cell):<{size}}" for cell, (_, size) in zip(_cells(story), _COLUMNS, strict=True)
         ).rstrip()
         if story.model.note:
-            note, indent = shown(story.model.note, _LONGEST), "  "
-            yield from textwrap.wrap(note, max(width, 40), initial_indent=indent, subsequent_indent=indent)
+            yield from hanging("  ", shown(story.model.note, _LONGEST), width)
 
 
 def _cells(story: VersionStory) -> tuple[str, ...]:
@@ -89,14 +88,7 @@ def story_lines(story: VersionStory, *, now_ms: int, width: int) -> Iterator[str
         Of the terminal.
     """
     for label, text in _paragraphs(story, now_ms):
-        yield from textwrap.wrap(
-            shown(text, _LONGEST),
-            max(width, 40),
-            initial_indent=f"{label:<{_LABEL}}",
-            subsequent_indent=" " * _LABEL,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        yield from hanging(f"{label:<{_LABEL}}", shown(text, _LONGEST), width)
 
 
 def _paragraphs(story: VersionStory, now_ms: int) -> Iterator[tuple[str, str]]:
