@@ -32,6 +32,9 @@ _LOOK_EVERY_S = 5.0
 _POLL_MS = 1_000
 _AT_ONCE = 500
 _VIEW_EVERY_S = 0.5
+_ABOVE = 20
+"""Lines that stand above what happened, on a narrow terminal."""
+_FEWEST, _MOST = 3, 8
 
 
 @click.command("watch")
@@ -111,12 +114,15 @@ async def _view(settings: Settings) -> None:
     following = asyncio.create_task(follow(settings, state))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, following.cancel)
     with (
-        Live(auto_refresh=False, vertical_overflow="crop") as live,
+        Live(auto_refresh=False) as live,  # three dots at its end where the terminal is not high enough
         contextlib.suppress(asyncio.CancelledError),
     ):
         while not following.done():
             now_ms = time.time_ns() // 1_000_000
-            live.update(render(state.view(now_ms), now_ms), refresh=True)
+            width, height = live.console.size
+            entries = min(max(height - _ABOVE, _FEWEST), _MOST)
+            view = state.view(now_ms)
+            live.update(render(view, now_ms, width=width, entries=entries), refresh=True)
             await asyncio.wait({following}, timeout=_VIEW_EVERY_S)
         following.result()
 

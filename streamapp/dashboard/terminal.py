@@ -34,10 +34,14 @@ _CONTACTS = {
 _LEVELS = "▁▂▃▄▅▆▇█"
 _COLUMNS = 6
 _BINS = 24
+_WIDE = 100
+"""From so many characters on each bin has a bar of its own."""
 
 
-def render(view: View, now_ms: int, *, entries: int = 8) -> RenderableType:
+def render(view: View, now_ms: int, *, width: int, entries: int = 8) -> RenderableType:
     """Return a view for rich's console; whatever messages say is shown as text, and obeyed by no terminal.
+
+    What matters most is on top: a terminal may not be high enough for all of it.
 
     Parameters
     ----------
@@ -45,6 +49,8 @@ def render(view: View, now_ms: int, *, entries: int = 8) -> RenderableType:
         Of one deployment.
     now_ms
         The wall clock.
+    width
+        Of the terminal, in characters.
     entries
         How much of the timeline is shown.
     """
@@ -53,13 +59,14 @@ def render(view: View, now_ms: int, *, entries: int = 8) -> RenderableType:
         _answers(view),
         Padding(_numbers(view, now_ms), (1, 0, 0, 0)),
     ]
+    if view.timeline:
+        parts.append(Padding(_timeline(view, entries), (1, 0, 0, 0)))
     moved = [
         change for change in (*view.drift.columns, *view.drift.outputs) if change.drifts or change.size >= 0.2
     ]
     if moved:
-        parts.append(Padding(_changes(moved[:_COLUMNS]), (1, 0, 0, 0)))
-    if view.timeline:
-        parts.append(Padding(_timeline(view, entries), (1, 0, 0, 0)))
+        changes = _changes(moved[:_COLUMNS], is_narrow=width < _WIDE)
+        parts.append(Padding(changes, (1, 0, 0, 0)))
     return Group(*parts)
 
 
@@ -87,7 +94,7 @@ def _head(view: View, now_ms: int) -> RenderableType:
     state = _CONTACTS[contact.state]
     is_stale = contact.state in {"gone", "failed"}
     if is_stale and contact.at_ms is not None:
-        state += f" since {when(contact.at_ms)} UTC; this is what was known then"
+        state += f" since {when(contact.at_ms)} UTC"
     line = Table.grid(expand=True)
     line.add_column()
     line.add_column(justify="right")
@@ -134,6 +141,8 @@ def _accuracy(accuracy: Accuracy) -> str:
     said = partial(measured, is_share=accuracy.is_share)
     line = f"{accuracy.measure} {said(newest.mean)} ({interval}{kind})"
     line += f", {percent(newest.coverage)} have labels"
+    if newest is not accuracy.own[-1]:
+        line += f"; in the newest window, early, {said(accuracy.own[-1].mean)}"
     return line if accuracy.on_holdout is None else f"{line}; {said(accuracy.on_holdout)} on the holdout"
 
 
@@ -151,20 +160,29 @@ def _models(models: Models, now_ms: int) -> str:
     return line
 
 
-def _changes(changes: Sequence[Change]) -> RenderableType:
+def _changes(changes: Sequence[Change], *, is_narrow: bool) -> RenderableType:
     table = Table.grid(padding=(0, 2))
-    table.add_row(*(_text(head, "dim") for head in ("then", "now", "", "")))
+    for _ in range(2):
+        table.add_column(no_wrap=True)
+    table.add_row(*(_text(head, "dim") for head in ("then", "now", "")))
     for change in changes:
-        then, now = _bars(change.bars)
+        then, now = _bars(change.bars, is_narrow=is_narrow)
         style = _SIGNS["attention"][1] if change.drifts else ""
-        table.add_row(_text(then, "dim"), _text(now, "blue"), _text(change.name, style), _text(change.text))
+        said = change.text if change.name in change.text else f"{change.name}: {change.text}"
+        table.add_row(_text(then, "dim"), _text(now, "blue"), _text(said, style))
     return table
 
 
-def _bars(bars: Bars) -> tuple[str, str]:
+def _bars(bars: Bars, *, is_narrow: bool) -> tuple[str, str]:
     then, now = bars.then[:_BINS], bars.now[:_BINS]
+    if is_narrow and len(then) > _BINS // 2:
+        then, now = _in_pairs(then), _in_pairs(now)
     most = max((*then, *now), default=0.0)
     return spark(then, most), spark(now, most)
+
+
+def _in_pairs(shares: Sequence[float]) -> tuple[float, ...]:
+    return tuple(sum(shares[at : at + 2]) for at in range(0, len(shares), 2))
 
 
 def _timeline(view: View, entries: int) -> RenderableType:

@@ -13,7 +13,7 @@ from tests.dashboard.scenes import SCENES, told
 
 def printed(view: View, now_ms: int, width: int = 120) -> str:
     out = io.StringIO()
-    Console(file=out, width=width).print(render(view, now_ms))
+    Console(file=out, width=width).print(render(view, now_ms, width=width))
     return out.getvalue()
 
 
@@ -35,8 +35,20 @@ def test_what_drifts_is_shown_then_and_now() -> None:
     (line,) = [line for line in text.splitlines() if "temp has moved up by 0.42 sd" in line]
     assert "█" in line
     assert "accuracy 82.3 %" in text
+    assert "in the newest window, early, 33.2 %" in text
     assert "43.3 a second" in text
     assert "input alert" in text
+
+
+def test_on_80_columns_each_change_is_a_line_with_all_of_its_bars() -> None:
+    story = told("drifting")
+    lines = printed(story.state.view(story.at_ms), story.at_ms, width=80).splitlines()
+    heads = [number for number, line in enumerate(lines) if line.split() == ["then", "now"]]
+    changes = lines[heads[0] + 1 :]
+    assert [line.split()[-1] for line in changes] == ["sd", "%", "sd", "%", "sd"]
+    assert not any("…" in line for line in changes)
+    happened = next(number for number, line in enumerate(lines) if "accuracy alert" in line)
+    assert happened < heads[0]
 
 
 def test_without_contact_it_is_said_and_what_was_known_stays() -> None:
