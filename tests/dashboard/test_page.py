@@ -253,6 +253,20 @@ def test_text_has_the_contrast_that_wcag_aa_asks_for(
 
 
 @needs_chromium
+def test_many_deployments_leave_the_answers_where_they_are_seen(
+    address: str, boards: StillBoards, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [f"store-{number}-recommendations-of-the-day" for number in range(30)]
+    monkeypatch.setattr(boards, "names", (*boards.names, *others))
+    page.look(width=390, height=844, phone=True)
+    page.open(f"{address}/drifting", until=READY)
+    assert page.value("document.querySelectorAll('nav a').length") > len(others)
+    assert page.value("document.querySelector('.answer .word').getBoundingClientRect().top") < 300
+    page.value("[...document.querySelectorAll('nav a')].at(-1).focus()")
+    assert page.value("document.querySelector('nav').scrollTop") > 0  # a keyboard reaches the last one
+
+
+@needs_chromium
 @pytest.mark.parametrize(("scene", "has_early"), [("drifting", True), ("no-data", False)])
 def test_a_window_whose_labels_are_still_out_has_its_number_too(
     scene: str, has_early: bool, address: str, page: Page
