@@ -78,7 +78,7 @@ class Evidences:
             self._head(change.name)
             Text("p", f"{change.text}; effect size {change.size:.2f}, kind {change.kind}.")
             Text("p", "Shares in percent: grey as in the reference, blue now.", classes="note")
-            _multiple(change.bars, classes="chart")
+            Chart().show(bars_chart(change.bars), f"Distribution of {change.name} then and now.")
             rows = [
                 (label, f"{then:.1f}", f"{now:.1f}")
                 for label, then, now in zip(
@@ -106,8 +106,8 @@ class Evidences:
                         link_button(other.title, partial(self.open_entry, other.id))
 
 
-def _multiple(bars: Bars, *, classes: str = "chart small") -> None:
+def _multiple(bars: Bars) -> None:
     with box("figure", classes="multiple"):
         with box("figcaption"):
             Text("strong", bars.name)
-        Chart(classes=classes).show(bars_chart(bars), f"Distribution of {bars.name} then and now.")
+        Chart(classes="chart small").show(bars_chart(bars), f"Distribution of {bars.name} then and now.")

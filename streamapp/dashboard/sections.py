@@ -75,7 +75,7 @@ class TrafficSection:
             number(traffic.per_s),
             p50,
             p99,
-            percent(traffic.rejected_share),
+            percent(traffic.rejected_share) if traffic.per_s else "-",
             "-" if traffic.waiting is None else f"{traffic.waiting:,}",
         )
         self._chart.show(traffic_chart(traffic), f"Requests a second over time, now {number(traffic.per_s)}.")

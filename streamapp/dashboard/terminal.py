@@ -123,7 +123,9 @@ def _numbers(view: View, now_ms: int) -> RenderableType:
 def _traffic(traffic: Traffic) -> str:
     rates = [point.answered + point.rejected for point in traffic.points[-_BINS:]]
     line = f"{spark(rates, max(rates))} " if rates else ""
-    line += f"{traffic.per_s:,.1f} a second, {percent(traffic.rejected_share)} rejected"
+    line += f"{traffic.per_s:,.1f} a second"
+    if traffic.per_s:
+        line += f", {percent(traffic.rejected_share)} rejected"
     if traffic.waiting:
         line += f", {traffic.waiting:,} waiting"
     if traffic.latency_ms is None:

@@ -183,7 +183,9 @@ class Story:
         decision = DecisionRecord(
             id=f"decision-{cause}", at=self.at_ms, events=[event.id],
             outcome="trained" if outcome == "trained" else "waiting",
-            reason="500 rows since the change are there",
+            reason="500 rows since the change are there"
+            if outcome == "trained"
+            else "there are 124 rows since the change and 500 are needed",
             caused_by=cause, version=version if outcome == "trained" else None,
             data=[OffsetRange(topic=f"{self.name}.labelled", partition=0, start=900, end=5_300)],
             candidates=[

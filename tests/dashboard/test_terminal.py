@@ -51,6 +51,13 @@ def test_on_80_columns_each_change_is_a_line_with_all_of_its_bars() -> None:
     assert happened < heads[0]
 
 
+@pytest.mark.parametrize(("scene", "has_share"), [("drifting", True), ("stalled", False)])
+def test_of_no_requests_no_share_is_rejected(scene: str, has_share: bool) -> None:
+    story = told(scene)
+    text = printed(story.state.view(story.at_ms), story.at_ms)
+    assert ("% rejected" in text) == has_share
+
+
 def test_without_contact_it_is_said_and_what_was_known_stays() -> None:
     story = told("broker-gone")
     text = printed(story.state.view(story.at_ms), story.at_ms)
