@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from streamapp.dashboard.state import DeploymentState
-from streamapp.dashboard.view import View
+from streamapp.dashboard.verdicts import worst_of
+from streamapp.dashboard.view import Tone, View
 from streamapp.messages import format_time
 from streamapp.runtime.log_fields import cause
 
@@ -22,6 +23,7 @@ Find = Callable[[], Awaitable[Sequence[str]]]
 """Returns the names of the deployments that there are."""
 
 _FRESH_S = 0.5
+_GLANCE_S = 10.0
 _LOOK_EVERY_S = 60.0
 _UNSEEN_S = 3_600.0
 _UNREACHED_MS = 90_000
@@ -65,8 +67,16 @@ class Board:
     def view(self) -> View:
         """Return the page as it is now; pages that ask at the same time share it."""
         self.seen_at = self._clock()
-        if self._view is None or self.seen_at - self._made_at > _FRESH_S:
-            self._view, self._made_at = self.state.view(self.now_ms), self.seen_at
+        return self._view_of_the_last(_FRESH_S)
+
+    def tone(self) -> Tone:
+        """Return the worst of what the page answers, some seconds old; nobody looks at it for that."""
+        return worst_of(self._view_of_the_last(_GLANCE_S).answers)
+
+    def _view_of_the_last(self, seconds: float) -> View:
+        now = self._clock()
+        if self._view is None or now - self._made_at > seconds:
+            self._view, self._made_at = self.state.view(self.now_ms), now
         return self._view
 
 
@@ -115,6 +125,11 @@ class Boards:
             self._boards[name] = Board(state, self._now_ms, self._clock)
             self._tasks[name] = asyncio.create_task(self._follow(state))
         return self._boards[name]
+
+    def tone(self, name: str) -> Tone:
+        """Return the worst of what the page of a deployment answers; unknown of one that is not followed."""
+        board = self._boards.get(name)
+        return "unknown" if board is None else board.tone()
 
     def fault(self) -> str | None:
         """Return why the pages are of no use, None if Kafka was reached lately."""

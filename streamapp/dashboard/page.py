@@ -13,6 +13,7 @@ from streamapp.dashboard.dialog import Evidences
 from streamapp.dashboard.drift_sections import ColumnsSection, CorrelationsSection, OutputsSection
 from streamapp.dashboard.elements import Text, box
 from streamapp.dashboard.guard import HEALTH
+from streamapp.dashboard.navigation import Navigation
 from streamapp.dashboard.sections import (
     AccuracySection,
     AnswersSection,
@@ -80,11 +81,10 @@ class _Page:
     def __init__(self, name: str, boards: Boards) -> None:
         self._name = name
         self._boards = boards
-        self._names: tuple[str, ...] = ()
         self._entries: dict[str, Entry] = {}
         with box("header", classes="top"):
             Text("h1", name)
-            self._nav = box("nav").props('aria-label="Deployments"')
+            self._navigation = Navigation(name)
             self._champion = Text("p", classes="status")
             self._status = Text("p", classes="status").props("role=status")
         self._dialog = Evidences(self._entries.get, self._evidence_of)
@@ -107,7 +107,7 @@ class _Page:
     def _show(self) -> None:
         board = self._boards.get(self._name)
         view = board.view()
-        self._show_names(self._boards.names)
+        self._navigation.show({other: self._boards.tone(other) for other in self._boards.names})
         self._entries.clear()
         self._entries.update((entry.id, entry) for entry in view.timeline)
         self._status.show(_status(view.contact))
@@ -122,17 +122,6 @@ class _Page:
         self._correlations.show(view.drift)
         self._models.show(view.models, view.drift.to_ms or board.now_ms)
         self._timeline.show(view.timeline)
-
-    def _show_names(self, names: tuple[str, ...]) -> None:
-        if names == self._names:
-            return
-        self._names = names
-        self._nav.clear()
-        self._nav.set_visibility(len(names) > 1)
-        with self._nav:
-            for other in names:
-                current = ' aria-current="page"' if other == self._name else ""
-                Text("a", other).props(f'href="/{other}"{current}')
 
     def _evidence_of(self, entry_id: str) -> Evidence | None:
         return self._boards.get(self._name).state.evidence(entry_id)

@@ -19,7 +19,7 @@ from streamapp.dashboard.view import (
 from streamapp.dashboard.words import ago, between, estimated, many, measured, number, percent, ranged, when
 from streamapp.messages import Alert
 
-__all__ = ["answer_all"]
+__all__ = ["answer_all", "worst_of"]
 
 _SILENT_MS = 120_000
 _STALLED_MS = 30_000
@@ -37,6 +37,7 @@ _CHANGED = {
 }
 _VISIBLE = 0.2
 """Effect size from which on a change without an alarm is worth a word: it can be seen in the charts."""
+_WORST_FIRST: tuple[Tone, ...] = ("bad", "attention", "unknown", "good", "info")
 _SEVERITIES = ("critical", "warning", "info")
 
 _WORDS = {
@@ -81,6 +82,18 @@ def answer_all(view: View, alerts: Sequence[Alert], now_ms: int) -> tuple[Answer
         Answer("What changed?", *(_drifting(changed) if changed else _calm(view.drift))),
         Answer("What was done?", *_done(view.timeline, view.models)),
     )
+
+
+def worst_of(answers: Sequence[Answer]) -> Tone:
+    """Return the tone of a deployment as a whole: what is unknown is not good.
+
+    Examples
+    --------
+    >>> worst_of([Answer("Is it healthy?", "good", "yes", ""), Answer("Is it right?", "unknown", "", "")])
+    'unknown'
+    """
+    tones = {answer.tone for answer in answers}
+    return next((tone for tone in _WORST_FIRST if tone in tones), "unknown")
 
 
 def _tone(alert: Alert) -> Tone:

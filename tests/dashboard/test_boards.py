@@ -116,6 +116,28 @@ def test_who_is_not_looked_at_for_an_hour_is_let_go_unless_named(named: bool) ->
     asyncio.run(run())
 
 
+def test_how_it_is_elsewhere_is_told_without_following_or_looking_at_it() -> None:
+    async def run() -> None:
+        cluster = Cluster("bikes", "flights")
+        boards = cluster.boards()
+        left = boards.get("bikes")
+        assert boards.tone("flights") == "unknown"
+        assert boards.tone("bikes") == "unknown"
+        left.state.contact = Contact("gone", NOW_MS, "no broker at kafka:9092")
+        cluster.seconds = 10
+        assert boards.tone("bikes") == "unknown"  # as of a moment ago
+        cluster.seconds = 11
+        assert boards.tone("bikes") == "bad"
+        await asyncio.sleep(0)
+        assert cluster.followed == ["bikes"]
+        cluster.seconds = HOUR_S + 1
+        await boards.look()
+        assert cluster.followed == []
+        await boards.close()
+
+    asyncio.run(run())
+
+
 def test_the_pages_are_well_while_kafka_was_reached_lately() -> None:
     async def run() -> None:
         cluster = Cluster("bikes", "flights")

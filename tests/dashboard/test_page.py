@@ -253,6 +253,22 @@ def test_text_has_the_contrast_that_wcag_aa_asks_for(
 
 
 @needs_chromium
+def test_how_the_others_are_is_seen_and_heard(address: str, page: Page) -> None:
+    page.open(f"{address}/calm", until=READY)
+    words = "[...a.querySelectorAll('span')].map(part => part.textContent).join('')"
+    assert page.value(f"[...document.querySelectorAll('nav a')].map(a => {words})") == [
+        "calm, well",
+        "drifting, bad",
+        "promoted, well",
+        "no-data, not known here yet",
+        "broker-gone, bad",
+        "stalled, bad",
+        "hostile, bad",
+    ]
+    assert page.value("document.querySelector('nav a.bad i').innerText") == "error"
+
+
+@needs_chromium
 def test_many_deployments_leave_the_answers_where_they_are_seen(
     address: str, boards: StillBoards, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
