@@ -104,8 +104,8 @@ class CorrelationsSection:
             (
                 f"{pair.first} ~ {pair.second}",
                 "drifts" if pair.drifts else "",
-                f"{pair.then:.2f}",
-                f"{pair.now:.2f}",
+                f"{pair.then:z.2f}",
+                f"{pair.now:z.2f}",
             )
             for pair in drift.pairs
         ]

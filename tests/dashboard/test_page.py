@@ -78,6 +78,12 @@ def test_every_page_leads_to_the_others(address: str) -> None:
     assert all(f"/{name}" in text for name in SCENES)
 
 
+def test_no_correlation_is_minus_nothing(address: str) -> None:
+    text = httpx.get(f"{address}/calm").text
+    assert "temp ~ wind" in text
+    assert "-0.00" not in text
+
+
 def test_its_health_is_told_in_a_word(
     address: str, boards: StillBoards, monkeypatch: pytest.MonkeyPatch
 ) -> None:
