@@ -1,6 +1,6 @@
 """The internals of Faust and aiokafka that ``runtime`` relies on, held by the hash of their source.
 
-When this fails, one of them has changed: read the change, run the tests in ``tests/integration``, and only then
+When this fails, one of them has changed: read how, run the tests in ``tests/integration``, and only then
 write the new hashes (``python tests/runtime/test_faust_guard.py`` prints them).
 """
 
