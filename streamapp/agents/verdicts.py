@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from streamapp.agents.versions import Versions
 from streamapp.drift import Watch
-from streamapp.drift.quiet import Quiet
+from streamapp.drift.quiet import Quiet, newest_of
 from streamapp.drift.verdict import NO_VERDICT, Answered, find_cause
 from streamapp.messages import Alert, Verdict
 from streamapp.models import Signature
@@ -60,8 +60,7 @@ class Verdicts:
         known = await self._versions.watched(version)
         if known is None:
             return NO_VERDICT
-        window = {int(partition): offsets for partition, offsets in alert.window.partitions.items()}
-        now = await self._answered(version, known.signature, window)
+        now = await self._answered(version, known.signature, newest_of(alert.window))
         if now is None:
             return NO_VERDICT
         own = None

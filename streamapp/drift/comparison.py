@@ -6,14 +6,13 @@ import numpy as np
 
 from streamapp.drift.seasonal import SeasonalReference
 from streamapp.drift.statistics import exact_small_counts, signed_root
+from streamapp.drift.worth import KURTOSIS_ROWS
 from streamapp.profile import Measures, PairProfile
 from streamapp.profile.pairs import rank_table
 from streamapp.profile.season import Season
 
 __all__ = ["Comparison"]
 
-_KURTOSIS_ROWS = 25
-"""A mean is judged from this many rows per unit of excess (kurtosis - 1): before, it is not normal enough."""
 _SURPRISE = 1e-3
 """Chance that a window holds more rows of a sort that no reference row was of than are allowed for."""
 _TINY = 1e-9
@@ -57,7 +56,6 @@ class Comparison:
         self._inverse0 = 1 / np.maximum(self._rows0, 1)
         self._shares = np.flatnonzero(measures.is_share)
         self._smooth = np.flatnonzero(~measures.is_share)
-        self._enough = _KURTOSIS_ROWS * (self._kurtosis[self._smooth] - 1)
         self._ranks = rank_table(measures.columns).astype(np.int64)
         self._ranks2 = self._ranks**2
         self.reference, self.variance = mean, variance
@@ -71,7 +69,7 @@ class Comparison:
                 self._spread0 = self.seasonal.spread(self._spread0)
             self._reach = self._largest_influence(self.pairs, mean0)
             heaviest = self._reach**4 / self.pairs.rows / self.pairs.variance**2
-            self._safe_rows = _KURTOSIS_ROWS * (self.pairs.kurtosis + heaviest - 1)
+            self._safe_rows = KURTOSIS_ROWS * (self.pairs.kurtosis + heaviest - 1)
         self.size = len(self.reference)
 
     def vectors(self, counts: np.ndarray, pairs: np.ndarray, apart: np.ndarray) -> np.ndarray:
@@ -123,18 +121,24 @@ class Comparison:
         return own if self.pairs is None else np.concatenate([own, self.pairs.kurtosis])
 
     @property
-    def enough_rows(self) -> np.ndarray:
-        """(size,) rows of a window from which on a component is judged; of shares the first."""
-        own = np.ones(self._own)
-        own[self._smooth] = np.maximum(np.ceil(self._enough), 1)
-        if self.pairs is None:
-            return own
-        return np.append(own, np.maximum(np.ceil(_KURTOSIS_ROWS * (self.pairs.kurtosis - 1)), 1))
+    def reference_rows(self) -> np.ndarray:
+        """(size,) rows of the reference that each component is known from."""
+        return self._rows0 if self.pairs is None else np.append(self._rows0, self.pairs.rows)
 
     @property
     def is_share(self) -> np.ndarray:
         """(size,) whether a component is a share of rows."""
         return np.append(self.measures.is_share, np.zeros(self.size - self._own, dtype=bool))
+
+    def rows(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the rows that have each component, (w, size)."""
+        rows = vectors[:, self._own : 2 * self._own]
+        if self.pairs is None:
+            return rows
+        lacking = 2 * self._own + 3 * len(self.measures.columns) + len(self.pairs)
+        total = lacking + 3 * len(self.pairs)
+        both = vectors[:, [total]] - vectors[:, lacking : lacking + len(self.pairs)]
+        return np.concatenate([rows, both], axis=1)
 
     def means(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the means of what each row adds to a component, (w, size), and the rows that have it.
@@ -157,8 +161,8 @@ class Comparison:
     def compare(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return z, effect, mean and the reference's mean of the windows' vectors (w, m): (w, size) each.
 
-        `z` is 0 where there are too few rows; `effect` is the difference of means in sd of the component,
-        of shares, or of correlations.
+        `z` is that of independent rows, normal once there are enough; `effect` is the difference of means in
+        sd of the component, of shares, or of correlations.
         """
         own = self._own
         hits, rows = vectors[:, :own], vectors[:, own : 2 * own]
@@ -177,7 +181,7 @@ class Comparison:
             moved = np.zeros_like(before[:, :own])
             moved[:, self.seasonal.components], growth = self.seasonal.moved(vectors)
             spread += moved[:, at] / np.maximum(n, 1)
-        z[:, at] = np.where(n >= self._enough, effect[:, at] / np.sqrt(spread), 0.0)
+        z[:, at] = effect[:, at] / np.sqrt(spread)
         effect[:, at] /= np.sqrt(self.variance[at])
         at = self._shares
         hits0, rows0 = self._hits0[at], self._rows0[at]
@@ -222,9 +226,7 @@ class Comparison:
         """
         mean, _ = self.means(partitions.sum(axis=0, keepdims=True))
         extra = (sizes[:, None] / 6 * (self.means(partitions)[0] - mean) ** 2).sum(axis=0)
-        n = vectors[:, self._own : 2 * self._own]
-        if self.pairs is not None:
-            n = np.concatenate([n, self._moments(vectors)[2]], axis=1)
+        n = self.rows(vectors)
         # A share that is (almost) never met in the reference has its variance from the live rows.
         live, unlike = np.zeros(self.size), _UNLIKE * self.variance
         shares = mean[0, self._shares]
@@ -253,9 +255,9 @@ class Comparison:
             by_chance = np.where(n < self._safe_rows, unseen * self._reach / n, 0.0)
             sure = np.sign(change) * np.maximum(np.abs(change) - by_chance, 0.0)
             z = sure / np.sqrt(pairs.variance * (1 / n + 1 / pairs.rows))
-        enough = (n >= _KURTOSIS_ROWS * (pairs.kurtosis - 1)) & np.isfinite(z)
+        z = np.where(np.isfinite(z), z, 0.0)
         r = np.clip(np.where(np.isfinite(r), r, pairs.correlation), -1, 1)
-        return r, r - pairs.correlation, np.where(enough, z, 0.0)
+        return r, r - pairs.correlation, z
 
     def _largest_influence(self, pairs: PairProfile, mean: np.ndarray) -> np.ndarray:
         """Return the most that one row can add to n times each correlation, (p,): both ranks at an end."""

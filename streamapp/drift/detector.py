@@ -209,11 +209,11 @@ class Detector:
         ]
 
     def effects(self) -> dict[str, float]:
-        """Return the signed effect of each column in the largest window: sd, or largest change of share."""
+        """Return the signed effect of each column in some 2,560 rows: sd, or largest change of share."""
         if not len(self.scan):
             return {}
         look = self.scan.look()
-        last = len(look.windows) - 1
+        last = look.usual
         effects: dict[str, float] = {}
         for k, part in enumerate(self.parts):
             if part.kind != "input":
@@ -227,11 +227,11 @@ class Detector:
         return {name: round(effect, 4) for name, effect in effects.items()}
 
     def picture(self) -> Picture | None:
-        """Return the largest window beside the reference, drifting or not; None before a round."""
+        """Return some 2,560 rows beside the reference, drifting or not; None before a round."""
         if not len(self.scan):
             return None
         look = self.scan.look()
-        w, best = len(look.windows) - 1, dict[int, int]()
+        w, best = look.usual, dict[int, int]()
         z = np.abs(look.z[w])
         for k, part in enumerate(self.parts):
             if part.column is None:

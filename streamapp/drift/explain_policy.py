@@ -140,7 +140,7 @@ class _Figures:
         self.shares = detector.thresholds.shares
         self.limits = detector.thresholds.at(SMALLEST)
         self.judged = np.isfinite(self.limits)
-        self.rows = detector.comparison.enough_rows
+        self.rows = detector.scan.enough_rows
         self.is_share = detector.comparison.is_share
         self.least_effect = _least_effects(detector, self.limits)
         self.least_rows = np.full(len(self.parts), np.nan)
@@ -265,7 +265,7 @@ def _least_effects(detector: Detector, limits: np.ndarray) -> np.ndarray:
         before = np.arctanh(np.clip(pairs.correlation, -0.999, 0.999))
         change[own:] = np.min([np.abs(each - before) for each in both], axis=0)
         change[own:][~np.isfinite(moved)] = np.nan
-    is_known = ~comparison.is_share & (comparison.enough_rows <= SMALLEST) & np.isfinite(change)
+    is_known = ~comparison.is_share & (detector.scan.enough_rows <= SMALLEST) & np.isfinite(change)
     return np.where(is_known, np.maximum(change, detector.floors), np.nan)
 
 

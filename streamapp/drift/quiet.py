@@ -17,7 +17,7 @@ from streamapp.drift.scan import WINDOWS
 from streamapp.drift.span import Span, join_spans
 from streamapp.messages import Alert, Window
 
-__all__ = ["Quiet", "QuietRows"]
+__all__ = ["Quiet", "QuietRows", "newest_of"]
 
 _ROWS = 4_000
 _ENOUGH = 1_000
@@ -94,6 +94,8 @@ class QuietRows:
     def settle(self, window: Window, since: Mapping[int, int]) -> None:
         """Let what lies just before the window of a new alert do, if nothing better is known.
 
+        A long window may hold the rows that were taken for quiet ones.
+
         Parameters
         ----------
         window
@@ -101,9 +103,9 @@ class QuietRows:
         since
             First offset of the reign in each partition.
         """
-        if self._has_enough:
-            return
         offsets = {int(partition): bounds for partition, bounds in window.partitions.items()}
+        if self._has_enough and not self._reaches_into(offsets):
+            return
         total = sum(next_ - first for first, next_ in offsets.values())
         before = {}
         for partition, (first, next_) in offsets.items():
@@ -121,6 +123,11 @@ class QuietRows:
     def _has_enough(self) -> bool:
         return self.own is not None and self.own.span.events >= _ENOUGH
 
+    def _reaches_into(self, offsets: Mapping[int, tuple[int, int]]) -> bool:
+        """Return whether the quiet rows end within these offsets, of any partition."""
+        own = {} if self.own is None else self.own.span.partitions
+        return any(own[at][1] > first for at, (first, _) in offsets.items() if at in own)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the state, JSON-able."""
         return {
@@ -135,6 +142,21 @@ class QuietRows:
         self._version = state["version"]
         self.own, self.former = Quiet.from_list(state["own"]), Quiet.from_list(state["former"])
         self._run = [Span.from_list(span) for span in state["run"]]
+
+
+def newest_of(window: Window, requests: int = _ROWS) -> dict[int, tuple[int, int]]:
+    """Return the offsets of about the newest `requests` of a window, of each partition its part of them.
+
+    Examples
+    --------
+    >>> newest_of(Window(from_=0, to=9, events=90, partitions={"0": (0, 60), "1": (5, 35)}), 30)
+    {0: (40, 60), 1: (25, 35)}
+    """
+    total = max(sum(next_ - first for first, next_ in window.partitions.values()), 1)
+    return {
+        int(partition): (max(first, next_ - -(-requests * (next_ - first) // total)), next_)
+        for partition, (first, next_) in window.partitions.items()
+    }
 
 
 def _events(spans: list[Span]) -> int:

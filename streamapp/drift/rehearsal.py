@@ -22,7 +22,7 @@ from streamapp.profile.recount import recount
 __all__ = ["MAX_REFERENCE", "Population", "Rehearsal"]
 
 MAX_REFERENCE = 20_000
-"""A larger reference changes nothing: windows have at most 2,560 events."""
+"""A larger reference changes hardly anything: windows of independent rows have at most 2,560 events."""
 _CHUNK_ROUNDS = 4
 
 

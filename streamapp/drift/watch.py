@@ -157,7 +157,8 @@ class Watch:
     def snapshot(self) -> bytes:
         """Return the state as JSON: a fold restored from it goes on as if it had never stopped.
 
-        Its size is bounded: sums of at most 40 rounds, of 16 panes that wait, and one of each partition.
+        Its size is bounded: sums of at most 40 rounds, of 16 panes that wait, and one of each partition; of
+        up to 28 blocks more where the rows of a large reference depend on each other.
         With 20 mixed columns about 20 to 45 kB, whatever the number of partitions up to 16; with 100 columns
         250 to 700 kB.
         """

@@ -168,8 +168,12 @@ def block_inflation(
     shares = np.maximum(variance, 1e-9)
     kurtosis = np.where(measures.is_share, 1 / shares - 3, kurtosis)
     factor, count = inflation(centred, rows, variance, kurtosis)
-    # A share with hardly any reference rows cannot be judged alone: it follows its column.
-    rare = measures.is_share & (variance * reference_rows < LEVEL_ROWS)
+    # A share with hardly any reference rows cannot be judged alone: it follows its column. Where rows depend
+    # on each other many of them count as one: the coldest of a month are those of a single night.
+    worth, smooth = np.ones(len(measures.columns)), ~measures.is_share
+    np.maximum.at(worth, measures.column_of[smooth], factor[smooth])
+    needed = LEVEL_ROWS * np.where(measures.is_missing, 1.0, worth[measures.column_of])
+    rare = measures.is_share & (variance * reference_rows < needed)
     for k in np.flatnonzero(rare):
         own = np.flatnonzero((measures.column_of == measures.column_of[k]) & ~rare)
         factor[k], count[k] = 1.0, np.inf

@@ -14,7 +14,8 @@ from streamapp.messages import Alert, ModelRef
 from streamapp.messages.alert import AlertKind
 
 MODEL = ModelRef(name="bikes", version="v1")
-NO_LOOK = Look((1,), *(np.zeros((1, 0)) for _ in range(4)))
+NOTHING = np.zeros((1, 0))
+NO_LOOK = Look((1,), NOTHING, NOTHING, NOTHING, NOTHING, usual=0)
 STEP = 100
 AT_2011 = 1_304_323_200_000
 

@@ -45,6 +45,15 @@ def test_quiet_is_what_lies_before_all_windows_of_the_scan() -> None:
     assert quiet.own.span.events == next_ - first
 
 
+def test_quiet_rows_that_lie_in_the_window_of_an_alert_are_none() -> None:
+    quiet = fed(begun(), 0, 200)
+    had = offsets(quiet.own)
+    quiet.settle(window(p0=(12_800 - 2_560, 12_800)), {0: 0})
+    assert offsets(quiet.own) == had
+    quiet.settle(window(p0=(8_000, 12_800)), {0: 0})  # rows depend on each other: a longer window
+    assert offsets(quiet.own) == ("v1", {0: (4_000, 8_000)})
+
+
 def test_while_outputs_drift_and_after_that_the_quiet_rows_stay_until_there_are_new_ones() -> None:
     quiet = fed(begun(), 0, 200)
     had = offsets(quiet.own)
