@@ -226,7 +226,7 @@ class Score:
         record = OutRecord.of(0, alert.key, alert.encode(), headers)
         await self._host.deliver(self._host.topics.drift_alerts, [record])
         note_alerts(self._host, [alert])
-        self._host.metrics.open_alerts.labels(alert.kind).inc(1 if alert.state == "opened" else -1)
+        self._host.metrics.open_alerts.labels(alert.kind).set(self._served.refused)
 
     def _waits(self, records: Sequence[Any]) -> np.ndarray:
         """Return the seconds since the timestamps of `records`, which another clock may have set."""

@@ -42,7 +42,7 @@ class Access:
 ACCESS: dict[str, Access] = {
     "score": Access(
         "the role score",
-        reads=("requests", "models"),
+        reads=("requests", "models", "drift-alerts"),
         writes=("predictions", "distributions", "drift-alerts", "dead-letters"),
     ),
     "monitor": Access(

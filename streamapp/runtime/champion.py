@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
-from streamapp.errors import ConfigError, IntegrityError, StreamappError, shown
+from streamapp.errors import BrokerError, ConfigError, IntegrityError, MessageError, StreamappError, shown
 from streamapp.messages import Alert, Champion, Model, ModelRef, caused_id
 from streamapp.models import Bundle, Keys
 from streamapp.models.personal import secret_line
-from streamapp.runtime.client import latest_models
+from streamapp.runtime.client import latest_models, read_topic
 from streamapp.runtime.log_fields import cause
 from streamapp.runtime.models_log import ModelsLog
 from streamapp.settings import Settings
@@ -82,11 +83,17 @@ class ServedModel:
         self._raise_alert = raise_alert
         self._changed = asyncio.Event()
         self._refused: dict[str, Alert] = {}
+        self._has_looked_back = False
         self._usable = asyncio.Event()
         self._retry_s = _RETRY_S
         self.current: Bundle | None = None
         self.deployed_at_ms = 0
         models.listen(self._on_record)
+
+    @property
+    def refused(self) -> int:
+        """Versions that are refused now."""
+        return len(self._refused)
 
     def _on_record(self, message: Model | Champion) -> None:
         self._changed.set()
@@ -106,6 +113,8 @@ class ServedModel:
                 self._models.champion is None and self._settings.no_model == "reject"
             ):
                 self._usable.set()
+            if settled and self.current is not None:
+                await self._resolve()
             try:
                 await asyncio.wait_for(self._changed.wait(), None if settled else self._retry_s)
                 self._retry_s = _RETRY_S
@@ -129,7 +138,6 @@ class ServedModel:
             else:
                 log.info("this champion answers from now on", extra={"version": pointer.version})
                 self.deployed_at_ms = self._models.pointed_at_ms
-                await self._resolve()
                 return True
         await self._refuse(pointer, reason, why)
         if self.current is None:
@@ -177,6 +185,26 @@ class ServedModel:
         await self._raise_alert(alert)
 
     async def _resolve(self) -> None:
+        """End the alerts on versions that were refused, also by a process that has ended since."""
+        if not self._has_looked_back:
+            self._has_looked_back = True
+            await self._look_back()
         for version, alert in list(self._refused.items()):
             del self._refused[version]
             await self._raise_alert(alert.resolved("cleared"))
+
+    async def _look_back(self) -> None:
+        """Find alerts that are open: what a version lacked is often there only after a restart."""
+        try:
+            records = await read_topic(self._settings.connection, self._settings.topics.drift_alerts)
+        except BrokerError as exc:
+            log.warning("alerts of before on refused versions stay open: %s", cause(exc))
+            return
+        latest: dict[str, Alert] = {}
+        for record in records:
+            with suppress(MessageError):
+                alert = Alert.decode(record.value)
+                latest[alert.id] = alert
+        for alert in latest.values():
+            if alert.kind == "model-refused" and alert.state != "resolved":
+                self._refused.setdefault(alert.subject, alert)

@@ -93,3 +93,13 @@ def test_what_leads_nowhere_is_refused_and_the_champion_stays(make: Make, bundle
     deployment.produce("requests", requests(30, first=sent))
     until(lambda: deployment.count("predictions") >= sent + 30, what="answers")
     assert running.page("health") == (200, "ok\n")
+
+    # What can be loaded only after a restart is no longer refused, either.
+    shutil.move(store / bundle.version, deployment.folder / "lost")
+    point_at(deployment, bundle.version)
+    until(lambda: states(deployment, bundle.version) == ["opened"], what="an alert")
+    assert running.terminate() == 0
+    shutil.move(deployment.folder / "lost", store / bundle.version)
+    running = deployment.start("score", instance="one")
+    until(lambda: states(deployment, bundle.version) == ["opened", "resolved"], what="it is resolved")
+    until(lambda: running.metric('streamapp_open_alerts{kind="model-refused"}') == 0, what="it is shown")
