@@ -158,8 +158,9 @@ class DriftMonitor:
         outputs
             What the model said: (n,) values or labels, or (n, k) probabilities.
         times
-            Event times (n,): datetime64, or milliseconds since the epoch. Needed if the profile is compared
-            by the hour of the day; None: rows are their own times, in milliseconds.
+            Event times (n,): datetimes, in UTC unless they have a zone, or milliseconds since the epoch.
+            Needed if the profile is compared by the hour of the day; None: rows are their own times, in
+            milliseconds.
 
         Raises
         ------

@@ -111,9 +111,9 @@ class Profile(ProfileFields):
             ``{"temp": {"floor": 0.3}, "serial": {"watch": False}}``: the options of
             :class:`~streamapp.profile.ColumnPolicy`.
         times
-            Event times of the reference rows (m,): datetime64, or milliseconds since the epoch. Columns with
-            a daily cycle beyond doubt, in three whole days or more, are then compared with the reference of
-            the same hours (UTC); see :attr:`season`.
+            Event times of the reference rows (m,): datetimes, in UTC unless they have a zone, or milliseconds
+            since the epoch. Columns with a daily cycle beyond doubt, in three whole days or more, are then
+            compared with the reference of the same hours (UTC); see :attr:`season`.
         personal
             Columns whose levels alerts do not name, and which labelled rows will lack.
         like

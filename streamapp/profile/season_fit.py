@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,8 @@ def read_row_times(times: Any, rows: int) -> np.ndarray:
         If there is not one for each row.
     """
     array = np.asarray(times)
+    if array.dtype == object and all(isinstance(each, datetime) for each in array.flat):
+        array = _in_utc(array)
     if array.shape != (rows,):
         raise ProfileError(f"times of shape {array.shape} for {rows} rows; pass one per row")
     if array.dtype.kind == "M":
@@ -47,7 +50,7 @@ def read_row_times(times: Any, rows: int) -> np.ndarray:
         missing = ~np.isfinite(array)
     else:
         raise ProfileError(
-            f"times of type {array.dtype}; pass datetime64 (UTC), or milliseconds since the epoch"
+            f"times of type {array.dtype}; pass datetime64 (UTC), datetimes, or milliseconds since the epoch"
         )
     if missing.any():
         raise ProfileError(
@@ -55,6 +58,13 @@ def read_row_times(times: Any, rows: int) -> np.ndarray:
             "those rows out"
         )
     return np.asarray(array, dtype=np.int64)
+
+
+def _in_utc(times: np.ndarray) -> np.ndarray:
+    """Return datetimes (n,), which is also how NumPy has pandas' times with a zone, as datetime64."""
+    import pandas as pd  # noqa: PLC0415  # it takes long, and roles hand in milliseconds
+
+    return pd.to_datetime(times, utc=True).tz_localize(None).to_numpy()
 
 
 def fit_season(

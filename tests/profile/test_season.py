@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamapp.drift import DriftMonitor
 from streamapp.errors import ProfileError
 from streamapp.profile import Measures, Profile
 from streamapp.profile.season import DAY_MS, Season
@@ -125,6 +127,20 @@ def test_a_seasonal_profile_is_the_same_after_writing_and_reading_and_older_vers
     assert Profile.from_bytes(data).to_bytes() == data
     assert profile.layout != Profile.fit(table).layout
     assert profile.digest == Profile.fit(table, times=times).digest
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Asia/Kolkata"])
+def test_times_may_be_pandas_own_with_or_without_a_zone(zone: str | None) -> None:
+    table, times = cyclic(1, days=30, per_day=96)
+    wanted = Profile.fit(table, times=times)
+    given = pd.Series(pd.to_datetime(times, unit="ms", utc=zone is not None))
+    given = given if zone is None else given.dt.tz_convert(zone)
+    assert Profile.fit(table, times=given).digest == wanted.digest
+    assert Profile.fit(table, times=pd.DatetimeIndex(given)).digest == wanted.digest
+    assert Profile.fit(table, times=given.dt.to_pydatetime().tolist()).digest == wanted.digest
+    monitor = DriftMonitor(wanted)
+    with pytest.raises(ProfileError, match="1 of 2880 times are missing"):
+        monitor.update(table, times=given.where(given.index != 3))
 
 
 @pytest.mark.parametrize(
