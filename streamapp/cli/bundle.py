@@ -86,7 +86,7 @@ def _parse_personal(ctx: click.Context, param: click.Parameter, values: tuple[st
               help="Rows that the model was not fitted on: loss, calibration and outputs to compare with. "
               "Without it they come from the first 2,000 live rows.")  # fmt: skip
 @click.option("--time", metavar="COLUMN", help="Times of the rows, which put them in order, and in "
-              "which a daily cycle is looked for.")  # fmt: skip
+              "which a daily cycle is looked for. It may be an input, too.")  # fmt: skip
 @click.option("--loss", type=click.Choice(["zero-one", "brier", "absolute"]),
               help="The deployment decides by it.  [default: zero-one, or absolute for numbers]")  # fmt: skip
 @click.option("--nullable", multiple=True, metavar="COLUMN",
@@ -256,11 +256,19 @@ def _read_model(path: Path, format_: str | None) -> _Model:
 
 def _inputs(model: _Model, rows: _Table, time: str | None) -> tuple[pd.DataFrame, list[str]]:
     """Return the model's columns, and the names of those that it does not take."""
-    X = rows.X if time is None else rows.X.drop(columns=time)
+    X = rows.X if time is None or _takes(model, time) else rows.X.drop(columns=time)
     fitting = X if model.schema is None else model.schema.fit(X, rows.y)
     names = getattr(model.estimator, "feature_names_in_", None)
     wanted = set(fitting.columns) if names is None else {str(name) for name in names}
     return fitting, [column for column in X.columns if column not in wanted]
+
+
+def _takes(model: _Model, column: str) -> bool:
+    """Return whether `column` is an input of the model, if it knows these by name."""
+    from streamapp.models.infer import knows_column  # noqa: PLC0415
+
+    named = () if model.schema is None else (each.name for each in model.schema.inputs or ())
+    return knows_column(model.estimator, column) or column in named
 
 
 def _convert(model: _Model, X: pd.DataFrame, y: pd.Series[Any]) -> tuple[_Model, Any, str]:

@@ -121,8 +121,8 @@ class Bundle:
             (X, y) or (X, y, times) that the model was not fitted on: they give the baseline of outputs and
             losses. None: no baseline.
         time
-            Times (n,) of the reference rows, or the column of `X` that holds them. They order the rows;
-            of dates, the newest is `newest_training_data_at_ms` unless given, and they tell daily cycles.
+            Times (n,) of the reference rows, or their column in `X`, an input or not. They order the rows; of
+            dates, the newest is `newest_training_data_at_ms` unless given, and they tell daily cycles.
         loss
             ``zero-one`` (default for classifiers), ``brier`` or ``absolute`` (default for regressors).
         loss_scale

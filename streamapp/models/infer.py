@@ -19,6 +19,7 @@ __all__ = [
     "infer_column",
     "infer_form",
     "infer_task",
+    "knows_column",
     "learns_rows",
     "model_names",
     "named_alike",
@@ -56,6 +57,12 @@ def model_names(model: Any, available: list[str]) -> tuple[list[str], bool]:
             f"({', '.join(available[:8])}{', …' if len(available) > 8 else ''}); leave out what is no input"
         )
     return available, False
+
+
+def knows_column(model: Any, name: str) -> bool:
+    """Return whether `model` was fitted on a column of this name, and knows it."""
+    names = getattr(model, "feature_names_in_", None)
+    return names is not None and name in set(map(str, names))
 
 
 def learns_rows(model: Any) -> bool:

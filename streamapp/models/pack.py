@@ -16,6 +16,7 @@ from streamapp.models.baseline import Baseline
 from streamapp.models.column import Array, Columns
 from streamapp.models.formats import Predict, load_format
 from streamapp.models.golden import Golden, draw_golden
+from streamapp.models.infer import knows_column
 from streamapp.models.labels import fit_labels, read_labels, read_times
 from streamapp.models.loading import strange_types
 from streamapp.models.losses import check_loss, loss_scale
@@ -105,7 +106,7 @@ def pack(
     _check_lengths(count_rows(table), len(labels), "reference")
     times_ms = None
     if time is not None:
-        order, times_ms = read_times(table.pop(time) if isinstance(time, str) and time in table else time)
+        order, times_ms = read_times(_times(table, time, model))
         _check_lengths(count_rows(table), len(order), "time")
         table, labels = {key: _take(values, order) for key, values in table.items()}, labels[order]
         if facts.newest_training_data_at_ms is None and times_ms is not None and len(times_ms):
@@ -180,6 +181,13 @@ def pack(
     )
     packed = Packed(manifest, files)
     return Contents(packed, signature, profile, golden, baseline, segments, model, predictor, warnings)
+
+
+def _times(table: dict[str, Any], time: Any, model: Any) -> Any:
+    """Return the times themselves where `time` is their column, which goes unless the model takes it."""
+    if not isinstance(time, str) or time not in table:
+        return time
+    return table[time] if knows_column(model, time) else table.pop(time)
 
 
 def _remark_types(format_name: str, files: Mapping[str, bytes]) -> tuple[str, ...]:

@@ -15,9 +15,12 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 from river import tree
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from streamapp.cli import main
 from streamapp.cli.policy_table import policy_tables
@@ -163,6 +166,28 @@ def test_a_model_without_names_takes_all_columns_but_target_and_time(folder: Pat
         "matrix",
         ("temp", "hour"),
     )
+
+
+def test_times_may_be_an_input_of_the_model_too(folder: Path) -> None:
+    """Its times order the rows, and it is left out only where the model does not take it."""
+    table = pd.read_csv("train.csv")
+    X = table[["temp", "when"]].iloc[::-1]
+    model = make_pipeline(
+        ColumnTransformer([("when", OneHotEncoder(handle_unknown="ignore"), ["when"])]), LinearRegression()
+    )
+    joblib.dump(model.fit(X, X.temp), "timed.joblib")
+    table.iloc[::-1].to_csv("reversed.csv", index=False)
+    result = _run(
+        "bundle", "timed.joblib", "--reference", "reversed.csv", "--target", "hour", "--time", "when",
+        "--name", "bikes", "-o", "b",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    bundle = Bundle.load("b")
+    assert bundle.signature.names == ("temp", "when")
+    assert bundle.manifest.newest_training_data_at_ms == pd.Timestamp(table.when.max()).value // 1_000_000
+    named = Bundle.create(model, X, X.temp, name="bikes", time="when")
+    assert named.signature.names == ("temp", "when")
+    assert named.manifest.newest_training_data_at_ms == bundle.manifest.newest_training_data_at_ms
 
 
 def _with(**changes: str) -> tuple[str, ...]:
