@@ -45,7 +45,7 @@ def rules() -> None:
     default=["localhost"],
     show_default=True,
     metavar="HOST",
-    help="Machine that runs the three roles; ROLE=HOST: one that runs this role. Repeatable.",
+    help="Machine that runs the three roles; ROLE=HOST[:PORT]: one that runs this role. Repeatable.",
 )
 @click.option(
     "--web-port",
@@ -79,7 +79,8 @@ def scrape(
     Example:
       streamapp metrics scrape bikes > prometheus.yml
       streamapp metrics scrape bikes --host ml-1 --host ml-2 --gateway ml-1:8000
-      streamapp metrics scrape bikes --host score=ml-1 --host monitor=ml-2 --host train=ml-2
+      streamapp metrics scrape bikes --host score=ml-1 --host score=ml-1:6166 \\
+        --host monitor=ml-2 --host train=ml-2
     """  # noqa: D301
     from streamapp import operations  # noqa: PLC0415
 

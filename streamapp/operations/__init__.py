@@ -6,6 +6,7 @@ name and where its roles run.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
@@ -47,7 +48,8 @@ def scrape_config(
     name
         Of the deployment.
     hosts
-        Names or addresses of the machines that run its three roles, or ROLE=HOST for one that runs this role.
+        Names or addresses of the machines that run its three roles, ROLE=HOST for one that runs this role, or
+        ROLE=HOST:PORT where it has another web port there.
     web_port
         As given to ``run``: that of score, the others follow. None: where they are unless told otherwise.
     gateways
@@ -58,7 +60,8 @@ def scrape_config(
     Raises
     ------
     ConfigError
-        If `name` cannot be the name of a deployment, or a host is of a role that there is not.
+        If `name` cannot be the name of a deployment, or a host is of a role that there is not, or has a port
+        and no role.
 
     Examples
     --------
@@ -77,7 +80,7 @@ def scrape_config(
     check_name(name)
     targets = [
         {
-            "targets": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in machines],
+            "targets": [_target(host, port) for host in machines],
             "labels": {"deployment": name, "role": role},
         }
         for port, (role, machines) in enumerate(
@@ -102,15 +105,30 @@ def _by_role(hosts: Sequence[str]) -> dict[str, list[str]]:
     for each in hosts:
         role, is_of_one, host = each.partition("=")
         if not is_of_one:
+            if _has_port(each):
+                raise ConfigError(f"host {each}: a port is that of one role: write ROLE={each}")
             for machines in found.values():
                 machines.append(each)
         elif role in found and host:
             found[role].append(host)
         else:
             raise ConfigError(
-                f"host {each}: must be HOST, or ROLE=HOST with one of the roles {', '.join(ROLES)}"
+                f"host {each}: must be HOST, or ROLE=HOST or ROLE=HOST:PORT with one of the roles "
+                f"{', '.join(ROLES)}"
             )
     return found
+
+
+def _target(host: str, port: int) -> str:
+    """Return HOST:PORT, with the port that is in `host` if there is one."""
+    if _has_port(host):
+        return host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _has_port(host: str) -> bool:
+    """Return whether a port follows: after a name, or after an address of IPv6 in brackets."""
+    return re.fullmatch(r"(\[.+\]|[^:]+):\d+", host) is not None
 
 
 def _text(file: str) -> str:

@@ -178,6 +178,18 @@ def test_machines_may_run_one_role() -> None:
     assert [one["targets"] for one in job["static_configs"]] == [["ml-1:6068"]]
 
 
+def test_a_process_may_have_another_web_port_than_those_of_its_role() -> None:
+    hosts = ["ml-1", "score=ml-1:6166", "score=[::1]:6166", "train=2001:db8::7"]
+    (job,) = yaml.safe_load(scrape_config("bikes", hosts=hosts))["scrape_configs"]
+    assert [each["targets"] for each in job["static_configs"]] == [
+        ["ml-1:6066", "ml-1:6166", "[::1]:6166"],
+        ["ml-1:6067"],
+        ["ml-1:6068", "[2001:db8::7]:6068"],
+    ]
+    with pytest.raises(ConfigError, match="host ml-1:6166: a port is that of one role: write ROLE=ml-1:6166"):
+        scrape_config("bikes", hosts=["ml-1:6166"])
+
+
 @pytest.mark.parametrize("host", ["serve=ml-1", "score=", "=ml-1"])
 def test_a_host_of_no_role_is_refused(host: str) -> None:
     with pytest.raises(ConfigError, match=f"host {host}: .*score, monitor, train"):
