@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from streamapp.cli.here import import_from_here
 from streamapp.cli.options import drift_option, json_option
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ def command(
     """Pack MODEL into a bundle: with its signature, reference profile, hashes and seal.
 
     MODEL is a file (joblib, pickle, skops, ONNX, Keras, river), a SavedModel or an MLflow model directory. It
-    is loaded, which runs whatever code is in it: pack only what you made or trust.
+    is loaded, which runs whatever code is in it: pack only what you made or trust. Your own modules that it
+    needs must be installed, or lie in the working directory, also where it is deployed and run.
 
     \b
     Example:
@@ -143,6 +145,7 @@ def command(
     from streamapp.topics import check_name  # noqa: PLC0415
 
     check_name(name)
+    import_from_here()
     rows = _read_table(reference, target, time)
     held = None if holdout is None else _read_table(holdout, target, None)
     found = _read_model(model, format_)

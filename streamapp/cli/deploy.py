@@ -8,6 +8,7 @@ import json
 
 import click
 
+from streamapp.cli.here import import_from_here
 from streamapp.cli.options import bootstrap_option, json_option, store_option
 
 __all__ = ["command"]
@@ -50,6 +51,7 @@ def command(
     from streamapp.settings import Settings  # noqa: PLC0415
 
     settings = Settings.of(name=name, bootstrap=bootstrap, store=store)
+    import_from_here()
     done = asyncio.run(deploy(settings, bundle, challenger=challenger, partitions=partitions))
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(done)))

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from streamapp.cli.here import import_from_here
 from streamapp.cli.options import bootstrap_option, store_option
 from streamapp.errors import BrokerError, ConfigError
 from streamapp.settings import ROLES, Role, Settings
@@ -113,7 +114,7 @@ def command(
         _check_drift(settings)
         _check(settings, role)
         _limit_threads()
-        _import_from_here()
+        import_from_here()
         import uvloop  # noqa: PLC0415
 
         # Before Faust makes its app, which takes the loop that there is.
@@ -147,13 +148,6 @@ def _limit_threads() -> None:
     """
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
-
-
-def _import_from_here() -> None:
-    """Find modules in the working directory too, as ``python -m streamapp`` does: those of users' models."""
-    here = os.getcwd()
-    if here not in sys.path:
-        sys.path.append(here)
 
 
 def role_commands(name: str, *, web_port: int) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from streamapp.models.formats import Predict, Trust, load_format
 from streamapp.models.packed import OWN, Header, Packed
 from streamapp.models.seal import Keys, SealStatus
 
-__all__ = ["check_trust", "load_model", "model_files", "strange_types"]
+__all__ = ["check_trust", "load_model", "model_files", "remedy_of", "strange_types"]
 
 
 def model_files(packed: Packed) -> dict[str, bytes]:
@@ -97,5 +97,19 @@ def load_model(packed: Packed, classes: tuple[Label, ...] | None, trust: Trust) 
         packed_with = ", ".join(f"{name} {v}" for name, v in sorted(manifest.libraries.items()))
         raise BundleError(
             f"{where}: the model cannot be loaded: {shown(in_one_line(exc), 1_000)}; "
-            f"it was packed with {packed_with}"
+            f"it was packed with {packed_with}{'' if (remedy := remedy_of(exc)) is None else f'; {remedy}'}"
         ) from exc
+
+
+def remedy_of(exc: Exception) -> str | None:
+    """Return what helps a model that could not be loaded, if that is to be told from `exc`.
+
+    Examples
+    --------
+    >>> remedy_of(ModuleNotFoundError("No module named 'ours'", name="ours"))
+    'install ours, or start this where it lies: in its folder, or with that in PYTHONPATH'
+    """
+    if not isinstance(exc, ModuleNotFoundError) or exc.name is None:
+        return None
+    package = exc.name.partition(".")[0]
+    return f"install {package}, or start this where it lies: in its folder, or with that in PYTHONPATH"

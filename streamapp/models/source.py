@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from streamapp.errors import BundleError, ConfigError, StreamappError, in_one_line
 from streamapp.models.formats import Trust, load_format
 from streamapp.models.formats.recognise import sniff
+from streamapp.models.loading import remedy_of
 from streamapp.models.manifest import check_path
 from streamapp.models.mlflow import ML_MODEL, MlflowModel
 from streamapp.models.mlflow_schema import MlflowSchema
@@ -46,8 +47,8 @@ class Source(NamedTuple):
             raise type(exc)(f"{self.path}: {exc}") from None
         except Exception as exc:  # whatever the model's classes raise
             raise BundleError(
-                f"{self.path} cannot be loaded as {self.format}: {in_one_line(exc)}; load it with the Python "
-                "and the packages that it was made with"
+                f"{self.path} cannot be loaded as {self.format}: {in_one_line(exc)}; "
+                f"{remedy_of(exc) or 'load it with the Python and the packages that it was made with'}"
             ) from exc
 
 

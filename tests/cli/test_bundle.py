@@ -434,6 +434,27 @@ def test_inspect_of_no_bundle_is_one_line(folder: Path, where: str, says: str) -
     assert says in result.stderr
 
 
+def test_functions_of_a_model_are_found_in_the_working_directory(folder: Path) -> None:
+    """As by the roles, which look there, too; what is nowhere is named with what to do."""
+    Path("ours.py").write_text("def same(X):\n    return X\n")
+    make = (
+        "import joblib, pandas, ours; from sklearn.linear_model import LogisticRegression as L;"
+        "from sklearn.pipeline import make_pipeline;"
+        "from sklearn.preprocessing import FunctionTransformer as F;"
+        "t = pandas.read_csv('test.csv');"
+        "joblib.dump(make_pipeline(F(ours.same), L()).fit(t[['temp', 'hour']], t.label), 'model.joblib')"
+    )
+    # With -P the directory is not among the paths from the beginning, as it is not for an installed command.
+    call = [sys.executable, "-P", "-c", "from streamapp.cli import main; main()", *BUNDLE]
+    subprocess.run([sys.executable, "-c", make], check=True, timeout=60)
+    done = subprocess.run(call, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    Path("ours.py").rename("yours.py")
+    refused = _run(*BUNDLE)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
+    assert "No module named 'ours'; install ours, or start this where it lies" in refused.stderr
+
+
 def test_a_real_process_packs_and_inspects(folder: Path) -> None:
     def run(*args: str) -> Any:
         command = [sys.executable, "-c", "from streamapp.cli import main; main()", *args]
