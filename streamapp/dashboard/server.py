@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,6 +23,8 @@ from streamapp.settings import Settings
 
 __all__ = ["run"]
 
+log = logging.getLogger(__name__)
+
 
 def run(settings: Settings, names: Sequence[str], *, say: Callable[[str], Any]) -> None:
     """Serve pages until SIGINT or SIGTERM.
@@ -33,7 +36,7 @@ def run(settings: Settings, names: Sequence[str], *, say: Callable[[str], Any]) 
     names
         Of the deployments; none: all that the cluster has, as they come and go.
     say
-        Told where the page is, once it is.
+        Told where the page is, once it is; the log is, if that is to be JSON.
 
     Raises
     ------
@@ -69,7 +72,8 @@ async def _serve(
     server = WebServer(config)
     server.stop_on_signals()
     hint = "" if token is None else "?token=TOKEN"
-    say(f"dashboard of {', '.join(found)} at {address_of(listening)}/{hint}; Ctrl-C ends it.")
+    tell = log.info if settings.log_format == "json" else say
+    tell(f"dashboard of {', '.join(found)} at {address_of(listening)}/{hint}; Ctrl-C ends it.")
     for name in names or found[:1]:  # the others when somebody looks at them
         boards.get(name)
     keeping = asyncio.create_task(boards.keep())

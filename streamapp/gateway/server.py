@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import socket
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from streamapp.settings import Settings
 
 __all__ = ["run"]
 
+log = logging.getLogger(__name__)
+
 _OTHERS = 100
 """Idle connections and probes, beside those of requests that wait."""
 
@@ -32,7 +35,7 @@ def run(settings: Settings, *, say: Callable[[str], Any]) -> None:
     settings
         Of the deployment.
     say
-        Told where it listens, once it does.
+        Told where it listens, once it does; the log is, if that is to be JSON.
 
     Raises
     ------
@@ -63,5 +66,6 @@ async def _serve(
         server = WebServer(config)
         server.stop_on_signals()
         at = address_of(listening)
-        say(f"{settings.name} answers at {at}/predict and {at}/v2; {at}/docs tells more. Ctrl-C ends it.")
+        tell = log.info if settings.log_format == "json" else say
+        tell(f"{settings.name} answers at {at}/predict and {at}/v2; {at}/docs tells more. Ctrl-C ends it.")
         await server.serve_beside(listening, connection.reading)

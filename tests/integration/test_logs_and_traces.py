@@ -67,6 +67,7 @@ def test_logs_have_ids_and_no_values_and_spans_lead_from_request_to_answer(
         bundle = talkative_bundle()
         deployment.deploy(bundle, partitions=1)
         roles = {role: deployment.start(role) for role in ("score", "monitor")}
+        servers = {"gateway": deployment.start_gateway(), "dashboard": deployment.start_dashboard()}
         for running in roles.values():
             running.wait_ready()
         values = [
@@ -82,6 +83,10 @@ def test_logs_have_ids_and_no_values_and_spans_lead_from_request_to_answer(
         until(lambda: deployment.count("dead-letters") == 3, what="three dead letters")
         answers = deployment.consume("predictions")
         assert [running.terminate() for running in roles.values()] == [0, 0]
+        for server, running in servers.items():
+            running.wait_ready("docs" if server == "gateway" else "health")
+            assert running.terminate() == 0
+            assert {line["role"] for line in read(running)} == {server}
 
     for role, running in roles.items():
         text = running.log.read_text()
