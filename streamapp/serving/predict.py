@@ -123,7 +123,7 @@ def _reason(error: Exception, *, quotes: bool) -> str:
         return f"failed with {kind}, whose words are not shown, as they may be personal"
     text = str(error).encode(errors="replace").decode()
     if isinstance(error, PredictionError):
-        return f"failed: {text[:_TEXT]}"
+        return f"failed: {text.removeprefix('the model failed: ')[:_TEXT]}"
     return f"raised {type(error).__name__}: {text[:_TEXT]}"
 
 

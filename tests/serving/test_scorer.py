@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamapp.errors import PredictionError
 from streamapp.messages import OMITTED_BYTES, SHA256, Prediction, Rejection, header, record_bytes
 from streamapp.models import Bundle, Predictions
 from streamapp.profile.columns import Columns
@@ -221,6 +222,15 @@ def test_one_poisonous_row_costs_few_calls() -> None:
     answers = answer(numbers(*map(float, range(1_000))), MadeUp(predict))
     assert answers.counters.rejections == {"model-failed": 1}
     assert len(calls) <= 2 * 10 + 3
+
+
+def test_that_a_model_failed_is_said_once() -> None:
+    def predict(columns: Columns) -> Predictions:
+        raise PredictionError("the model failed: DateParseError: Unknown datetime string format: tomorrow")
+
+    (rejection,) = [read(output) for output in answer(numbers(1), MadeUp(predict)).outputs]
+    assert isinstance(rejection, Rejection)
+    assert " failed: DateParseError: Unknown datetime string format: tomorrow: " in rejection.error.message
 
 
 def test_answers_that_are_no_numbers_reject_their_rows() -> None:
