@@ -14,9 +14,10 @@ from aiokafka import TopicPartition
 
 from streamapp.errors import AccessError, BrokerError, ConfigError, StoreError, StreamappError
 from streamapp.messages import InRecord, Prediction, Rejection, RejectionCode, format_time
+from streamapp.models import Column, Signature
 from streamapp.runtime.checks import CHECKS, MISTAKES, Case, Line, run_checks
 from streamapp.runtime.checks.answers import features, judge_answers
-from streamapp.runtime.checks.records import LabelSample, find_skew, judge_labels
+from streamapp.runtime.checks.records import LabelSample, find_skew, judge_labels, judge_values
 from streamapp.runtime.checks.roles import RoleSample, judge_role
 from streamapp.settings import Settings
 
@@ -90,6 +91,48 @@ def test_a_good_part_of_labels_without_answers_is_a_mistake_and_a_few_labels_are
     assert astray.mistake == "label-partitions"
     assert judged(labels[:19], {}).status == "ok"
     assert judged([], {}).message == "no labels have been read yet"
+
+
+def labelled(*labels: object) -> list[InRecord]:
+    values = [json.dumps({"id": f"r-{i}", "label": label}).encode() for i, label in enumerate(labels)]
+    return [InRecord(0, i, NOW_MS, None, value) for i, value in enumerate(values)]
+
+
+NUMBER = Signature((Column("x", "float"),), "regression")
+WORDS = replace(NUMBER, task="classification", classes=("busy", "calm"))
+BITS = replace(WORDS, classes=(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("signature", "labels", "says"),
+    [
+        (NUMBER, ["31.5"] * 20, "20 of the newest 20 labels are no numbers, such as '31.5': "),
+        (
+            WORDS,
+            ["busy"] * 15 + [["calm", "Busy"]] * 5,
+            "5 of the newest 25 labels are no class of the",
+        ),
+        (BITS, ["1"] * 30, "such as '1' (it has 0, 1): they make answers wrong"),
+    ],
+)
+def test_labels_that_no_answer_could_be_are_a_mistake(signature: Signature, labels: Any, says: str) -> None:
+    [line] = judge_values([*labelled(*labels), InRecord(0, 99, NOW_MS, None, b"{")], signature)
+    assert (line.status, line.mistake) == ("warn", "label-values")
+    assert says in line.message
+
+
+@pytest.mark.parametrize(
+    ("signature", "labels"),
+    [
+        (NUMBER, [3, 2.5] * 10),
+        (WORDS, ["busy", ["calm", "busy"]] * 10),
+        (BITS, [0, 1.0, True] * 10),
+        (NUMBER, ["31.5"] * 19),
+        (WORDS, ["busy"] * 20 + ["frozen"] * 4),
+    ],
+)
+def test_few_labels_and_a_few_of_a_new_class_are_none(signature: Signature, labels: Any) -> None:
+    assert judge_values(labelled(*labels), signature) == []
 
 
 def with_id(id_: object, at_ms: int = NOW_MS, ce_type: str = "", prefix: bytes = b"") -> InRecord:

@@ -30,6 +30,7 @@ MISTAKES: dict[str, str] = {
     "clock-skew": "the clocks of two machines differ by seconds",
     "label-ids": "labels carry ids that no answer has",
     "label-partitions": "labels lie in other partitions than their answers",
+    "label-values": "labels are no classes of the model, or no numbers where it predicts these",
     "false-alarms": "at the present rate more than one false alarm a day is to be expected",
     "unexpected": "something went wrong in a check itself: whether all is well there is not known",
 }

@@ -7,13 +7,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from streamapp.errors import MessageError
-from streamapp.messages import Record, Rejection, header, load_object, parse_time, unframed
+from streamapp.errors import MessageError, shown
+from streamapp.messages import (
+    Feedback,
+    Label,
+    Record,
+    Rejection,
+    header,
+    load_object,
+    parse_time,
+    unframed,
+)
+from streamapp.models import Signature
 from streamapp.runtime.answered_rows import read_newest
 from streamapp.runtime.checks.case import Case, Line
 from streamapp.runtime.client import admin_client
 
-__all__ = ["LabelSample", "clocks", "find_skew", "judge_labels", "labels"]
+__all__ = ["LabelSample", "clocks", "find_skew", "judge_labels", "judge_values", "labels"]
 
 _LOOK_AT = 100
 _ROWS = 1_000
@@ -22,6 +32,7 @@ _SKEW_MS = 5_000
 _ENOUGH = 20
 _LOST = 0.2
 """Share of labels without an answer from which on they are no stragglers."""
+_QUOTED = 40
 
 
 async def clocks(case: Case) -> list[Line]:
@@ -134,7 +145,8 @@ async def labels(case: Case) -> list[Line]:
     given = [record for record in newest if record.offset < read.get(record.partition, 0)]
     answers = await read_newest(case.connection, topics.predictions, _ROWS) if given else []
     joined = await read_newest(case.connection, topics.labelled, _ROWS) if given else []
-    return judge_labels(LabelSample.of(given, answers, joined), name=case.name)
+    lines = judge_labels(LabelSample.of(given, answers, joined), name=case.name)
+    return lines if case.bundle is None else lines + judge_values(given, case.bundle.signature)
 
 
 def judge_labels(sample: LabelSample, *, name: str) -> list[Line]:
@@ -176,6 +188,44 @@ def judge_labels(sample: LabelSample, *, name: str) -> list[Line]:
             mistake="label-ids",
         )
     ]
+
+
+def judge_values(records: Iterable[Record], signature: Signature) -> list[Line]:
+    """Return what is wrong with the values of labels, for a model of this signature.
+
+    One that is right, of a new class, is among them: it counts as a wrong answer until a model knows it.
+
+    Parameters
+    ----------
+    records
+        Of ``feedback``.
+    signature
+        Of the champion.
+    """
+    classes = signature.classes
+    values = [label for record in records for label in _values(record)]
+    strange = [v for v in values if (v not in classes if classes else not isinstance(v, int | float))]
+    if len(values) < _ENOUGH or len(strange) < _LOST * len(values):
+        return []
+    found = f"{len(strange)} of the newest {len(values)} labels are"
+    example = f"such as {shown(repr(strange[-1]), _QUOTED)}"
+    if classes is None:
+        what = f"{found} no numbers, {example}: no accuracy follows from them; send numbers"
+    else:
+        known = [shown(repr(each), _QUOTED) for each in classes[:5]] + ["…"] * (len(classes) > 5)
+        what = (
+            f"{found} no class of the model, {example} (it has {', '.join(known)}): they make answers wrong; "
+            "send labels as predictions have them"
+        )
+    return [Line("warn", what, mistake="label-values")]
+
+
+def _values(record: Record) -> list[Label]:
+    try:
+        label = Feedback.decode(unframed(record.value)).label
+    except MessageError:
+        return []
+    return label if isinstance(label, list) else [label]
 
 
 def _ids(records: Iterable[Record]) -> Iterator[tuple[str, Record]]:
