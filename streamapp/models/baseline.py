@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -102,7 +102,7 @@ class Baseline:
     loss: str
     mean: float
     variance: float
-    losses: tuple[float, ...]
+    losses: tuple[float, ...] = field(repr=False)
     calibration: tuple[CalibrationBin, ...] = ()
     segments: tuple[SegmentBaseline, ...] = ()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from streamapp.errors import SignatureError
+from streamapp.errors import SignatureError, shown
 from streamapp.models.column import Array, Column, Rows
 
 __all__ = ["as_table", "check_values", "count_rows", "read_column", "read_rows"]
@@ -31,6 +31,12 @@ def as_table(X: Any) -> dict[str, Any]:
     if isinstance(X, np.ndarray) and X.ndim == 2:
         return {f"x{i}": X[:, i] for i in range(X.shape[1])}
     if isinstance(X, Mapping):
+        for name, values in X.items():
+            if np.isscalar(values) or values is None:
+                raise SignatureError(
+                    f"column {name!r} is one value, {shown(repr(values), 40)}: pass an array for each, "
+                    "or a list of rows"
+                )
         table = {
             str(name): values if hasattr(values, "dtype") else _as_array(values) for name, values in X.items()
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from zlib import crc32
 
@@ -46,14 +46,14 @@ class ColumnProfile:
 
     name: str
     kind: ColumnKind
-    edges: np.ndarray
+    edges: np.ndarray = field(repr=False)
     """(b,) float64, increasing: of numbers, or of the length of texts; empty for names."""
     levels: tuple[str, ...]
-    seen: np.ndarray
+    seen: np.ndarray = field(repr=False)
     """(s,) uint32, increasing: hashes of the reference's levels that have no bin of their own."""
     knows_unseen: bool
     """Whether a level outside `levels` and `seen` is really new (there may have been too many to note)."""
-    counts: np.ndarray
+    counts: np.ndarray = field(repr=False)
     """(bins,) int64, reference rows per bin."""
     times: TimeProfile | None = None
     """Of a column of times."""

@@ -37,9 +37,9 @@ class OutputProfile:
     classes: tuple[str, ...] | None
     """Of a classifier, in the order of its probabilities; None for a regressor."""
     columns: tuple[ColumnProfile, ...]
-    factor: np.ndarray = field(default_factory=lambda: np.empty(0))
+    factor: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
     """(L,) variance inflation of each component; empty means 1."""
-    blocks: np.ndarray = field(default_factory=lambda: np.empty(0))
+    blocks: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
     season: Season | None = None
     """The baseline's daily cycle, or why it has none; None if the times of its rows are not known."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -29,15 +29,15 @@ class PairProfile:
     standardised ranks a, b: no distribution is assumed.
     """
 
-    first: np.ndarray
+    first: np.ndarray = field(repr=False)
     """(p,) index of a column."""
-    second: np.ndarray
+    second: np.ndarray = field(repr=False)
     """(p,) index of the other column, greater than `first`."""
-    correlation: np.ndarray
+    correlation: np.ndarray = field(repr=False)
     """(p,) rank correlation in the reference."""
-    variance: np.ndarray
-    kurtosis: np.ndarray
-    rows: np.ndarray
+    variance: np.ndarray = field(repr=False)
+    kurtosis: np.ndarray = field(repr=False)
+    rows: np.ndarray = field(repr=False)
     """(p,) reference rows in which both are present."""
 
     def __len__(self) -> int:

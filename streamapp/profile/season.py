@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self, TypeGuard
 
@@ -42,7 +42,7 @@ class Season:
     """Those with a cycle."""
     bins: tuple[int, ...]
     """How many bins each of them has."""
-    counts: np.ndarray
+    counts: np.ndarray = field(repr=False)
     """(parts, sum of bins) int64, in units of 1 / `unit` rows."""
     why_not: str
     """Why there is no cycle, for people; empty if there is one."""

@@ -80,6 +80,14 @@ def test_a_holdout_makes_the_baseline(matrix: tuple[Any, Any]) -> None:
     assert bundle.profile.outputs.has_baseline
 
 
+def test_a_notebook_is_not_flooded_with_numbers(matrix: tuple[Any, Any]) -> None:
+    bundle = Bundle.create(LogisticRegression().fit(*matrix), *matrix, name="m", holdout=matrix)
+    assert "array(" not in repr(bundle.profile)
+    assert bundle.baseline is not None
+    assert len(bundle.baseline.losses) > 100
+    assert "0.0, 0.0" not in repr(bundle.baseline)
+
+
 def test_without_a_holdout_there_is_none(matrix: tuple[Any, Any]) -> None:
     bundle = Bundle.create(LogisticRegression().fit(*matrix), *matrix, name="m")
     assert bundle.baseline is None

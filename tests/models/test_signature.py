@@ -18,6 +18,15 @@ from streamapp.models import Signature
 Y = np.array([0, 1])
 
 
+@pytest.mark.parametrize("value", [0.24, "mist", None, np.float64(1)])
+def test_one_row_is_no_table(value: object) -> None:
+    signature = Signature.infer({"temp": np.arange(3.0)}, np.arange(3.0))
+    with pytest.raises(
+        SignatureError, match=r"column 'temp' is one value, .*: pass an array for each, or a "
+    ):
+        signature.from_frame({"temp": value})
+
+
 def test_a_frame_tells_names_order_kinds_ranges_categories_and_what_is_missing(frame: pd.DataFrame) -> None:
     signature = Signature.infer(frame, np.zeros(len(frame)))
     columns = {column.name: column for column in signature.columns}
