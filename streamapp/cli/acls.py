@@ -17,12 +17,14 @@ _WHO = ("score", "monitor", "train", "client", "viewer", "reviewer", "operator",
 
 @click.command("acls")
 @click.argument("name")
-@click.argument("who", type=click.Choice(_WHO), metavar=f"[{'|'.join(_WHO)}]", required=False)
+@click.argument("who", type=click.Choice(_WHO), metavar="[WHO]", required=False)
 @click.option("--principal", metavar="TYPE:NAME", help="Whom Kafka knows WHO by.  [default: User:NAME-WHO]")
 @bootstrap_option
 @json_option
 def command(name: str, who: str | None, *, principal: str | None, bootstrap: str, as_json: bool) -> None:
     """List what each user of deployment NAME must be allowed to do on Kafka, and nothing else.
+
+    WHO is score, monitor, train, client, viewer, reviewer, operator or owner; without it all are listed.
 
     What is printed are commands of Kafka's own tool, to be run by somebody who may; nothing is asked of Kafka
     or changed. A client that reads answers in a consumer group of its own needs Read on that, too.

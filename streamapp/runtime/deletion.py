@@ -145,7 +145,8 @@ async def delete_deployment(settings: Settings, holdings: Holdings) -> None:
 
 def _alive(name: str, who: str) -> str:
     return (
-        f"{name} is run by {who}: end it first (a process that was killed counts until its session is over)"
+        f"{name} is run by {who}: end it first (a process that has ended counts for some seconds, until its "
+        "session is over)"
     )
 
 
