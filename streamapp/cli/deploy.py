@@ -67,3 +67,5 @@ def command(
         )
     for note in done.notes:
         click.echo(f"note: {note}")
+    if done.topics:
+        click.echo(f"next: streamapp run {name}")

@@ -36,6 +36,7 @@ def test_the_first_deployment_makes_topics_stores_the_bundle_and_points_at_it(
     version = Bundle.inspect(bundles[0]).version
     out = cli("deploy", bundles[0], "--partitions", 3).stdout
     assert f"{version} is the champion of {name}" in out
+    assert out.endswith(f"next: streamapp run {name}\n")
     names = TopicNames(name)
     assert asyncio.run(check_topics(broker.connection, names)) == []
     assert asyncio.run(partition_counts(broker.connection, [names.requests])) == {names.requests: 3}
