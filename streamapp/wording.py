@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["at_rate", "lasting", "many"]
+__all__ = ["at_rate", "lasting", "many", "percent"]
 
 _UNITS = (
     (31_536_000_000, "year"), (86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second"),
@@ -18,6 +18,17 @@ def many(count: int, noun: str) -> str:
     ('1 row', '1,200 rows')
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """Return a share, to a tenth of a percent.
+
+    Examples
+    --------
+    >>> percent(0.7567), percent(1.0)
+    ('75.7 %', '100 %')
+    """
+    return "100 %" if share == 1 else f"{100 * share:.1f} %"
 
 
 def lasting(duration_ms: float) -> str:

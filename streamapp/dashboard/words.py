@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamapp.messages import format_time
-from streamapp.wording import lasting, many
+from streamapp.wording import lasting, many, percent
 
 __all__ = [
     "ago",
@@ -51,17 +51,6 @@ def ago(time_ms: int, now_ms: int) -> str:
     ('2 minutes ago', 'now')
     """
     return f"{lasting(now_ms - time_ms)} ago" if now_ms - time_ms >= 1_000 else "now"
-
-
-def percent(share: float) -> str:
-    """Return a share, to a tenth of a percent.
-
-    Examples
-    --------
-    >>> percent(0.7567), percent(1.0)
-    ('75.7 %', '100 %')
-    """
-    return "100 %" if share == 1 else f"{100 * share:.1f} %"
 
 
 def measured(value: float, *, is_share: bool) -> str:

@@ -14,6 +14,7 @@ from streamapp.models.column import Array
 from streamapp.models.losses import Floats, scale_of_errors
 from streamapp.quality.labelled_rows import Ints, LabelledRows
 from streamapp.quality.segmented_monitor import LossAlarm, SegmentedLossMonitor
+from streamapp.wording import percent
 
 __all__ = ["BASELINE_ROWS", "AccuracyWatch", "AlertChange", "quiet_rows"]
 
@@ -237,8 +238,8 @@ class AccuracyWatch:
             subject=subject,
             severity="critical" if alarm.mean >= 1.5 * alarm.usual else "warning",
             model=ModelRef(name=self._deployment, version=self.version),
-            summary=f"{self.loss} loss is {alarm.mean:.3f} over the last {alarm.rows:,} {which}, "
-            f"{alarm.usual:.3f} {self._origin}",
+            summary=_summary(self.loss, alarm.mean, f"the last {alarm.rows:,} {which}", alarm.usual)
+            + f" {self._origin}",
             features=features,
             window=Window(from_=int(times_ms.min()), to=end_ms, events=alarm.rows, partitions=ranges),
             false_alarm_every=self.false_alarm_every,
@@ -287,6 +288,12 @@ class AccuracyWatch:
         if snapshot["alert"] is not None:
             watch.alert = Alert.parse(snapshot["alert"])
         return watch
+
+
+def _summary(loss: str, mean: float, rows: str, usual: float) -> str:
+    if loss == "zero-one":
+        return f"{percent(mean)} of the answers were wrong over {rows}, {percent(usual)}"
+    return f"{loss} loss is {mean:.3f} over {rows}, {usual:.3f}"
 
 
 def _cut(levels: dict[str, Array], rows: slice) -> dict[str, Array]:

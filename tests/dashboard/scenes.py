@@ -170,7 +170,7 @@ class Story:
         alert = Alert(
             id="accuracy-1", state="opened", kind="accuracy", subject="all", severity="critical",
             model=ModelRef(name=self.name, version=self.version),
-            summary="zero-one loss is 0.371 over the last 124 labelled rows, 0.165 on the holdout",
+            summary="37.1 % of the answers were wrong over the last 124 labelled rows, 16.5 % on the holdout",
             window=Window(from_=self.at_ms - 60_000, to=self.at_ms, events=124),
             false_alarm_every=10_000, opened_at=self.at_ms, updated_at=self.at_ms,
         )  # fmt: skip

@@ -173,7 +173,7 @@ def test_answers_of_an_earlier_reign_are_not_the_champion_s() -> None:
 def test_an_alarm_is_said_with_its_beginning() -> None:
     said = right(told("drifting"))
     assert (said.tone, said.word) == ("bad", "less than it was")
-    assert said.text.endswith("0.165 on the holdout; since 2011-05-02 08:03 UTC")
+    assert said.text.endswith("16.5 % on the holdout; since 2011-05-02 08:03 UTC")
 
 
 def test_what_labels_say_is_not_called_what_confidence_says(view: View) -> None:

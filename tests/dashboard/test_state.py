@@ -122,7 +122,7 @@ def test_an_alert_leads_to_its_training_and_that_to_the_promotion(
     entries = {entry.id: entry for entry in views["promoted"].timeline}
     alert = entries["alert:accuracy-1"]
     assert (alert.tone, alert.state) == ("info", "over: a new model")
-    assert alert.text.startswith("zero-one loss is 0.371")  # what it was about, not how it ended
+    assert alert.text.startswith("37.1 % of the answers were wrong")  # what it was about, not how it ended
     evidence = evidence_of(story, alert.id)
     assert dict(evidence.facts)["Alarms are set to"] == "one false alarm in 10,000 labelled rows"
     training = entries[evidence.related[0][0]]

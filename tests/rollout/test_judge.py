@@ -201,7 +201,7 @@ def test_growing_losses_open_an_alert_and_ask_for_a_training() -> None:
     end = alert.window.to // MINUTE_MS
     assert alert.window.from_ == (end - alert.window.events + 1) * MINUTE_MS
     assert max(until for _, until in alert.window.partitions.values()) == end + 1
-    assert alert.summary.endswith(f"over the last {alert.window.events} labelled rows, 0.100 on the holdout")
+    assert alert.summary.endswith(f"over the last {alert.window.events} labelled rows, 10.0 % on the holdout")
     assert judge.open_alert == alert
     first, *more = judged.retrains
     assert (first.event.reason, first.event.caused_by) == ("accuracy", alert.id)
