@@ -64,7 +64,12 @@ class ReadRows:
     unseen: dict[str, NDArray[np.bool_]]
 
     def take(self, keep: NDArray[np.intp]) -> ReadRows:
-        """Return the rows at these indices; none of them is a suspect or incomplete any more."""
+        """Return the rows at these indices; none of them is a suspect or incomplete any more.
+
+        Of no rows there are no columns, as where none could be read.
+        """
+        if not len(keep):
+            return ReadRows({}, [], set(), {})
         unseen = {name: mask[keep] for name, mask in self.unseen.items()}
         return ReadRows(take_rows(self.columns, keep), [], set(), unseen)
 

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamapp.messages import InRecord
@@ -75,6 +75,7 @@ def decode(*requests: bytes, reader: RowReader = READER) -> Decoded:
     ascii_=st.booleans(),
     pad=st.sampled_from(["", " ", "\n\t", "x"]),
 )
+@example(body={"features": {"a": 0, "b c": 2.0**63}}, indent=None, ascii_=False, pad="")
 def test_what_is_read_fast_is_what_is_read_slowly(
     body: dict[str, Any], indent: int | None, ascii_: bool, pad: str
 ) -> None:
