@@ -135,10 +135,8 @@ class Comparison:
         rows = vectors[:, self._own : 2 * self._own]
         if self.pairs is None:
             return rows
-        lacking = 2 * self._own + 3 * len(self.measures.columns) + len(self.pairs)
-        total = lacking + 3 * len(self.pairs)
-        both = vectors[:, [total]] - vectors[:, lacking : lacking + len(self.pairs)]
-        return np.concatenate([rows, both], axis=1)
+        *_, lacking, _, _, total = self._of_pairs(vectors)
+        return np.concatenate([rows, total - lacking], axis=1)
 
     def means(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the means of what each row adds to a component, (w, size), and the rows that have it.
@@ -275,13 +273,17 @@ class Comparison:
     def _moments(self, vectors: np.ndarray) -> tuple[np.ndarray, ...]:
         """Mean and variance of each column's ranks; of each pair rows with both, their products and means."""
         assert self.pairs is not None
-        columns, count = len(self.measures.columns), len(self.pairs)
-        cuts = np.cumsum([2 * self._own, columns, columns, columns, count, count, count, count, 1])
-        _, ranks, squares, present, product, *apart, total, _ = np.split(vectors, cuts, axis=1)
-        rows, n = np.maximum(present, 1), total - apart[0]
+        ranks, squares, present, product, lacking, *apart, total = self._of_pairs(vectors)
+        rows, n = np.maximum(present, 1), total - lacking
         mean = ranks / rows
         first, second = (
             (ranks[:, own] - stray) / np.maximum(n, 1)
-            for own, stray in zip((self.pairs.first, self.pairs.second), apart[1:], strict=True)
+            for own, stray in zip((self.pairs.first, self.pairs.second), apart, strict=True)
         )
         return mean, squares / rows - mean**2, n, product, first, second
+
+    def _of_pairs(self, vectors: np.ndarray) -> list[np.ndarray]:
+        """Return the parts of vectors that pairs need, from the columns' ranks to the number of rows."""
+        columns, count = len(self.measures.columns), 0 if self.pairs is None else len(self.pairs)
+        cuts = np.cumsum([2 * self._own, columns, columns, columns, count, count, count, count, 1])
+        return np.split(vectors, cuts, axis=1)[1:-1]
