@@ -32,8 +32,8 @@ def delay_ratio(profile: Profile, false_alarm_every: int, instead: int) -> float
     -----
     A mean that has moved by d standard deviations moves that of n events by d sqrt(n) standard errors, and
     crosses a threshold h from about n = (h / d)² events on: whatever d is, the ratio is that of h². What
-    would need more than the largest window, 2,560 events, is not found at all. What was measured stands
-    beside it in ``tests/benchmarks/drift/RESULTS.md``.
+    would need more than the largest window (2,560 events where rows are independent) is not found at all.
+    What was measured stands beside it in ``tests/benchmarks/drift/RESULTS.md``.
 
     Examples
     --------
@@ -41,8 +41,8 @@ def delay_ratio(profile: Profile, false_alarm_every: int, instead: int) -> float
     >>> round(delay_ratio(profile, 100_000, 1_000_000), 2)
     1.21
     """
-    detector = Detector(profile, instead)
-    rarer = detector.thresholds.at(WINDOWS[0])
-    now = Detector(profile, false_alarm_every).thresholds.at(WINDOWS[0])
-    judged = np.isfinite(rarer)
+    thresholds = Detector(profile, false_alarm_every).thresholds
+    now = thresholds.at(WINDOWS[0])
+    rarer = thresholds.at(WINDOWS[0] * false_alarm_every / instead)  # a look may spend as much less
+    judged = np.isfinite(now)
     return float(np.median((rarer[judged] / now[judged]) ** 2)) if judged.any() else None

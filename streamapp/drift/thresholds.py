@@ -78,14 +78,14 @@ class Thresholds:
         self._share = weight * np.divide(part, whole, out=np.zeros(len(names)), where=whole > 0)[of]
         tail = part / false_alarm_every / (np.where(whole > 0, whole, 1) * LOOKS * 2)
         self._tail = tail[of] * weight
-        self._at: tuple[int, np.ndarray] = (0, np.empty(0))  # rounds are often of one size
+        self._at: tuple[float, np.ndarray] = (0, np.empty(0))  # rounds are often of one size
 
     @property
     def shares(self) -> np.ndarray:
         """(k,) part of the budget that each component has; their sum is 1, or 0 if nothing is judged."""
         return np.asarray(self._share[self._class])
 
-    def at(self, events: int) -> np.ndarray:
+    def at(self, events: float) -> np.ndarray:
         """Return the thresholds (k,) at a look after `events` new events, which spends their part."""
         if events != self._at[0]:
             self._at = (events, (-ndtri(np.minimum(self._tail * events, _MAX_TAIL)))[self._class])
