@@ -103,14 +103,13 @@ class QuietRows:
         since
             First offset of the reign in each partition.
         """
-        offsets = {int(partition): bounds for partition, bounds in window.partitions.items()}
-        if self._has_enough and not self._reaches_into(offsets):
+        parts = _parts(window, _ROWS)
+        if self._has_enough and not self._reaches_into(parts):
             return
-        total = sum(next_ - first for first, next_ in offsets.values())
-        before = {}
-        for partition, (first, next_) in offsets.items():
-            share = -(-_ROWS * (next_ - first) // total)
-            before[partition] = (min(max(since.get(partition, 0), first - share), first), first)
+        before = {
+            partition: (min(max(since.get(partition, 0), first - part), first), first)
+            for partition, (first, _, part) in parts.items()
+        }
         events = sum(next_ - first for first, next_ in before.values())
         if events:
             self.own = Quiet(self._version, Span(window.from_, window.from_, events, before))
@@ -123,10 +122,10 @@ class QuietRows:
     def _has_enough(self) -> bool:
         return self.own is not None and self.own.span.events >= _ENOUGH
 
-    def _reaches_into(self, offsets: Mapping[int, tuple[int, int]]) -> bool:
-        """Return whether the quiet rows end within these offsets, of any partition."""
+    def _reaches_into(self, parts: Mapping[int, tuple[int, int, int]]) -> bool:
+        """Return whether the quiet rows end within a window, in any partition."""
         own = {} if self.own is None else self.own.span.partitions
-        return any(own[at][1] > first for at, (first, _) in offsets.items() if at in own)
+        return any(own[at][1] > first for at, (first, _, _) in parts.items() if at in own)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state, JSON-able."""
@@ -152,9 +151,15 @@ def newest_of(window: Window, requests: int = _ROWS) -> dict[int, tuple[int, int
     >>> newest_of(Window(from_=0, to=9, events=90, partitions={"0": (0, 60), "1": (5, 35)}), 30)
     {0: (40, 60), 1: (25, 35)}
     """
+    parts = _parts(window, requests)
+    return {at: (max(first, next_ - part), next_) for at, (first, next_, part) in parts.items()}
+
+
+def _parts(window: Window, requests: int) -> dict[int, tuple[int, int, int]]:
+    """Return the offsets of a window by partition, and how many of `requests` each has if it has its part."""
     total = max(sum(next_ - first for first, next_ in window.partitions.values()), 1)
     return {
-        int(partition): (max(first, next_ - -(-requests * (next_ - first) // total)), next_)
+        int(partition): (first, next_, -(-requests * (next_ - first) // total))
         for partition, (first, next_) in window.partitions.items()
     }
 
