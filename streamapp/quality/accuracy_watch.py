@@ -238,14 +238,19 @@ class AccuracyWatch:
             subject=subject,
             severity="critical" if alarm.mean >= 1.5 * alarm.usual else "warning",
             model=ModelRef(name=self._deployment, version=self.version),
-            summary=_summary(self.loss, alarm.mean, f"the last {alarm.rows:,} {which}", alarm.usual)
-            + f" {self._origin}",
+            summary=self._summary(alarm, which),
             features=features,
             window=Window(from_=int(times_ms.min()), to=end_ms, events=alarm.rows, partitions=ranges),
             false_alarm_every=self.false_alarm_every,
             opened_at=end_ms,
             updated_at=end_ms,
         )
+
+    def _summary(self, alarm: LossAlarm, which: str) -> str:
+        said, usual = f"{self.loss} loss is {alarm.mean:.3f}", f"{alarm.usual:.3f}"
+        if self.loss == "zero-one":
+            said, usual = f"{percent(alarm.mean)} of the answers were wrong", percent(alarm.usual)
+        return f"{said} over the last {alarm.rows:,} {which}, {usual} {self._origin}"
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state, JSON-able."""
@@ -288,12 +293,6 @@ class AccuracyWatch:
         if snapshot["alert"] is not None:
             watch.alert = Alert.parse(snapshot["alert"])
         return watch
-
-
-def _summary(loss: str, mean: float, rows: str, usual: float) -> str:
-    if loss == "zero-one":
-        return f"{percent(mean)} of the answers were wrong over {rows}, {percent(usual)}"
-    return f"{loss} loss is {mean:.3f} over {rows}, {usual:.3f}"
 
 
 def _cut(levels: dict[str, Array], rows: slice) -> dict[str, Array]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -16,9 +15,10 @@ from tests.agents.conftest import SOON_S, Store, ask, break_
 from tests.integration.conftest import make_bundle
 
 
-async def gives_up(asked: Versions, version: str) -> bool:
+async def is_waited_for(question: Callable[[str], Awaitable[object]], version: str) -> bool:
+    """Whether the store has not answered soon."""
     try:
-        await asyncio.wait_for(asked.watched(version), SOON_S)
+        await asyncio.wait_for(question(version), SOON_S)
     except TimeoutError:
         return True
     return False
@@ -32,7 +32,7 @@ def test_a_store_that_is_away_is_waited_for(
     leave(store)
 
     async def question(asked: Versions) -> None:
-        assert await gives_up(asked, record.version)
+        assert await is_waited_for(asked.watched, record.version)
         assert asked.known(record.version) is None
         store.come_back()
         found = await asked.watched(record.version)
@@ -50,11 +50,9 @@ def test_a_bad_bundle_stays_bad_because_a_log_is_folded_with_it(store: Store) ->
     record = store.put(make_bundle())
 
     async def question(asked: Versions) -> None:
-        manifest = Path(record.bundle.removeprefix("file://")) / "manifest.json"
-        good = manifest.read_bytes()
-        manifest.write_bytes(b"{}")
+        mend = break_(record)
         assert await asked.watched(record.version) is None
-        manifest.write_bytes(good)
+        mend()
         assert await asked.watched(record.version) is None
 
     ask(store, [record], question)
@@ -77,7 +75,7 @@ def test_a_version_that_serves_no_more_is_given_up_with_its_store(
     store.leave()
 
     async def question(asked: Versions) -> None:
-        assert await gives_up(asked, record.version), "it serves"
+        assert await is_waited_for(asked.watched, record.version), "it serves"
         asked.log.champion = Champion(version="another", at=0)
         assert await asked.watched(record.version) is None
 
@@ -115,15 +113,6 @@ def test_what_is_known_of_the_newest_versions_that_were_asked_for_is_kept(store:
     ask(store, [record], question)
 
 
-async def is_waited_for(asked: Versions, version: str) -> bool:
-    """Whether the store has not given the bundle soon."""
-    try:
-        await asyncio.wait_for(asked.bundle(version), SOON_S)
-    except TimeoutError:
-        return True
-    return False
-
-
 def test_the_bundle_of_the_champion_is_waited_for_however_long(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,7 +121,7 @@ def test_the_bundle_of_the_champion_is_waited_for_however_long(
     store.leave()
 
     async def question(asked: Versions) -> None:
-        assert await is_waited_for(asked, record.version)
+        assert await is_waited_for(asked.bundle, record.version)
         store.come_back()
         found = await asked.bundle(record.version)
         assert found is not None
@@ -151,7 +140,7 @@ def test_so_is_what_the_champion_is_a_snapshot_of(store: Store, monkeypatch: pyt
     store.leave()
 
     async def question(asked: Versions) -> None:
-        assert await is_waited_for(asked, first.version)
+        assert await is_waited_for(asked.bundle, first.version)
 
     ask(store, [latest, first], question)
 
